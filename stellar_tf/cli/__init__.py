@@ -1,0 +1,1 @@
+"""Command line of stellar-tf: one module a command."""

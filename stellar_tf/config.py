@@ -1,0 +1,328 @@
+"""Settings of every command: one YAML file, one frozen model, one home per number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from tfrecords_tools.config import ConvertConfig, Section
+from tfrecords_tools.grid import Grid
+
+
+class ConfigError(ValueError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class Distribution(Section):
+    """How one factor of the simulated stars is drawn."""
+
+    kind: Literal["fixed", "uniform", "normal"]
+    a: float
+    """The value, the lower limit, or the mean."""
+    b: float = 0.0
+    """Unused, the upper limit, or the standard deviation."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Distribution:
+        if self.kind == "uniform" and self.b <= self.a:
+            raise ValueError(f"b must exceed a for a uniform factor, got {self.b:g}")
+        if self.kind == "normal" and self.b <= 0.0:
+            raise ValueError(f"b must be positive for a normal factor, got {self.b:g}")
+        return self
+
+
+class Factors(Section):
+    """The factors of variation of the simulated spectra."""
+
+    teff: Distribution = Distribution(kind="uniform", a=4200.0, b=6800.0)
+    """Effective temperature of the star [K]."""
+    logg: Distribution = Distribution(kind="uniform", a=3.5, b=4.8)
+    """Surface gravity of the star, log10 of cm/s^2."""
+    mh: Distribution = Distribution(kind="normal", a=-0.1, b=0.25)
+    """Metallicity of the star [dex]."""
+    alpha_m: Distribution = Distribution(kind="uniform", a=0.0, b=0.3)
+    """Enhancement of the alpha elements over the metals, of the star [dex]."""
+    vsini: Distribution = Distribution(kind="uniform", a=1.0, b=12.0)
+    """Projected rotation velocity of the star [km/s]."""
+    rv: Distribution = Distribution(kind="normal", a=0.0, b=30.0)
+    """Radial velocity of the star [km/s]."""
+    berv: Distribution = Distribution(kind="uniform", a=-28.0, b=28.0)
+    """Barycentric Earth radial velocity of the exposure [km/s]."""
+    airmass: Distribution = Distribution(kind="uniform", a=1.0, b=2.2)
+    """Airmass of the exposure."""
+    tilt: Distribution = Distribution(kind="normal", a=0.0, b=0.15)
+    """Slope of the exposure's continuum: log flux, blue end to red end."""
+    log_snr: Distribution = Distribution(kind="uniform", a=1.3, b=2.5)
+    """log10 of the exposure's signal to noise per pixel."""
+
+
+class SimulateConfig(Section):
+    """The simulated survey: its stars, its visits and the window of its files."""
+
+    n_stars: int = Field(default=100, ge=1)
+    n_visits: int = Field(default=1, ge=1)
+    """Exposures of each star."""
+    wave_min: float = 3781.4
+    """First wavelength of the files before its jitter [Angstrom]."""
+    wave_step: float = Field(default=0.01, gt=0.0)
+    """Step of the files [Angstrom], a whole multiple of the emulator's 0.01."""
+    n_pixels: int = Field(default=313_124, ge=256)
+    factors: Factors = Factors()
+
+
+class DatasetConfig(Section):
+    """How records become batches."""
+
+    normalise: Literal["masked", "paper"] = "masked"
+    """Median over valid pixels, or over all with invalid ones counted as zero."""
+    shuffle_buffer: int = Field(default=256, ge=1)
+    """Spectra held for shuffling."""
+    n_parallel_reads: int = Field(default=4, ge=1)
+    """Shards read at the same time."""
+
+
+class StridedConfig(Section):
+    """The paper's convolutional stages."""
+
+    channels: tuple[int, ...] = (
+        16, 16, 16, 32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 512, 512,
+    )  # fmt: skip
+    """Output channels of the encoder's convolutions; all but the last have stride 2."""
+    kernels: tuple[int, ...] = (7, 5, 5, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)
+
+    @model_validator(mode="after")
+    def _same_length(self) -> StridedConfig:
+        if len(self.channels) != len(self.kernels):
+            raise ValueError(
+                "kernels must have as many entries as channels, "
+                f"got {len(self.kernels)} and {len(self.channels)}"
+            )
+        return self
+
+
+class FoldedConfig(Section):
+    """Stages that fold pixels into channels: one fold, channel count and depth each."""
+
+    folds: tuple[int, ...] = (32, 4, 4, 4)
+    channels: tuple[int, ...] = (64, 128, 256, 256)
+    n_convolutions: int = Field(default=1, ge=1)
+    """Stride-1 convolutions after each fold."""
+    kernel: int = Field(default=5, ge=1)
+
+    @model_validator(mode="after")
+    def _same_length(self) -> FoldedConfig:
+        if len(self.channels) != len(self.folds):
+            raise ValueError(
+                "channels must have as many entries as folds, "
+                f"got {len(self.channels)} and {len(self.folds)}"
+            )
+        return self
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    architecture: Literal["strided", "folded"] = "folded"
+    n_latent: int = Field(default=128, ge=1)
+    negative_slope: float = Field(default=0.1, ge=0.0)
+    """Slope of LeakyReLU below zero."""
+    strided: StridedConfig = StridedConfig()
+    folded: FoldedConfig = FoldedConfig()
+    subtract_mean: bool = True
+    """Work on the difference from the training set's mean spectrum."""
+    residual_scale: float = Field(default=0.1, gt=0.0)
+    """Unit of that difference, in normalised flux; unused without subtract_mean."""
+
+    @property
+    def length_multiple(self) -> int:
+        """The padded length must be a multiple of this many pixels."""
+        if self.architecture == "strided":
+            return 2 ** (len(self.strided.channels) - 1)
+        return math.prod(self.folded.folds)
+
+
+class ObjectiveConfig(Section):
+    """The terms of the loss and their schedules, in training steps."""
+
+    kl_weight: float = Field(default=0.3, ge=0.0)
+    """Final weight of the KL divergence: normalised flux per nat."""
+    kl_reduction: Literal["mean", "sum"] = "mean"
+    """Over the latent dimensions; the paper takes the mean."""
+    kl_start: int = Field(default=5_000, ge=0)
+    """Last step without KL."""
+    kl_end: int = Field(default=20_000, ge=0)
+    """Step from which the weight is final."""
+    scales: tuple[int, ...] = (1,)
+    """Errors are also taken on spectra averaged over this many pixels."""
+    coarse_scales: tuple[int, ...] = ()
+    """Averaging of input and target, stage by stage, before full resolution."""
+    coarse_end: int = Field(default=0, ge=0)
+    """Step at which full resolution begins; the stages before it are equally long."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ObjectiveConfig:
+        if self.kl_end < self.kl_start:
+            raise ValueError(
+                f"kl_end must be at least kl_start, got {self.kl_end} < {self.kl_start}"
+            )
+        return self
+
+
+class TrainingConfig(Section):
+    """The optimisation."""
+
+    n_steps: int = Field(default=1_500_000, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    """Global batch: over all replicas together."""
+    learning_rate: float = Field(default=1.0e-4, gt=0.0)
+    learning_rate_decay: Literal["none", "cosine"] = "none"
+    seed: int = Field(default=0, ge=0)
+    steps_per_epoch: int = Field(default=1_000, ge=1)
+    """Steps between validations, checkpoints and rows of the history."""
+    n_devices: int | None = Field(default=None, ge=1)
+    """Replicas of the mirrored strategy; on a machine without GPUs, logical CPUs."""
+
+
+class AnalysisConfig(Section):
+    """Levels and sizes of the statistics."""
+
+    splits: tuple[Literal["train", "validation", "test"], ...] = (
+        "train",
+        "validation",
+        "test",
+    )
+    """Stars that enter."""
+    fdr: float = Field(default=0.05, gt=0.0, lt=1.0)
+    """False discovery rate of the verdict and of the table of labels."""
+    min_information: float = Field(default=0.05, ge=0.0)
+    """Nats a dimension must carry at least."""
+    min_dispersion: float = Field(default=0.02, ge=0.0)
+    """The paper's threshold on the MAD of the mean, for comparison only."""
+    n_resamples: int = Field(default=200, ge=20)
+    """Resamplings of the stars behind each interval."""
+    n_permutations: int = Field(default=200, ge=20)
+    """Permutations behind each null of the mutual information."""
+    n_neighbours: int = Field(default=3, ge=1)
+    """k of the KSG estimator."""
+    labels: tuple[str, ...] = ()
+    """Label columns to relate to; empty: every numeric one."""
+    n_traversal: int = Field(default=7, ge=3)
+    """Positions along a traversed dimension."""
+    seed: int = Field(default=0, ge=0)
+
+
+class Config(Section):
+    """Everything that decides a result; written into each run folder."""
+
+    grid: Grid = Grid()
+    convert: ConvertConfig = ConvertConfig()
+    simulate: SimulateConfig = SimulateConfig()
+    dataset: DatasetConfig = DatasetConfig()
+    model: ModelConfig = ModelConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    training: TrainingConfig = TrainingConfig()
+    analysis: AnalysisConfig = AnalysisConfig()
+
+    @model_validator(mode="after")
+    def _network_fits_grid(self) -> Config:
+        multiple = self.model.length_multiple
+        if self.grid.padded_length % multiple:
+            raise ValueError(
+                f"grid.pad_to_multiple must make the padded length a multiple of "
+                f"{multiple} for this network, got {self.grid.padded_length} pixels"
+            )
+        return self
+
+
+def load_config(path: Path | None, assignments: Iterable[str] = ()) -> Config:
+    """
+    Read a YAML file and apply ``key=value`` assignments to it.
+
+    Parameters
+    ----------
+    path : Path or None
+        YAML file; None takes the default of every key.
+    assignments : iterable of str
+        Dotted keys and YAML values, such as ``training.batch_size=8``.
+
+    Returns
+    -------
+    config : Config
+        The validated settings.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not a YAML mapping, or a key is unknown or
+        its value invalid; the message names the file and the key.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        tree = _read_mapping(path)
+    for assignment in assignments:
+        _assign(tree, assignment)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        source = "settings" if path is None else str(path)
+        raise ConfigError(f"{source}: {_describe(error)}") from None
+
+
+def write_config(config: Config, path: Path) -> None:
+    """
+    Write the settings as YAML that `load_config` reads back unchanged.
+
+    Parameters
+    ----------
+    config : Config
+        The settings.
+    path : Path
+        The file to write.
+    """
+    tree = config.model_dump(mode="json")
+    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: is not valid YAML ({reason})") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: must hold a mapping of sections")
+    return tree
+
+
+def _assign(tree: dict[str, Any], assignment: str) -> None:
+    key, equals, text = assignment.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set must be given as key=value, got {assignment!r}")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {key}: {text!r} is not a YAML value") from None
+    *sections, name = key.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {key}: {section} is not a section")
+    tree[name] = value
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}"

@@ -1,0 +1,1 @@
+"""Conversion of stellar spectra in FITS files to TFRecords, without TensorFlow."""

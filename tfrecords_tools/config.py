@@ -1,0 +1,50 @@
+"""Settings of the conversion and the base class of every settings section."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """
+    Base of all settings: immutable, and unknown keys are errors.
+
+    Notes
+    -----
+    Subclasses document their keys as pydantic fields.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class SplitFractions(Section):
+    """Shares of the stars (not of the spectra) that go into each split."""
+
+    train: float = Field(default=0.9, gt=0.0, le=1.0)
+    validation: float = Field(default=0.05, ge=0.0, lt=1.0)
+    test: float = Field(default=0.05, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> SplitFractions:
+        total = self.train + self.validation + self.test
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"train + validation + test must be 1, got {total:g}")
+        return self
+
+
+class ConvertConfig(Section):
+    """What the converter keeps, and how it lays out the shards."""
+
+    min_median_flux: float = Field(default=50.0, ge=0.0)
+    """Spectra in ADU with a smaller median flux are noise only and are rejected."""
+    max_drift: float = Field(default=0.05, gt=0.0)
+    """Pixels: a file whose step drifts less than this over the grid is only shifted."""
+    min_zero_run: int = Field(default=100, ge=1)
+    """This many exact zeros in a row are a gap between detectors, not data."""
+    shard_mib: float = Field(default=128.0, gt=0.0)
+    """Size a shard is planned for, in MiB."""
+    split: SplitFractions = SplitFractions()
+    split_salt: str = "stellar-tf"
+    """Changing it draws other splits."""
+    aliases: dict[str, str] = Field(default_factory=dict)
+    """Other names of stars: alias to name."""

@@ -11,10 +11,11 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from tfrecords_tools.config import ConvertConfig, Section
+from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A setting is unknown, of the wrong type or out of range."""
 
 
@@ -65,14 +66,37 @@ class SimulateConfig(Section):
     """The simulated survey: its stars, its visits and the window of its files."""
 
     n_stars: int = Field(default=100, ge=1)
-    n_visits: int = Field(default=1, ge=1)
+    n_visits: int = Field(default=1, ge=1, le=1000)
     """Exposures of each star."""
-    wave_min: float = 3781.4
-    """First wavelength of the files before its jitter [Angstrom]."""
+    wave_min: float = 3781.88
+    """First wavelength that every file covers [Angstrom]."""
     wave_step: float = Field(default=0.01, gt=0.0)
-    """Step of the files [Angstrom], a whole multiple of the emulator's 0.01."""
-    n_pixels: int = Field(default=313_124, ge=256)
+    """Step of the files [Angstrom], a whole multiple of `native_step`."""
+    n_pixels: int = Field(default=313_030, ge=256)
+    """Pixels that every file covers; the detectors' edges add some at each end."""
+    full_header: bool = True
+    """Write all 3,000 cards of an ESO product, or the 60 that readers use."""
     factors: Factors = Factors()
+
+    @property
+    def native_step(self) -> float:
+        """Step of HARPS products [Angstrom]; coarser pixels are averages of these."""
+        return 0.01
+
+    @property
+    def n_average(self) -> int:
+        """Native pixels in a pixel of the files."""
+        return round(self.wave_step / self.native_step)
+
+    @model_validator(mode="after")
+    def _whole_multiple(self) -> SimulateConfig:
+        multiple = self.wave_step / self.native_step
+        if round(multiple) < 1 or abs(multiple - round(multiple)) > 1e-6:
+            raise ValueError(
+                f"wave_step must be a whole multiple of {self.native_step} Angstrom, "
+                f"got {self.wave_step:g}"
+            )
+        return self
 
 
 class DatasetConfig(Section):
@@ -203,9 +227,15 @@ class AnalysisConfig(Section):
     """Nats a dimension must carry at least."""
     min_dispersion: float = Field(default=0.02, ge=0.0)
     """The paper's threshold on the MAD of the mean, for comparison only."""
+    confidence: float = Field(default=0.95, gt=0.0, lt=1.0)
+    """Level of every interval."""
     n_resamples: int = Field(default=200, ge=20)
     """Resamplings of the stars behind each interval."""
-    n_permutations: int = Field(default=200, ge=20)
+    n_draws: int = Field(default=60_000, ge=1)
+    """Posterior draws per dimension behind the Kolmogorov-Smirnov test, about."""
+    n_subsamples: int = Field(default=50, ge=20)
+    """Subsamples of the stars behind each interval of the mutual information."""
+    n_permutations: int = Field(default=10_000, ge=20)
     """Permutations behind each null of the mutual information."""
     n_neighbours: int = Field(default=3, ge=1)
     """k of the KSG estimator."""
@@ -239,14 +269,19 @@ class Config(Section):
         return self
 
 
-def load_config(path: Path | None, assignments: Iterable[str] = ()) -> Config:
+SHIPPED = Path(__file__).parent / "configs"
+"""Folder of the settings that come with the package."""
+
+
+def load_config(source: Path | str | None, assignments: Iterable[str] = ()) -> Config:
     """
     Read a YAML file and apply ``key=value`` assignments to it.
 
     Parameters
     ----------
-    path : Path or None
-        YAML file; None takes the default of every key.
+    source : Path or str or None
+        YAML file, or the bare name of one that comes with the package; None takes
+        the default of every key.
     assignments : iterable of str
         Dotted keys and YAML values, such as ``training.batch_size=8``.
 
@@ -262,15 +297,14 @@ def load_config(path: Path | None, assignments: Iterable[str] = ()) -> Config:
         its value invalid; the message names the file and the key.
     """
     tree: dict[str, Any] = {}
-    if path is not None:
-        tree = _read_mapping(path)
+    if source is not None:
+        tree = _read_mapping(_find(source))
     for assignment in assignments:
         _assign(tree, assignment)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        source = "settings" if path is None else str(path)
-        raise ConfigError(f"{source}: {_describe(error)}") from None
+        raise ConfigError(f"{source or 'settings'}: {_describe(error)}") from None
 
 
 def write_config(config: Config, path: Path) -> None:
@@ -286,6 +320,12 @@ def write_config(config: Config, path: Path) -> None:
     """
     tree = config.model_dump(mode="json")
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
+def _find(source: Path | str) -> Path:
+    path = Path(source)
+    shipped = SHIPPED / f"{source}.yaml"
+    return shipped if not path.exists() and shipped.is_file() else path
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

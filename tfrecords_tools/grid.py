@@ -1,12 +1,30 @@
-"""The wavelength grid all spectra of a data set share."""
+"""The wavelength grid all spectra of a data set share, and how they get onto it."""
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from tfrecords_tools.config import Section
+from tfrecords_tools.spectrum import SpectrumError
+
+_OVERLAP_TOLERANCE = 1e-6
+"""Pixels: less overlap than this with a bad pixel is rounding of the edges."""
+
+
+class Placement(NamedTuple):
+    """A spectrum on the grid."""
+
+    flux: NDArray[np.float32]
+    """Shape (n_pixels,), NaN where the file has no valid pixel."""
+    phase_error: float
+    """Pixels by which shifted data stand right of their grid pixel; 0 if resampled."""
+    resampled: bool
+    """Whether the flux was integrated over the grid's pixels instead of shifted."""
 
 
 class Grid(Section):
@@ -23,7 +41,14 @@ class Grid(Section):
     @property
     def wave(self) -> NDArray[np.float64]:
         """Wavelength of each pixel, shape (n_pixels,) [Angstrom]."""
-        return self.wave_min + self.wave_step * np.arange(self.n_pixels)
+        index = np.arange(self.n_pixels, dtype=np.float64)
+        return self.wave_min + self.wave_step * index
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Borders of the pixels, shape (n_pixels + 1,) [Angstrom]."""
+        index = np.arange(self.n_pixels + 1, dtype=np.float64)
+        return self.wave_min + self.wave_step * (index - 0.5)
 
     @property
     def padded_length(self) -> int:
@@ -39,3 +64,124 @@ class Grid(Section):
     def pad_right(self) -> int:
         """Zeros after the last pixel."""
         return self.padded_length - self.n_pixels - self.pad_left
+
+    def place(
+        self,
+        wave: NDArray[np.float64],
+        flux: NDArray[np.float32],
+        max_drift: float,
+    ) -> Placement:
+        """
+        Put a spectrum onto the grid.
+
+        Parameters
+        ----------
+        wave : ndarray of float64
+            Wavelengths in air, increasing, shape (n,) [Angstrom].
+        flux : ndarray of float32
+            Flux density, NaN where bad, shape (n,).
+        max_drift : float
+            If the file's pixels drift less than this against the grid's, from the
+            first to the last they share, they are moved by whole pixels; else they
+            are resampled [pixel].
+
+        Returns
+        -------
+        placement : Placement
+            The flux on the grid, and how it got there.
+
+        Raises
+        ------
+        SpectrumError
+            If the file has no wavelength on the grid.
+        """
+        position = (wave - self.wave_min) / self.wave_step  # (n,) in grid pixels
+        start, stop = np.searchsorted(position, [-0.5, self.n_pixels - 0.5])
+        if start == stop:
+            raise SpectrumError(
+                f"no overlap with the grid: {wave[0]:.1f} to {wave[-1]:.1f} Angstrom"
+            )
+        offset = position[start:stop] - np.arange(stop - start)
+        low, high = float(offset.min()), float(offset.max())
+        if high - low >= max_drift:
+            return Placement(resample(wave, flux, self.edges), 0.0, True)
+        # Rounding to even would move equal phases of one half to different sides.
+        first = max(0, math.floor((low + high) / 2.0 + 0.5))
+        stop = min(stop, start + self.n_pixels - first)
+        placed = np.full(self.n_pixels, np.nan, dtype=np.float32)
+        placed[first : first + stop - start] = flux[start:stop]
+        return Placement(placed, (low + high) / 2.0 - first, False)
+
+
+def resample(
+    wave: NDArray[np.float64],
+    flux: NDArray[np.float32],
+    edges: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """
+    Average a flux density over other pixels, conserving its integral.
+
+    Parameters
+    ----------
+    wave : ndarray of float64
+        Centres of the pixels, increasing, shape (n,) [Angstrom].
+    flux : ndarray of float32
+        Flux density, constant within each pixel, NaN where bad, shape (n,).
+    edges : ndarray of float64
+        Borders of the new pixels, increasing, shape (m + 1,) [Angstrom].
+
+    Returns
+    -------
+    resampled : ndarray of float32
+        Mean flux density of each new pixel, shape (m,); NaN exactly where the new
+        pixel overlaps a bad one or leaves the spectrum.
+
+    Notes
+    -----
+    The borders of old and new pixels cut the axis into segments that lie in one old
+    and one new pixel each. Their fluxes are summed locally, in O(n + m): unlike with
+    differences of a cumulative sum, one extreme pixel cannot spoil others' digits.
+    """
+    old = pixel_edges(wave)
+    n_new = edges.size - 1
+    borders = np.concatenate([old, edges])
+    order = np.argsort(borders, kind="stable")  # merges two sorted runs
+    borders = borders[order]
+    from_old = order < old.size
+    in_old = np.cumsum(from_old)[:-1] - 1  # old pixel of each segment
+    in_new = np.cumsum(~from_old)[:-1] - 1
+    inside = (in_new >= 0) & (in_new < n_new) & (in_old >= 0) & (in_old < wave.size)
+    in_old, in_new = in_old[inside], in_new[inside]
+    width = np.diff(borders)[inside]
+
+    density = flux.astype(np.float64)[in_old]
+    good = np.isfinite(density)
+    good_width = np.where(good, width, 0.0)
+    covered = np.bincount(in_new, weights=good_width, minlength=n_new)
+    total = np.bincount(
+        in_new, weights=np.where(good, density, 0.0) * good_width, minlength=n_new
+    )
+    whole = covered >= (1.0 - _OVERLAP_TOLERANCE) * np.diff(edges)
+    resampled = np.full(n_new, np.nan, dtype=np.float32)
+    resampled[whole] = total[whole] / covered[whole]
+    return resampled
+
+
+def pixel_edges(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Borders half way between neighbouring pixels, and as far beyond the outer two.
+
+    Parameters
+    ----------
+    wave : ndarray of float64
+        Centres of at least two pixels, increasing, shape (n,) [Angstrom].
+
+    Returns
+    -------
+    edges : ndarray of float64
+        Shape (n + 1,) [Angstrom].
+    """
+    middle = 0.5 * (wave[1:] + wave[:-1])
+    first = 1.5 * wave[0] - 0.5 * wave[1]
+    last = 1.5 * wave[-1] - 0.5 * wave[-2]
+    return np.concatenate([[first], middle, [last]])

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Statistics that say which latent dimensions carry information, and about what."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The analysis as one HTML file that opens anywhere."""

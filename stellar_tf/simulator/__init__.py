@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Simulated HARPS spectra of stars whose parameters are known."""

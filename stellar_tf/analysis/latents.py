@@ -1,0 +1,182 @@
+"""What the analysis reads from the table of latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Column, MaskedColumn, Table
+from numpy.typing import NDArray
+
+from stellar_tf.analysis.stars import name_stars, one_per_star
+from stellar_tf.config import AnalysisConfig
+
+_NOT_LABELS = ("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec")
+NUISANCES = ("snr", "airmass", "berv", "mjd", "exptime")
+"""Columns that describe the exposure."""
+HELD_OUT = "test"
+"""The split whose stars no choice of the fit has seen."""
+
+
+class Codes(NamedTuple):
+    """Checked columns of some rows of a table of latents."""
+
+    dp_id: NDArray[np.str_]
+    """Identifier of each spectrum, shape (n,)."""
+    star: NDArray[np.str_]
+    """Star of each spectrum; a spectrum without one is its own, shape (n,)."""
+    split: NDArray[np.str_]
+    """``train``, ``validation``, ``test`` or empty, shape (n,)."""
+    z_mean: NDArray[np.float32]
+    """Posterior means, shape (n, n_latent)."""
+    z_log_var: NDArray[np.float32]
+    """Natural logarithm of the posterior variances, shape (n, n_latent)."""
+    labels: dict[str, NDArray[np.float64]]
+    """Labels and nuisances, NaN where unknown, shape (n,) each."""
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Codes:
+        """
+        Keep some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int or bool
+            Row numbers, or a mask.
+
+        Returns
+        -------
+        codes : Codes
+            The rows asked for.
+        """
+        return Codes(
+            self.dp_id[rows],
+            self.star[rows],
+            self.split[rows],
+            self.z_mean[rows],
+            self.z_log_var[rows],
+            {name: values[rows] for name, values in self.labels.items()},
+        )
+
+    def enter(self, splits: Sequence[str]) -> Codes:
+        """
+        Keep the spectra of some splits, and those that are in none.
+
+        Parameters
+        ----------
+        splits : sequence of str
+            Names of splits.
+
+        Returns
+        -------
+        codes : Codes
+            Their rows.
+        """
+        return self.take(np.isin(self.split, [*splits, ""]))
+
+    def view(self, *, seed: int) -> Codes:
+        """
+        Keep one spectrum per star.
+
+        Parameters
+        ----------
+        seed : int
+            Decides which.
+
+        Returns
+        -------
+        codes : Codes
+            One row per star.
+        """
+        return self.take(one_per_star(self.dp_id, self.star, seed=seed))
+
+
+def read_codes(
+    latents: Table,
+    config: AnalysisConfig,
+    *,
+    labels: Sequence[str] | None,
+    factors: Sequence[str],
+) -> Codes:
+    """
+    Check a table of latents and take the columns the analysis needs.
+
+    Parameters
+    ----------
+    latents : astropy.table.Table
+        As `stellar-tf encode` writes it.
+    config : AnalysisConfig
+        Its `labels` are used where `labels` is None.
+    labels : sequence of str or None
+        Label columns; None or empty: every numeric column that may be one.
+    factors : sequence of str
+        Columns that hold true factors; they are labels too.
+
+    Returns
+    -------
+    codes : Codes
+        All rows.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, not numeric, of the wrong shape, or a code is not
+        finite.
+    """
+    for name in ("dp_id", "star", "split", "z_mean", "z_log_var"):
+        _require(latents, name)
+    z_mean = _floats(latents["z_mean"]).astype(np.float32)
+    z_log_var = _floats(latents["z_log_var"]).astype(np.float32)
+    if z_mean.ndim != 2 or z_mean.shape != z_log_var.shape:
+        raise ValueError(
+            "z_mean and z_log_var must have the same shape (n, n_latent), "
+            f"got {z_mean.shape} and {z_log_var.shape}"
+        )
+    if not (np.isfinite(z_mean).all() and np.isfinite(z_log_var).all()):
+        raise ValueError("z_mean and z_log_var must be finite, got NaN or infinity")
+    dp_id = _strings(latents["dp_id"])
+    asked = [*(labels or config.labels or _numeric_columns(latents)), *factors]
+    for name in asked:
+        _require(latents, name)
+        if not _is_numeric(latents[name]):
+            raise ValueError(f"label {name} must be a column of numbers")
+    # Nuisances come last, whether asked for or not.
+    chosen = [name for name in dict.fromkeys(asked) if name not in NUISANCES]
+    chosen += [name for name in NUISANCES if name in latents.colnames]
+    return Codes(
+        dp_id,
+        name_stars(dp_id, _strings(latents["star"])),
+        _strings(latents["split"]),
+        z_mean,
+        z_log_var,
+        {name: _floats(latents[name]) for name in chosen},
+    )
+
+
+def _require(latents: Table, name: str) -> None:
+    if name not in latents.colnames:
+        raise ValueError(f"latents must have a column {name}")
+
+
+def _numeric_columns(latents: Table) -> list[str]:
+    return [
+        name
+        for name in latents.colnames
+        if name not in _NOT_LABELS and _is_numeric(latents[name])
+    ]
+
+
+def _is_numeric(column: Column) -> bool:
+    return column.ndim == 1 and column.dtype.kind in "fiub"
+
+
+def _floats(column: Column) -> NDArray[np.float64]:
+    if isinstance(column, MaskedColumn):
+        return np.asarray(np.ma.filled(column.astype(np.float64), np.nan), np.float64)
+    return np.asarray(column, np.float64)
+
+
+def _strings(column: Column) -> NDArray[np.str_]:
+    if isinstance(column, MaskedColumn):
+        column = column.filled("")
+    return np.asarray(column).astype(np.str_)

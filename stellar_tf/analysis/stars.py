@@ -1,0 +1,120 @@
+"""The one-per-star view, and intervals by resampling stars."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Estimate(NamedTuple):
+    """A statistic per latent dimension with its interval."""
+
+    value: NDArray[np.float64]
+    """The statistic of the sample, shape (n_latent,)."""
+    low: NDArray[np.float64]
+    """Lower end of the interval, shape (n_latent,)."""
+    high: NDArray[np.float64]
+    """Upper end of the interval, shape (n_latent,)."""
+
+
+def one_per_star(
+    dp_id: NDArray[np.str_], star: NDArray[np.str_], *, seed: int
+) -> NDArray[np.intp]:
+    """
+    Draw one spectrum of each star.
+
+    Parameters
+    ----------
+    dp_id : ndarray of str, shape (n,)
+        Identifier of each spectrum; the draw does not depend on the order of rows.
+    star : ndarray of str, shape (n,)
+        Star of each spectrum; where it is empty the spectrum is its own star.
+    seed : int
+        Another seed draws other spectra.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_stars,)
+        Row numbers of the drawn spectra, ascending.
+
+    Notes
+    -----
+    The paper's "unique" view: spectra of one star are not independent, stars are.
+    """
+    shuffled = np.argsort(dp_id, kind="stable")
+    shuffled = shuffled[np.random.default_rng(seed).permutation(shuffled.size)]
+    owner = name_stars(dp_id, star)[shuffled]
+    _, first = np.unique(owner, return_index=True)
+    return np.sort(shuffled[first])
+
+
+def name_stars(dp_id: NDArray[np.str_], star: NDArray[np.str_]) -> NDArray[np.str_]:
+    """
+    Give spectra without a star a name of their own.
+
+    Parameters
+    ----------
+    dp_id : ndarray of str, shape (n,)
+        Identifier of each spectrum.
+    star : ndarray of str, shape (n,)
+        Star of each spectrum, or ``""``.
+
+    Returns
+    -------
+    owner : ndarray of str, shape (n,)
+        The star, or the identifier behind a character no star's name begins with.
+    """
+    return np.where(star == "", np.char.add("\x1f", dp_id), star)
+
+
+def resample_counts(
+    n_stars: int, n_resamples: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """
+    Draw stars with replacement, as the number of times each one is drawn.
+
+    Parameters
+    ----------
+    n_stars : int
+        Stars to draw from, and to draw.
+    n_resamples : int
+        Independent resamples.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    counts : ndarray of float32, shape (n_resamples, n_stars)
+        Each row sums to ``n_stars``.
+    """
+    counts = np.empty((n_resamples, n_stars), np.float32)
+    for row in counts:
+        row[:] = np.bincount(rng.integers(n_stars, size=n_stars), minlength=n_stars)
+    return counts
+
+
+def percentile_interval(
+    samples: NDArray[np.float64], confidence: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Cut equal tails off the resampled values.
+
+    Parameters
+    ----------
+    samples : ndarray of float, shape (n_resamples, ...)
+        A statistic of each resample.
+    confidence : float
+        Share of the resamples the interval holds.
+
+    Returns
+    -------
+    low : ndarray of float, shape (...)
+        Lower end.
+    high : ndarray of float, shape (...)
+        Upper end.
+    """
+    tail = 50.0 * (1.0 - confidence)
+    low, high = np.percentile(samples, [tail, 100.0 - tail], axis=0)
+    return low, high

@@ -1,0 +1,141 @@
+"""Spectra decoded while one latent dimension moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+from stellar_tf.analysis.lines import name_wavelengths
+
+Decode = Callable[[NDArray[np.float32]], NDArray[np.floating]]
+"""From z, shape (m, n_latent), to normalised flux, shape (m, n_pixels)."""
+
+
+class Traversal(NamedTuple):
+    """Spectra along some latent dimensions."""
+
+    wave: NDArray[np.float64]
+    """Wavelengths in air, barycentric, shape (n_pixels,) [Angstrom]."""
+    dimensions: NDArray[np.intp]
+    """The dimensions moved, shape (n_dimensions,)."""
+    positions: NDArray[np.float64]
+    """Their values, ascending, shape (n_dimensions, n)."""
+    flux: NDArray[np.float32]
+    """Decoded normalised flux, shape (n_dimensions, n, n_pixels)."""
+
+    @property
+    def change(self) -> NDArray[np.float32]:
+        """Largest minus smallest flux along each dimension, per pixel."""
+        return np.asarray(np.ptp(self.flux, axis=1), np.float32)
+
+
+def traverse(
+    decode: Decode,
+    wave: NDArray[np.floating],
+    z_mean: NDArray[np.floating],
+    dimensions: Sequence[int] | NDArray[np.integer],
+    *,
+    n: int,
+) -> Traversal:
+    """
+    Decode spectra while one dimension moves and the others rest.
+
+    Parameters
+    ----------
+    decode : callable
+        From z, float32 of shape (m, n_latent), to flux of shape (m, n_pixels).
+    wave : ndarray of float, shape (n_pixels,)
+        Wavelengths of the pixels [Angstrom].
+    z_mean : ndarray of float, shape (n_stars, n_latent)
+        Posterior means, one spectrum per star.
+    dimensions : sequence of int
+        The dimensions to move.
+    n : int
+        Positions along each, at least 2.
+
+    Returns
+    -------
+    traversal : Traversal
+        From the 1st to the 99th percentile of each dimension, in even steps, with
+        the other dimensions at their medians.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below 2, a dimension does not exist, or `decode` returns another
+        number of pixels than `wave` has.
+    """
+    chosen = np.asarray(dimensions, np.intp).reshape(-1)
+    n_latent = z_mean.shape[1]
+    if n < 2:
+        raise ValueError(f"n must be at least 2, got {n}")
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < n_latent:
+        raise ValueError(
+            f"dimensions must lie in 0..{n_latent - 1}, got {chosen.tolist()}"
+        )
+    rest = np.median(z_mean, axis=0).astype(np.float32)
+    positions = np.empty((chosen.size, n))
+    flux = np.empty((chosen.size, n, len(wave)), np.float32)
+    for row, dimension in enumerate(chosen):
+        low, high = np.percentile(z_mean[:, dimension], [1.0, 99.0])
+        positions[row] = np.linspace(low, high, n)
+        z = np.tile(rest, (n, 1))  # (n, n_latent)
+        z[:, dimension] = positions[row]
+        decoded = np.asarray(decode(z))
+        if decoded.shape != flux.shape[1:]:
+            raise ValueError(
+                f"decode must return shape {flux.shape[1:]}, got {decoded.shape}"
+            )
+        flux[row] = decoded
+    return Traversal(np.asarray(wave, np.float64), chosen, positions, flux)
+
+
+def list_moving_wavelengths(
+    traversal: Traversal, *, n: int = 8, separation: float = 1.0
+) -> Table:
+    """
+    List the wavelengths each dimension moves most, with the lines there.
+
+    Parameters
+    ----------
+    traversal : Traversal
+        Decoded spectra.
+    n : int, default 8
+        Wavelengths per dimension.
+    separation : float, default 1.0
+        Of two maxima nearer than this only the larger one is listed [Angstrom].
+
+    Returns
+    -------
+    table : astropy.table.Table
+        Columns ``dimension``, ``rank`` (from 1), ``wave`` [Angstrom], ``change``
+        (of the normalised flux) and ``line`` (within 0.3 Angstrom, or empty).
+    """
+    n_pixels = traversal.wave.size
+    step = (traversal.wave[-1] - traversal.wave[0]) / max(n_pixels - 1, 1)
+    width = 2 * int(np.ceil(separation / step)) + 1
+    rows: list[tuple[int, int, float, float]] = []
+    for dimension, change in zip(traversal.dimensions, traversal.change, strict=True):
+        is_peak = (change == maximum_filter1d(change, width)) & (change > 0.0)
+        peaks = np.flatnonzero(is_peak)
+        peaks = peaks[np.argsort(-change[peaks], kind="stable")][:n]
+        rows += [
+            (int(dimension), rank, float(traversal.wave[pixel]), float(change[pixel]))
+            for rank, pixel in enumerate(peaks, start=1)
+        ]
+    columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
+    table = Table()
+    table["dimension"] = np.array(columns[0], np.int64)
+    table["rank"] = np.array(columns[1], np.int64)
+    table["wave"] = np.array(columns[2], np.float64)
+    table["change"] = np.array(columns[3], np.float64)
+    table["line"] = name_wavelengths(table["wave"]) if rows else np.array([], "U1")
+    table["wave"].unit = "Angstrom"
+    table["change"].description = "range of the normalised flux along the dimension"
+    table["line"].description = "named line within 0.3 Angstrom"
+    return table

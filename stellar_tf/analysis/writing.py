@@ -1,0 +1,101 @@
+"""Every number of the analysis as files a program can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from astropy.table import Table
+
+from stellar_tf.analysis import tables
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
+
+
+def write_tables(
+    result: AnalysisResult,
+    folder: Path,
+    *,
+    traversal: Traversal | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """
+    Write every number of the analysis as ECSV tables.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+    folder : Path
+        Where to; made if it does not exist.
+    traversal : Traversal, optional
+        Adds the wavelengths each dimension moves most.
+    overwrite : bool, default False
+        Replace tables that exist.
+
+    Returns
+    -------
+    paths : list of Path
+        The files written.
+
+    Raises
+    ------
+    FileExistsError
+        If a table exists and `overwrite` is false; nothing is written then.
+    """
+    named = {
+        "summary": summary_table(result),
+        "verdict": result.verdict_table,
+        "associations": result.association_table,
+        "labels": result.label_table,
+        "leakage": tables.leakage_table(result.leakage, result.config),
+        "stars": result.stars,
+    }
+    if result.disentanglement is not None:
+        named["disentanglement"] = tables.disentanglement_table(result.disentanglement)
+    if traversal is not None:
+        named["moving_wavelengths"] = list_moving_wavelengths(traversal)
+    paths = {name: folder / f"{name}.ecsv" for name in named}
+    for path in paths.values():
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in named.items():
+        table.write(paths[name], format="ascii.ecsv", overwrite=overwrite)
+    return list(paths.values())
+
+
+def summary_table(result: AnalysisResult) -> Table:
+    """
+    Put the headline numbers into one row.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        K with its interval, K true (-1: unknown), numbers of stars, total
+        information of the informative dimensions and total leakage [nat].
+    """
+    informative = result.verdict_table["informative"]
+    information = result.verdict_table["information"][informative]
+    row = {
+        "n_informative": result.verdict.n_informative,
+        "n_informative_low": result.verdict.n_low,
+        "n_informative_high": result.verdict.n_high,
+        "n_factors": -1 if result.n_factors is None else result.n_factors,
+        "n_latent": result.n_latent,
+        "n_stars": result.n_stars,
+        "n_spectra": result.n_spectra,
+        "n_repeated_stars": result.n_repeated_stars,
+        "n_held_out": result.n_held_out,
+        "information": float(information.sum()),
+        "leakage": result.leakage.total,
+    }
+    table = Table({name: [value] for name, value in row.items()})
+    table.meta["config"] = result.config.model_dump(mode="json")
+    table.meta["factors"] = list(result.factors)
+    table.meta["unusable_labels"] = result.unusable_labels
+    return table

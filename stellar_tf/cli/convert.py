@@ -1,0 +1,88 @@
+"""``stellar-tf convert``: from FITS files to TFRecords."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stellar_tf.cli.options import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_REJECTS,
+    add_config_options,
+    add_overwrite_option,
+    existing_path,
+    read_config,
+)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """
+    Add the command's parser.
+
+    Parameters
+    ----------
+    subparsers : argparse._SubParsersAction
+        Of the main parser.
+    """
+    parser = subparsers.add_parser(
+        "convert",
+        help="put FITS spectra on one grid and write them as TFRecords",
+        description="Exit status: 0 if every file was taken, 3 if some were rejected, "
+        "1 if all were.",
+    )
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=existing_path,
+        metavar="INPUT",
+        help="FITS files, and folders that are searched for *.fits and *.fits.gz",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="RECORDS", help="folder to create"
+    )
+    parser.add_argument(
+        "--labels",
+        type=existing_path,
+        metavar="TABLE",
+        help="table of known parameters, with a column dp_id or target",
+    )
+    add_config_options(parser)
+    add_overwrite_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    status : int
+        Exit status.
+    """
+    from tfrecords_tools.convert import convert
+
+    config = read_config(args)
+    summary = convert(
+        args.inputs,
+        args.out,
+        config.grid,
+        config.convert,
+        labels=args.labels,
+        overwrite=args.overwrite,
+    )
+    counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())
+    print(f"{summary.n_taken} spectra in {args.out} ({counts})")
+    print(
+        f"{summary.n_rejected} of {summary.n_taken + summary.n_rejected} files rejected"
+        + (f", see {args.out / 'rejects.csv'}" if summary.n_rejected else "")
+    )
+    if summary.n_taken == 0:
+        return EXIT_FAILED
+    return EXIT_REJECTS if summary.n_rejected else EXIT_OK

@@ -1,0 +1,83 @@
+"""``stellar-tf fit``: train the autoencoder on records."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from stellar_tf.cli.options import (
+    EXIT_OK,
+    add_config_options,
+    add_overwrite_option,
+    existing_path,
+    read_config,
+)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """
+    Add the command's parser.
+
+    Parameters
+    ----------
+    subparsers : argparse._SubParsersAction
+        Of the main parser.
+    """
+    parser = subparsers.add_parser("fit", help="train on records, without labels")
+    parser.add_argument(
+        "records", type=existing_path, metavar="RECORDS", help="folder of records"
+    )
+    # Commands that follow keep their function in "run".
+    parser.add_argument(
+        "--run",
+        dest="run_folder",
+        type=Path,
+        required=True,
+        metavar="RUN",
+        help="folder of the run; an interrupted one continues",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=("single", "mirrored"),
+        default="single",
+        help="one device, or a replica on each",
+    )
+    parser.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
+    )
+    add_config_options(parser)
+    add_overwrite_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    status : int
+        Exit status.
+    """
+    config = read_config(args)
+
+    from stellar_tf.run import is_run
+    from stellar_tf.strategy import build_strategy
+    from stellar_tf.training import fit
+
+    strategy = build_strategy(args.strategy, args.devices)
+    if args.overwrite and is_run(args.run_folder):
+        shutil.rmtree(args.run_folder)
+    run = fit(args.records, args.run_folder, config, strategy)
+    print(f"best model: {run.model_path}")
+    print(f"history: {run.history_path}")
+    return EXIT_OK

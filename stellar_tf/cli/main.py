@@ -1,0 +1,97 @@
+"""Entry point: parses the command line and runs one command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from absl import app
+from absl.flags import argparse_flags
+
+from stellar_tf import __version__
+from stellar_tf.cli import (
+    analyze,
+    convert,
+    demo,
+    encode,
+    export,
+    fit,
+    simulate,
+)
+from tfrecords_tools.errors import UserError
+
+# Modules of commands import TensorFlow, and all that is slow, when they run, so that
+# --help answers at once.
+COMMANDS = (simulate, convert, fit, encode, analyze, export, demo)
+
+EXIT_USER_ERROR = 2
+"""A mistake in the command line, a setting or an input; nothing was written."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """
+    Build the parser of the whole command line.
+
+    Returns
+    -------
+    parser : argparse.ArgumentParser
+        With a subparser a command.
+    """
+    parser: argparse.ArgumentParser = argparse_flags.ArgumentParser(
+        prog="stellar-tf",
+        description="Weakly disentangled variational autoencoders for stellar spectra.",
+        # absl's flags would make "--run" an ambiguous abbreviation.
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    # absl's own flags stay out of the commands' parsers.
+    subparsers = parser.add_subparsers(
+        dest="command",
+        required=True,
+        metavar="COMMAND",
+        parser_class=argparse.ArgumentParser,
+    )
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """
+    Run one command in this process.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The command's name and its arguments.
+
+    Returns
+    -------
+    status : int
+        Exit status: 0 on success.
+    """
+    return _run(build_parser().parse_args(list(argv)))
+
+
+def run() -> None:
+    """Run the command of ``sys.argv`` and exit with its status."""
+    # TensorFlow reports on the machine's devices at every start.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    app.run(_run, flags_parser=lambda argv: build_parser().parse_args(argv[1:]))
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        status: int = args.run(args)
+    except UserError as error:
+        print(f"stellar-tf {args.command}: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print(
+            f"stellar-tf {args.command}: interrupted; the same command continues",
+            file=sys.stderr,
+        )
+        return 130
+    return status

@@ -1,0 +1,96 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stellar_tf.config import Config, load_config
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_REJECTS = 3
+"""The command finished, but some inputs were not taken."""
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """
+    Add ``--config`` and ``--set``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        A command's parser.
+    """
+    parser.add_argument(
+        "--config",
+        metavar="YAML",
+        help="settings: a file, or the name of one that comes with stellar-tf "
+        "(paper, default, demo); default: default",
+    )
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change one setting, such as training.batch_size=8 (repeatable)",
+    )
+
+
+def read_config(args: argparse.Namespace, *assignments: str) -> Config:
+    """
+    Read the settings that the options ask for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed options of `add_config_options`.
+    *assignments : str
+        Settings from other options, which come after those of ``--set``.
+
+    Returns
+    -------
+    config : Config
+        The validated settings.
+    """
+    return load_config(args.config or "default", [*args.assignments, *assignments])
+
+
+def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
+    """
+    Add ``--overwrite``.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        A command's parser.
+    """
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace what exists already"
+    )
+
+
+def existing_path(text: str) -> Path:
+    """
+    Convert an argument to a path that exists.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    path : Path
+        The path.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If there is nothing there.
+    """
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
+    return path

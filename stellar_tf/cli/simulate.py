@@ -1,0 +1,67 @@
+"""``stellar-tf simulate``: spectra whose true parameters are known."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stellar_tf.cli.options import (
+    EXIT_OK,
+    add_config_options,
+    add_overwrite_option,
+    read_config,
+)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """
+    Add the command's parser.
+
+    Parameters
+    ----------
+    subparsers : argparse._SubParsersAction
+        Of the main parser.
+    """
+    parser = subparsers.add_parser(
+        "simulate", help="write FITS files of simulated stars and a table of the truth"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the files")
+    parser.add_argument("--n-stars", type=int, metavar="N", help="number of stars")
+    parser.add_argument("--visits", type=int, metavar="V", help="exposures of each")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    add_config_options(parser)
+    add_overwrite_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    status : int
+        Exit status.
+    """
+    from stellar_tf.simulator.simulate import simulate
+
+    assignments = []
+    if args.n_stars is not None:
+        assignments.append(f"simulate.n_stars={args.n_stars}")
+    if args.visits is not None:
+        assignments.append(f"simulate.n_visits={args.visits}")
+    config = read_config(args, *assignments)
+    summary = simulate(
+        args.out, config.simulate, seed=args.seed, overwrite=args.overwrite
+    )
+    print(
+        f"{summary.n_files} spectra of {config.simulate.n_stars} stars in {args.out} "
+        f"({summary.n_written} new)"
+    )
+    print(f"true parameters: {summary.truth}")
+    return EXIT_OK

@@ -1,0 +1,204 @@
+"""From spectra to a table of latents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from stellar_tf.config import Config
+from stellar_tf.dataset import build_evaluation_dataset
+from stellar_tf.normalisation import normalise_flux
+from stellar_tf.run import Run
+from tfrecords_tools.star import star_name
+from tfrecords_tools.prepare import prepare_spectrum
+from tfrecords_tools.manifest import MANIFEST_NAME, Manifest, read_manifest
+from tfrecords_tools.spectrum import Metadata, SpectrumError
+from tfrecords_tools.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+
+class EncodedFiles(NamedTuple):
+    """Latents of FITS files, and the files that have none."""
+
+    latents: Table
+    """As of `encode_records`, with an empty ``split``."""
+    rejects: list[tuple[Path, str]]
+    """File and reason."""
+
+
+class SpectraError(UserError):
+    """There is nothing to encode."""
+
+
+def is_records(path: Path) -> bool:
+    """
+    Tell a folder of records from FITS files and folders of them.
+
+    Parameters
+    ----------
+    path : Path
+        What the user named.
+
+    Returns
+    -------
+    answer : bool
+        Whether `stellar-tf convert` wrote it.
+    """
+    return (path / MANIFEST_NAME).is_file()
+
+
+def encode_records(run: Run, records: Path, batch_size: int | None = None) -> Table:
+    """
+    Encode every split of a folder of records.
+
+    Parameters
+    ----------
+    run : Run
+        The run whose best model encodes.
+    records : Path
+        Folder that `stellar-tf convert` wrote.
+    batch_size : int, optional
+        Spectra encoded at a time; by default the training's.
+
+    Returns
+    -------
+    latents : Table
+        One row a spectrum: ``dp_id``, ``target``, ``star``, ``split``, ``z_mean`` and
+        ``z_log_var`` (n_latent values each), then the records' metadata and labels.
+
+    Raises
+    ------
+    SpectraError
+        If the records stand on another grid than the run's.
+    """
+    manifest = read_manifest(records)
+    config = run.read_config()
+    if manifest.grid != config.grid:
+        raise SpectraError(f"{records}: has another grid than {run.folder}")
+    batch_size = batch_size or config.training.batch_size
+    encode = _compile_encoder(run.load_model())
+    columns: dict[str, list[NDArray[np.generic]]] = {}
+    for batch in _read_splits(manifest, config, batch_size):
+        posterior = encode(batch.pop("flux"))
+        for name, values in {**batch, **posterior}.items():
+            columns.setdefault(name, []).append(np.asarray(values))
+    return _build_table({n: np.concatenate(v) for n, v in columns.items()})
+
+
+def encode_files(
+    run: Run, paths: Sequence[Path], batch_size: int | None = None
+) -> EncodedFiles:
+    """
+    Encode FITS files.
+
+    Parameters
+    ----------
+    run : Run
+        The run whose best model encodes.
+    paths : sequence of Path
+        FITS files.
+    batch_size : int, optional
+        Spectra encoded at a time; by default the training's.
+
+    Returns
+    -------
+    encoded : EncodedFiles
+        Latents and rejected files.
+    """
+    config = run.read_config()
+    encode = _compile_encoder(run.load_model())
+    batch_size = batch_size or config.training.batch_size
+    rejects: list[tuple[Path, str]] = []
+    columns: dict[str, list[NDArray[np.generic]]] = {}
+    for flux, metadata in _read_batches(paths, config, batch_size, rejects):
+        normalised = normalise_flux(
+            tf.constant(flux), config.grid, config.dataset.normalise
+        )
+        posterior = encode(normalised.flux)
+        table = _tabulate(metadata, config)
+        table["median_flux"] = normalised.median_flux.numpy()
+        for name, values in {**table, **posterior}.items():
+            columns.setdefault(name, []).append(np.asarray(values))
+    if not columns:
+        return EncodedFiles(Table(), rejects)
+    latents = _build_table({n: np.concatenate(v) for n, v in columns.items()})
+    return EncodedFiles(latents, rejects)
+
+
+def _compile_encoder(
+    autoencoder: keras.Model,
+) -> tf.types.experimental.PolymorphicFunction:
+    encoder = autoencoder.get_layer("encoder")
+    shape = (None, encoder.input_shape[-1])
+    return tf.function(
+        lambda flux: encoder(flux, training=False),
+        input_signature=[tf.TensorSpec(shape, tf.float32)],
+    )
+
+
+def _read_splits(
+    manifest: Manifest, config: Config, batch_size: int
+) -> Iterator[dict[str, tf.Tensor]]:
+    for split in SPLITS:
+        if manifest.n_spectra(split) == 0:
+            continue
+        for batch in build_evaluation_dataset(
+            manifest, split, config.dataset, batch_size=batch_size, with_metadata=True
+        ):
+            n_spectra = batch["flux"].shape[0]
+            yield {**batch, "split": tf.fill([n_spectra], split)}
+
+
+def _read_batches(
+    paths: Sequence[Path],
+    config: Config,
+    batch_size: int,
+    rejects: list[tuple[Path, str]],
+) -> Iterator[tuple[NDArray[np.float32], list[Metadata]]]:
+    flux: list[NDArray[np.float32]] = []
+    metadata: list[Metadata] = []
+    for path in paths:
+        try:
+            prepared = prepare_spectrum(path, config.grid, config.convert)
+        except SpectrumError as error:
+            rejects.append((path, str(error)))
+            continue
+        flux.append(prepared.flux)
+        metadata.append(prepared.metadata)
+        if len(flux) == batch_size:
+            yield np.stack(flux), metadata
+            flux, metadata = [], []
+    if flux:
+        yield np.stack(flux), metadata
+
+
+def _tabulate(metadata: list[Metadata], config: Config) -> dict[str, NDArray[np.generic]]:
+    rows = [asdict(row) for row in metadata]
+    table = {
+        field.name: np.array([row[field.name] for row in rows])
+        for field in fields(Metadata)
+    }
+    aliases = config.convert.aliases
+    stars = [star_name(row.target, aliases) or row.dp_id for row in metadata]
+    return {**table, "star": np.array(stars), "split": np.full(len(rows), "")}
+
+
+def _build_table(columns: dict[str, NDArray[np.generic]]) -> Table:
+    first = ("dp_id", "target", "star", "split", "z_mean", "z_log_var")
+    names = [*first, *(name for name in columns if name not in first)]
+    table = Table()
+    for name in names:
+        values = columns[name]
+        if values.dtype.kind == "O":  # TensorFlow's strings
+            values = np.array([value.decode("utf-8") for value in values])
+        table[name] = values
+    return table

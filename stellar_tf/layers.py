@@ -1,0 +1,211 @@
+"""Keras layers of the network: standardisation, folding, the Gaussian bottleneck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+from keras import ops
+
+tfd = tfp.distributions
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class Standardise(keras.layers.Layer):
+    """
+    Express normalised flux as a difference from a reference, in units of a scale.
+
+    Bad pixels, marked by NaN, come out as zero: the value that says "as in the
+    reference".
+
+    Parameters
+    ----------
+    scale : float or None
+        Unit of the output, in normalised flux; None leaves the flux as it is, as
+        the paper does.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, scale: float | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """
+        Create the reference spectrum, zero until `fit` sets it.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            Shape (batch, n_pixels).
+        """
+        if self.scale is None:
+            return
+        self.reference = self.add_weight(
+            name="reference",
+            shape=(input_shape[-1],),
+            initializer="zeros",
+            trainable=False,
+        )
+
+    def call(self, flux: tf.Tensor) -> tf.Tensor:
+        """
+        Subtract the reference, scale and blank the bad pixels.
+
+        Parameters
+        ----------
+        flux : Tensor of float32, shape (batch, n_pixels)
+            Normalised flux, NaN at bad pixels.
+
+        Returns
+        -------
+        x : Tensor of float32, shape (batch, n_pixels)
+            Finite everywhere.
+        """
+        x = flux if self.scale is None else (flux - self.reference) / self.scale
+        return ops.where(ops.isfinite(x), x, ops.zeros_like(x))
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Return the constructor's arguments.
+
+        Returns
+        -------
+        config : dict
+            Arguments by name.
+        """
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class Destandardise(Standardise):
+    """The inverse of `Standardise`: from the network's units to normalised flux."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """
+        Scale and add the reference.
+
+        Parameters
+        ----------
+        x : Tensor of float32, shape (batch, n_pixels)
+            Output of the last convolution.
+
+        Returns
+        -------
+        flux : Tensor of float32, shape (batch, n_pixels)
+            Normalised flux.
+        """
+        return x if self.scale is None else x * self.scale + self.reference
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class GaussianBottleneck(keras.layers.Layer):
+    """
+    Draw z from a diagonal normal posterior and state its divergence from the prior.
+
+    The noise is stateless: its key is (seed, step) and each example has its own row
+    by its place in the global batch. One replica or many therefore draw the same
+    noise for the same example, and a restored ``step`` continues the sequence.
+
+    Parameters
+    ----------
+    seed : int
+        First half of the key.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+
+    def build(self, input_shape: Any) -> None:
+        """
+        Create the counter of training steps.
+
+        Parameters
+        ----------
+        input_shape : sequence of tuple
+            Shapes of z_mean and z_log_var, (batch, n_latent) both.
+        """
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    def call(
+        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """
+        Sample while training; otherwise take the posterior's mean.
+
+        Parameters
+        ----------
+        inputs : tuple of two Tensors of float32, shape (batch, n_latent)
+            Mean and log variance of the posterior.
+        training : bool
+            Whether to draw.
+
+        Returns
+        -------
+        z : Tensor of float32, shape (batch, n_latent)
+            The latent code.
+        kl : Tensor of float32, shape (batch, n_latent)
+            Divergence of the posterior from the unit normal, in nats per dimension.
+        """
+        z_mean, z_log_var = inputs
+        posterior = tfd.Normal(z_mean, tf.exp(0.5 * z_log_var))
+        prior = tfd.Normal(tf.zeros_like(z_mean), tf.ones_like(z_mean))
+        kl = tfd.kl_divergence(posterior, prior)  # (batch, n_latent)
+        if not training:
+            return z_mean, kl
+        noise = self._draw_noise(z_mean)
+        self.step.assign_add(1)
+        return posterior.loc + posterior.scale * noise, kl
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, Any]:
+        """
+        Return the shapes of z and kl.
+
+        Parameters
+        ----------
+        input_shape : sequence of tuple
+            Shapes of z_mean and z_log_var.
+
+        Returns
+        -------
+        shapes : tuple
+            Both (batch, n_latent).
+        """
+        return input_shape[0], input_shape[1]
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Return the constructor's arguments.
+
+        Returns
+        -------
+        config : dict
+            Arguments by name.
+        """
+        return {**super().get_config(), "seed": self.seed}
+
+    def _draw_noise(self, z_mean: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        n_replicas = replica.num_replicas_in_sync
+        n_local = tf.shape(z_mean)[0]
+        # Every replica draws the (small) noise of the whole global batch and takes
+        # its own rows: the only way that keeps a row tied to an example.
+        noise = tf.random.stateless_normal(
+            (n_replicas * n_local, z_mean.shape[1]),
+            seed=tf.stack([tf.constant(self.seed), self.step.value]),
+        )
+        first = tf.cast(replica.replica_id_in_sync_group, tf.int32) * n_local
+        return noise[first : first + n_local]

@@ -1,0 +1,42 @@
+"""What a report shows beside the analysis itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the numbers come from; printed at the end of the report."""
+
+    version: str
+    """Version of stellar-tf."""
+    run: str
+    """The run folder, or another name of the model."""
+    manifest_sha256: str
+    """SHA-256 of the manifest of the records; empty if there was none."""
+    seed: int
+    """Seed of the analysis."""
+    splits: tuple[str, ...]
+    """Splits whose stars entered."""
+    created: str
+    """Date and time, ISO 8601."""
+    config: str
+    """The resolved settings, YAML."""
+
+
+class Reconstructions(NamedTuple):
+    """Example spectra beside what the network makes of them."""
+
+    wave: NDArray[np.float64]
+    """Wavelengths in air, barycentric, shape (n_pixels,) [Angstrom]."""
+    names: tuple[str, ...]
+    """What to call each spectrum."""
+    flux: NDArray[np.float32]
+    """Normalised flux, NaN where invalid, shape (n_spectra, n_pixels)."""
+    reconstruction: NDArray[np.float32]
+    """Normalised flux out of the decoder, shape (n_spectra, n_pixels)."""

@@ -1,0 +1,204 @@
+"""Spectra: along a latent dimension, and beside their reconstructions."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from stellar_tf.analysis.lines import LINES, TELLURIC_BANDS, Line
+from stellar_tf.analysis.traversal import Traversal
+from stellar_tf.report.contents import Reconstructions
+from stellar_tf.report.style import BLUE, GREY, VERMILLION, apply_style, ramp
+from stellar_tf.report.windows import block_maximum, choose_window
+
+ZOOM = 30.0
+"""Width of the part that is shown first [Angstrom]."""
+_OVERVIEW_POINTS = 1_500
+_LINE_DISTANCE = 0.9
+"""Names nearer than this would overlap [Angstrom]."""
+
+
+def draw_traversal(traversal: Traversal, row: int, *, max_pixels: int) -> go.Figure:
+    """
+    Draw what moving one dimension does to the spectrum.
+
+    Parameters
+    ----------
+    traversal : Traversal
+        Decoded spectra.
+    row : int
+        Which of its dimensions.
+    max_pixels : int
+        Most pixels of the spectra to draw: those that move most.
+
+    Returns
+    -------
+    figure : plotly.graph_objects.Figure
+        Three panels: where the spectrum changes, the spectra, and their difference
+        from the one in the middle.
+    """
+    change = traversal.change[row]
+    window = choose_window(change, max_pixels)
+    wave, flux = traversal.wave[window], traversal.flux[row][:, window]
+    positions = traversal.positions[row]
+    middle = flux[positions.size // 2]
+    figure = make_subplots(
+        rows=3, cols=1, row_heights=[0.2, 0.45, 0.35], vertical_spacing=0.075
+    )
+    overview_wave, overview = block_maximum(traversal.wave, change, _OVERVIEW_POINTS)
+    figure.add_trace(
+        go.Scatter(
+            x=overview_wave, y=overview, mode="lines", fill="tozeroy", name="change",
+            line={"color": GREY, "width": 1}, showlegend=False,
+            hovertemplate="%{x:.2f} Å: %{y:.4f}<extra></extra>",
+        ),
+        row=1, col=1,
+    )  # fmt: skip
+    colours = ramp(positions.size)
+    for position, colour, spectrum in zip(positions, colours, flux, strict=True):
+        name = f"z = {position:+.2f}"
+        figure.add_trace(_line(wave, spectrum, colour, name, legend=True), row=2, col=1)
+        if spectrum is not middle:
+            figure.add_trace(
+                _line(wave, spectrum - middle, colour, name), row=3, col=1
+            )
+    zoom = _zoom(wave, change[window])
+    figure.add_vrect(
+        *zoom, row=1, col=1, fillcolor=BLUE, opacity=0.25, line_width=0, layer="below"
+    )
+    _mark_bands(figure, traversal.wave)
+    _name_lines(figure, wave, change[window], row=2)
+    figure.update_xaxes(title_text="wavelength in air [Å]", row=3, col=1)
+    figure.update_xaxes(range=zoom, row=2, col=1, matches="x3", showticklabels=False)
+    figure.update_xaxes(range=zoom, row=3, col=1)
+    for panel, title in enumerate(("change", "flux", "difference"), start=1):
+        figure.update_yaxes(title_text=title, nticks=5, row=panel, col=1)
+    apply_style(figure, 640)
+    return figure
+
+
+def draw_reconstruction(
+    reconstructions: Reconstructions, row: int, *, max_pixels: int
+) -> go.Figure:
+    """
+    Draw a spectrum, its reconstruction, and the residual.
+
+    Parameters
+    ----------
+    reconstructions : Reconstructions
+        Example spectra.
+    row : int
+        Which of them.
+    max_pixels : int
+        Most pixels to draw: those where its lines are strongest.
+
+    Returns
+    -------
+    figure : plotly.graph_objects.Figure
+        Two panels.
+    """
+    model = reconstructions.reconstruction[row]
+    flux = reconstructions.flux[row]
+    # Depth below the continuum, where there is a spectrum to compare with.
+    depth = np.where(np.isfinite(flux), np.percentile(model, 95.0) - model, 0.0)
+    depth = np.maximum(depth, 0.0)
+    window = choose_window(depth, max_pixels)
+    wave = reconstructions.wave[window]
+    flux, model = flux[window], model[window]
+    figure = make_subplots(
+        rows=2, cols=1, row_heights=[0.65, 0.35], vertical_spacing=0.06,
+        shared_xaxes=True,
+    )  # fmt: skip
+    observed = _line(wave, flux, GREY, "spectrum", legend=True)
+    observed.meta = {"ink": True}
+    figure.add_trace(observed, row=1, col=1)
+    figure.add_trace(
+        _line(wave, model, VERMILLION, "reconstruction", legend=True), row=1, col=1
+    )
+    figure.add_trace(_line(wave, flux - model, BLUE, "residual"), row=2, col=1)
+    _name_lines(figure, wave, depth[window], row=1)
+    figure.update_xaxes(range=_zoom(wave, depth[window]))
+    figure.update_xaxes(title_text="wavelength in air [Å]", row=2, col=1)
+    figure.update_yaxes(title_text="flux", nticks=5, row=1, col=1)
+    figure.update_yaxes(title_text="residual", nticks=5, row=2, col=1)
+    apply_style(figure, 460)
+    return figure
+
+
+def _line(
+    wave: NDArray[np.floating],
+    values: NDArray[np.floating],
+    colour: str,
+    name: str,
+    *,
+    legend: bool = False,
+) -> go.Scatter:
+    # The grid is even: two numbers instead of an axis per curve.
+    step = (wave[-1] - wave[0]) / max(wave.size - 1, 1)
+    return go.Scatter(
+        x0=float(wave[0]),
+        dx=float(step),
+        y=np.asarray(values, np.float32),
+        mode="lines",
+        line={"color": colour, "width": 1.3},
+        name=name,
+        legendgroup=name,
+        showlegend=legend,
+        hovertemplate="%{x:.2f} Å: %{y:.4f}<extra>" + name + "</extra>",
+    )
+
+
+def _zoom(
+    wave: NDArray[np.floating], score: NDArray[np.floating]
+) -> tuple[float, float]:
+    step = (wave[-1] - wave[0]) / max(wave.size - 1, 1)
+    inner = choose_window(score, int(ZOOM / step) if step > 0.0 else 1)
+    return float(wave[inner.start]), float(wave[inner.stop - 1])
+
+
+def _mark_bands(figure: go.Figure, wave: NDArray[np.floating]) -> None:
+    for band in TELLURIC_BANDS:
+        low, high = max(band.wave_min, wave[0]), min(band.wave_max, wave[-1])
+        if low < high:
+            figure.add_vrect(
+                low, high, row=1, col=1, fillcolor=GREY, opacity=0.18, line_width=0,
+                layer="below", annotation_text=band.name,
+                annotation_position="top left", annotation_font_size=10,
+            )  # fmt: skip
+
+
+def _name_lines(
+    figure: go.Figure,
+    wave: NDArray[np.floating],
+    score: NDArray[np.floating],
+    *,
+    row: int,
+) -> None:
+    for line in _choose_lines(wave, score):
+        figure.add_vline(
+            line.wave, row=row, col=1, line_width=0.7, line_dash="dot", line_color=GREY
+        )
+        figure.add_annotation(
+            x=line.wave, y=0.02, yref=f"y{row if row > 1 else ''} domain",
+            xref=f"x{row if row > 1 else ''}", text=f"{line.name} {line.wave:.1f}",
+            textangle=-90, showarrow=False, xanchor="right", yanchor="bottom",
+            font={"size": 10},
+        )  # fmt: skip
+
+
+def _choose_lines(
+    wave: NDArray[np.floating], score: NDArray[np.floating]
+) -> list[Line]:
+    inside = [line for line in LINES if wave[0] <= line.wave <= wave[-1]]
+
+    def strength(line: Line) -> float:
+        near = np.abs(wave - line.wave) < 0.5 * _LINE_DISTANCE
+        return float(np.max(score[near], initial=0.0))
+
+    chosen: list[Line] = []
+    for line in sorted(inside, key=strength, reverse=True):
+        if all(abs(line.wave - other.wave) >= _LINE_DISTANCE for other in chosen):
+            chosen.append(line)
+    return sorted(chosen)

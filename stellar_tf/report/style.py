@@ -1,0 +1,108 @@
+"""Colours that are told apart by everyone, on light and on dark ground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+
+BLUE, ORANGE, GREEN, VERMILLION, PURPLE, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#8C8C8C",
+)  # fmt: skip
+"""Of Okabe and Ito (2008)."""
+
+KIND_MARKERS = {
+    "stellar": (BLUE, "circle"),
+    "observational": (VERMILLION, "diamond"),
+    "undecided": (PURPLE, "square"),
+    "uninformative": (GREY, "x-thin-open"),
+}
+"""Colour and marker of each class of dimension."""
+
+SCALE = "cividis"
+"""Colour scale of heat maps."""
+
+_RAMP = [[0.0, "#2C7FC4"], [0.5, "#9A9A9A"], [1.0, "#E07B00"]]
+
+
+def ramp(n: int) -> list[str]:
+    """
+    Build a blue-grey-orange ramp.
+
+    Parameters
+    ----------
+    n : int
+        Number of colours, at least 2.
+
+    Returns
+    -------
+    colours : list of str
+        The first is blue, the last orange, and the middle legible on either ground.
+    """
+    return list(sample_colorscale(_RAMP, np.linspace(0.0, 1.0, n).tolist()))
+
+
+def text_colour(share: float) -> str:
+    """
+    Choose the colour of text on a cell of a heat map.
+
+    Parameters
+    ----------
+    share : float
+        Place of the cell in the scale, 0 to 1.
+
+    Returns
+    -------
+    colour : str
+        White on the dark half, nearly black on the light half.
+    """
+    return "#FFFFFF" if share < 0.5 else "#111111"
+
+
+def blank_figure(height: int, **layout: Any) -> go.Figure:
+    """
+    Make a figure without ground and theme; the page sets ink and grid colours.
+
+    Parameters
+    ----------
+    height : int
+        In pixels.
+    **layout
+        Further keys of the layout.
+
+    Returns
+    -------
+    figure : plotly.graph_objects.Figure
+        Without traces.
+    """
+    figure = go.Figure()
+    apply_style(figure, height, **layout)
+    return figure
+
+
+def apply_style(figure: go.Figure, height: int, **layout: Any) -> None:
+    """
+    Give a figure the report's look.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        Changed in place.
+    height : int
+        In pixels.
+    **layout
+        Further keys of the layout.
+    """
+    figure.update_layout(
+        template="none",
+        height=height,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin={"l": 62, "r": 16, "t": 28, "b": 52},
+        font={"family": "system-ui, sans-serif", "size": 13},
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
+        hoverlabel={"font": {"family": "system-ui, sans-serif"}},
+        **layout,
+    )

@@ -1,0 +1,188 @@
+"""The folder of a training run: what is in it and how it is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stellar_tf.config import Config, load_config, write_config
+from tfrecords_tools.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+
+class RunError(UserError):
+    """A run folder lacks something, or belongs to another data set."""
+
+
+class Run(NamedTuple):
+    """Paths inside a run folder; every command after `fit` finds its inputs here."""
+
+    folder: Path
+    """The run folder itself."""
+
+    @property
+    def config_path(self) -> Path:
+        """Resolved settings, YAML."""
+        return self.folder / "config.yaml"
+
+    @property
+    def records_path(self) -> Path:
+        """Which records the run was fitted to, JSON."""
+        return self.folder / "records.json"
+
+    @property
+    def model_path(self) -> Path:
+        """Best model so far, Keras format."""
+        return self.folder / "model.keras"
+
+    @property
+    def history_path(self) -> Path:
+        """One row an epoch, CSV."""
+        return self.folder / "history.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the states training can continue from."""
+        return self.folder / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.folder / "tensorboard"
+
+    @property
+    def latents_path(self) -> Path:
+        """Where `analyze` looks for latents unless told otherwise."""
+        return self.folder / "latents.parquet"
+
+    @property
+    def analysis(self) -> Path:
+        """Folder of the report and its tables."""
+        return self.folder / "analysis"
+
+    def read_config(self) -> Config:
+        """
+        Read the settings the run was fitted with.
+
+        Returns
+        -------
+        config : Config
+            The resolved settings.
+
+        Raises
+        ------
+        RunError
+            If the folder is not a run.
+        """
+        if not self.config_path.is_file():
+            raise RunError(f"{self.folder}: is not a run folder (no config.yaml)")
+        return load_config(self.config_path)
+
+    def read_records(self) -> dict[str, Any]:
+        """
+        Read which records the run was fitted to.
+
+        Returns
+        -------
+        records : dict
+            ``folder``, ``manifest_sha256`` and ``n_spectra`` by split.
+
+        Raises
+        ------
+        RunError
+            If the folder is not a run.
+        """
+        if not self.records_path.is_file():
+            raise RunError(f"{self.folder}: is not a run folder (no records.json)")
+        records: dict[str, Any] = json.loads(
+            self.records_path.read_text(encoding="utf-8")
+        )
+        return records
+
+    def load_model(self) -> keras.Model:
+        """
+        Load the best model.
+
+        Returns
+        -------
+        autoencoder : keras.Model
+            As `stellar_tf.model.build_autoencoder` builds it, trained.
+
+        Raises
+        ------
+        RunError
+            If no model has been saved yet.
+        """
+        import keras
+
+        import stellar_tf.layers  # noqa: F401 (registers the layers Keras loads)
+
+        if not self.model_path.is_file():
+            raise RunError(f"{self.folder}: has no model yet; run stellar-tf fit")
+        return keras.models.load_model(self.model_path, compile=False)
+
+
+def is_run(folder: Path) -> bool:
+    """
+    Tell a run folder from any other.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder, or nothing yet.
+
+    Returns
+    -------
+    answer : bool
+        Whether `open_run` made it.
+    """
+    run = Run(folder)
+    return run.config_path.is_file() and run.records_path.is_file()
+
+
+def open_run(folder: Path, config: Config, records: dict[str, Any]) -> Run:
+    """
+    Create a run folder, or enter one of the same settings and records again.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    config : Config
+        Settings of this run.
+    records : dict
+        ``folder``, ``manifest_sha256`` and ``n_spectra`` of the data set.
+
+    Returns
+    -------
+    run : Run
+        The folder's paths.
+
+    Raises
+    ------
+    RunError
+        If the folder holds something else or a run with other settings or records.
+    """
+    run = Run(folder)
+    if is_run(folder):
+        if run.read_config() != config:
+            raise RunError(
+                f"{folder}: was fitted with other settings; choose another --run "
+                f"or pass --overwrite"
+            )
+        known = run.read_records()["manifest_sha256"]
+        if known != records["manifest_sha256"]:
+            raise RunError(
+                f"{folder}: was fitted to other records; choose another --run "
+                f"or pass --overwrite"
+            )
+        return run
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"{folder}: exists and is not a run folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_config(config, run.config_path)
+    run.records_path.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+    return run

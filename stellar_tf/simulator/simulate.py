@@ -1,0 +1,155 @@
+"""The command `stellar-tf simulate`: a folder of files and the truth about them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import astropy.units as u
+import yaml
+from astropy.table import Table
+from rich.console import Console
+from rich.progress import Progress
+
+from stellar_tf.config import SimulateConfig
+from stellar_tf.simulator.adp import AdpWriter
+from stellar_tf.simulator.record import Record, draw_records
+from stellar_tf.simulator.spectrum import SpectrumSimulator
+
+TRUTH_FILE = "truth.ecsv"
+SETTINGS_FILE = "simulation.yaml"
+GROWING = ("n_stars", "n_visits")
+"""Settings that may grow when a simulation is continued."""
+UNITS = {
+    "teff": u.K,
+    "logg": u.dex(u.cm / u.s**2),
+    "mh": u.dex,
+    "alpha_m": u.dex,
+    "vsini": u.km / u.s,
+    "rv": u.km / u.s,
+    "berv": u.km / u.s,
+    "ra": u.deg,
+    "dec": u.deg,
+    "mjd": u.d,
+    "exptime": u.s,
+}
+
+
+class SimulationSummary(NamedTuple):
+    """What a simulation left in its folder."""
+
+    n_files: int
+    """Files of the simulation."""
+    n_written: int
+    """Of these, written in this run; the others were there."""
+    truth: Path
+    """Table of the factors, one row per file."""
+
+
+def simulate(
+    out: Path, config: SimulateConfig, seed: int, overwrite: bool
+) -> SimulationSummary:
+    """
+    Simulate a survey as ESO Phase 3 files with a table of the truth.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the files; made if it does not exist.
+    config : SimulateConfig
+        Stars, visits, window and distributions.
+    seed : int
+        The same seed and settings give the same files.
+    overwrite : bool
+        Replace another simulation in the folder.
+
+    Returns
+    -------
+    summary : SimulationSummary
+        Counts and the table's path.
+
+    Raises
+    ------
+    ConfigError
+        If the window or the factors reach beyond the grid of synthetic spectra.
+    FileExistsError
+        If the folder holds anything but this simulation; with `overwrite`, if it
+        holds anything but a simulation.
+    """
+    simulator = SpectrumSimulator(config)
+    # Impossible factors fail here, before anything is written.
+    draw_records(config, seed, star_number=0)
+    _claim_folder(out, config, seed, overwrite)
+    writer = AdpWriter(config.full_header)
+    n_written = 0
+    rows: list[dict[str, Any]] = []
+    n_files = config.n_stars * config.n_visits
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("simulate", total=n_files)
+        for record in _records(config, seed):
+            path = out / f"{record.dp_id}.fits"
+            if not path.exists():
+                spectrum = simulator.simulate(record.star, record.exposure, record.rng)
+                writer.write(path, spectrum, record)
+                n_written += 1
+            rows.append(_truth(record))
+            progress.advance(task)
+    return SimulationSummary(n_files, n_written, _write_truth(out, rows))
+
+
+def _records(config: SimulateConfig, seed: int) -> Iterator[Record]:
+    for star_number in range(config.n_stars):
+        yield from draw_records(config, seed, star_number)
+
+
+def _truth(record: Record) -> dict[str, Any]:
+    row = record._asdict()
+    del row["rng"]
+    star, exposure = row.pop("star"), row.pop("exposure")
+    snr = 10.0**exposure.log_snr
+    return {**row, **star._asdict(), **exposure._asdict(), "snr": snr}
+
+
+def _write_truth(out: Path, rows: list[dict[str, Any]]) -> Path:
+    table = Table(rows, units={name: UNITS[name] for name in rows[0] if name in UNITS})
+    path = out / TRUTH_FILE
+    partial = path.with_name(path.name + ".part")
+    table.write(partial, format="ascii.ecsv", overwrite=True)
+    return partial.replace(path)
+
+
+def _claim_folder(
+    out: Path, config: SimulateConfig, seed: int, overwrite: bool
+) -> None:
+    """Make the folder ours, or find that it is, or raise FileExistsError."""
+    settings = {"seed": seed, "simulate": config.model_dump(mode="json")}
+    path = out / SETTINGS_FILE
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not path.is_file():
+            raise FileExistsError(f"{out}: exists and holds no simulation")
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if overwrite:
+            _remove_simulation(out)
+        elif not _continues(before, settings):
+            raise FileExistsError(
+                f"{out}: holds a simulation of other settings or another seed"
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+
+def _continues(before: Any, settings: dict[str, Any]) -> bool:
+    """Whether the settings are those of before, with at least as many files."""
+    if not isinstance(before, dict) or before.get("seed") != settings["seed"]:
+        return False
+    old, new = dict(before["simulate"]), dict(settings["simulate"])
+    return all(new.pop(name) >= old.pop(name) for name in GROWING) and old == new
+
+
+def _remove_simulation(out: Path) -> None:
+    for pattern in ("ADP.*.fits", "ADP.*.fits.part", TRUTH_FILE, SETTINGS_FILE):
+        for path in out.glob(pattern):
+            path.unlink()

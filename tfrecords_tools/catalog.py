@@ -1,0 +1,230 @@
+"""Label tables: what is known about a star or an exposure, beside its spectrum."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+from xml.parsers.expat import ExpatError
+
+import numpy as np
+from astropy.io.registry import IORegistryError
+from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
+
+from tfrecords_tools.errors import UserError
+from tfrecords_tools.star import star_name
+
+__all__ = ["LabelColumn", "LabelError", "Labels", "Match", "read_labels", "star_name"]
+
+_STAR_KEYS = ("target", "star", "object", "name", "star_name", "main_id", "primary")
+_ROW_NUMBERS = ("", "col0", "unnamed: 0")
+"""Names of a first column without name, as pandas writes its index."""
+_WHITESPACE_TABLES = (".dat", ".txt", ".tab", ".tsv", ".ascii")
+
+_READ_ERRORS = (
+    *(ValueError, TypeError, KeyError, IndexError, OSError, ImportError),
+    *(IORegistryError, ExpatError),
+)
+
+Match = Literal["matched", "missing", "ambiguous"]
+
+
+class LabelError(UserError):
+    """A label table cannot be used; the message names the file."""
+
+
+class LabelColumn(NamedTuple):
+    """One column of labels."""
+
+    name: str
+    kind: Literal["string", "float"]
+    unit: str
+    """FITS unit, "" if there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A table of labels, found by exposure or by star."""
+
+    path: Path
+    key: Literal["dp_id", "star"]
+    """By what a row is found."""
+    columns: tuple[LabelColumn, ...]
+    values: Mapping[str, NDArray[np.generic]]
+    """Float64 or str by column name, shape (n_rows,); NaN or "" is unknown."""
+    rows: Mapping[str, int]
+    """Row by key."""
+    ambiguous: frozenset[str]
+    """Keys of several rows that differ: none of these rows is used."""
+
+    def match(self, dp_id: str, star: str) -> Match:
+        """
+        Tell whether there are labels for an exposure.
+
+        Parameters
+        ----------
+        dp_id : str
+            Identifier of the data product.
+        star : str
+            Normalised name, from `star_name`.
+
+        Returns
+        -------
+        match : {"matched", "missing", "ambiguous"}
+            Ambiguous if rows of the same key differ.
+        """
+        key = dp_id if self.key == "dp_id" else star
+        if key in self.ambiguous:
+            return "ambiguous"
+        return "matched" if key in self.rows else "missing"
+
+    def lookup(self, dp_id: str, star: str) -> dict[str, float | str]:
+        """
+        Find the labels of an exposure.
+
+        Parameters
+        ----------
+        dp_id : str
+            Identifier of the data product.
+        star : str
+            Normalised name, from `star_name`.
+
+        Returns
+        -------
+        labels : dict of str to float or str
+            One value a column; NaN or "" where unknown, missing or ambiguous.
+        """
+        if self.match(dp_id, star) != "matched":
+            return {
+                c.name: "" if c.kind == "string" else math.nan for c in self.columns
+            }
+        row = self.rows[dp_id if self.key == "dp_id" else star]
+        return {c.name: self.values[c.name][row].item() for c in self.columns}
+
+
+def read_labels(path: Path, aliases: Mapping[str, str] | None = None) -> Labels:
+    """
+    Read a table of labels.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, ECSV, FITS, VOTable, Parquet, or text with columns separated by
+        whitespace. It needs a column ``dp_id``, else one with the names of stars:
+        ``target``, ``star``, ``object``, ``name``, ``main_id`` or ``primary`` in any
+        case. A table without header has them in its first column.
+    aliases : mapping of str to str, optional
+        Other names of stars, as for `star_name`.
+
+    Returns
+    -------
+    labels : Labels
+        All other columns; numbers as floats, all else as strings.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be read as a table, has no key column, or no column else.
+    """
+    table = _read_table(path)
+    key_column, key = _find_key(path, table)
+    names = [n for n in table.colnames if n != key_column]
+    if table.colnames[0].lower() in _ROW_NUMBERS:
+        names = [n for n in names if n != table.colnames[0]]
+    values = {n: _to_values(table[n]) for n in names if table[n].ndim == 1}
+    if not values:
+        raise LabelError(f"{path}: has no column of labels beside {key_column!r}")
+    columns = tuple(
+        LabelColumn(n, "float" if v.dtype.kind == "f" else "string", _unit(table[n]))
+        for n, v in values.items()
+    )
+    keys = [str(name).strip() for name in _to_strings(table[key_column])]
+    if key == "star":
+        keys = [star_name(name, aliases) for name in keys]
+    rows, ambiguous = _index(keys, list(values.values()))
+    return Labels(path, key, columns, values, rows, ambiguous)
+
+
+def _read_table(path: Path) -> Table:
+    ending = path.suffix.lower()
+    formats = {".csv": "ascii.csv", **dict.fromkeys(_WHITESPACE_TABLES, "ascii")}
+    try:
+        with warnings.catch_warnings():
+            # Units and dates astropy does not know are still text.
+            warnings.simplefilter("ignore", AstropyWarning)
+            table = Table.read(path, format=formats.get(ending))
+    except FileNotFoundError:
+        raise LabelError(f"{path}: does not exist") from None
+    except _READ_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LabelError(f"{path}: cannot be read as a table ({reason})") from None
+    if len(table) == 0 or not table.colnames:
+        raise LabelError(f"{path}: the table is empty")
+    return table
+
+
+def _find_key(path: Path, table: Table) -> tuple[str, Literal["dp_id", "star"]]:
+    by_lower = {name.lower(): name for name in reversed(table.colnames)}
+    if "dp_id" in by_lower:
+        return by_lower["dp_id"], "dp_id"
+    for key in _STAR_KEYS:
+        if key in by_lower and table[by_lower[key]].dtype.kind in "USO":
+            return by_lower[key], "star"
+    generated = [f"col{i + 1}" for i in range(len(table.colnames))]
+    if table.colnames == generated and table["col1"].dtype.kind in "USO":
+        return "col1", "star"  # a table without header
+    raise LabelError(
+        f"{path}: no key column; it needs dp_id or one of {', '.join(_STAR_KEYS)}, "
+        f"but its columns are {', '.join(table.colnames)}"
+    )
+
+
+def _to_values(column: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Convert a column, masked or not, to float64 with NaN or to str with ""."""
+    if column.dtype.kind not in "biuf":
+        return _to_strings(column)
+    values = np.ma.getdata(column).astype(np.float64)
+    values[np.ma.getmaskarray(column)] = np.nan
+    return values
+
+
+def _to_strings(column: NDArray[np.generic]) -> NDArray[np.str_]:
+    hidden = np.ma.getmaskarray(column)
+    texts = [
+        "" if skip or value is None else _to_text(value)
+        for value, skip in zip(np.ma.getdata(column), hidden, strict=True)
+    ]
+    return np.array(texts, dtype=np.str_)
+
+
+def _to_text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _unit(column: object) -> str:
+    unit = getattr(column, "unit", None)
+    return "" if unit is None else str(unit)
+
+
+def _index(
+    keys: list[str], values: list[NDArray[np.generic]]
+) -> tuple[dict[str, int], frozenset[str]]:
+    """Return the row of each key, and the keys whose rows differ."""
+    rows: dict[str, int] = {}
+    ambiguous: set[str] = set()
+    for row, key in enumerate(keys):
+        if not key:
+            continue
+        first = rows.setdefault(key, row)
+        if first != row and not all(_same(v[first], v[row]) for v in values):
+            ambiguous.add(key)
+    return {k: r for k, r in rows.items() if k not in ambiguous}, frozenset(ambiguous)
+
+
+def _same(a: np.generic, b: np.generic) -> bool:
+    return bool(a == b) or (a != a and b != b)

@@ -1,0 +1,217 @@
+"""Which file goes to which shard, decided from the headers alone."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.readers import scan_spectrum
+from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.split import SPLITS, Split, order_key, split_of
+from tfrecords_tools.star import star_name
+
+PLAN_NAME = "plan.csv"
+REJECTS_NAME = "rejects.csv"
+_PLAN_FIELDS = (
+    *("split", "shard", "dp_id", "target", "star"),
+    *("ra", "dec", "mjd", "path"),
+)
+
+
+class PlannedSpectrum(NamedTuple):
+    """A file with what its headers say of where its record goes."""
+
+    path: Path
+    dp_id: str
+    target: str
+    """As in the header."""
+    star: str
+    """Normalised name; of its own for a file without target."""
+    ra: float
+    """Right ascension [deg]."""
+    dec: float
+    """Declination [deg]."""
+    mjd: float
+    """Modified Julian date of the start [d]."""
+    split: Split
+
+
+class Reject(NamedTuple):
+    """A file that is not taken."""
+
+    path: Path
+    reason: str
+    """One line."""
+
+
+class Scan(NamedTuple):
+    """What the headers of all inputs say."""
+
+    spectra: list[PlannedSpectrum]
+    rejects: list[Reject]
+
+
+class ShardPlan(NamedTuple):
+    """The files of one shard."""
+
+    split: Split
+    number: int
+    """From 0."""
+    n_shards: int
+    """Of the split."""
+    spectra: tuple[PlannedSpectrum, ...]
+    """In the order of the records."""
+
+    @property
+    def file(self) -> str:
+        """Name of the shard, by which TensorFlow Datasets finds it."""
+        shard = f"{self.number:05d}-of-{self.n_shards:05d}"
+        return f"spec-{self.split}.tfrecord-{shard}"
+
+
+def scan_files(
+    paths: Iterable[Path],
+    config: ConvertConfig,
+    advance: Callable[[bool], None] = lambda rejected: None,
+) -> Scan:
+    """
+    Read the headers of the inputs.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        The files; of those with the same dp_id the first is taken.
+    config : ConvertConfig
+        Names and splits of the stars.
+    advance : callable
+        Called after each file with whether it was rejected.
+
+    Returns
+    -------
+    scan : Scan
+        Each file is in one of its lists.
+    """
+    taken: dict[str, PlannedSpectrum] = {}
+    rejects: list[Reject] = []
+    for path in paths:
+        n_rejects = len(rejects)
+        try:
+            spectrum = _scan_file(path, config)
+        except SpectrumError as error:
+            rejects.append(Reject(path, str(error)))
+        else:
+            first = taken.setdefault(spectrum.dp_id, spectrum)
+            if first is not spectrum:
+                rejects.append(Reject(path, f"duplicate of {printable(first.path)}"))
+        advance(len(rejects) > n_rejects)
+    return Scan(list(taken.values()), rejects)
+
+
+def plan_shards(
+    spectra: Sequence[PlannedSpectrum], n_per_shard: int
+) -> list[ShardPlan]:
+    """
+    Distribute spectra over shards.
+
+    Parameters
+    ----------
+    spectra : sequence of PlannedSpectrum
+        Their order does not matter.
+    n_per_shard : int
+        The most records a shard holds.
+
+    Returns
+    -------
+    plans : list of ShardPlan
+        Within a split ordered by hash of dp_id and of even size.
+    """
+    plans = []
+    for split in SPLITS:
+        members = [spectrum for spectrum in spectra if spectrum.split == split]
+        members.sort(key=lambda spectrum: order_key(spectrum.dp_id))
+        n_shards = -(-len(members) // n_per_shard)
+        for number in range(n_shards):
+            start = len(members) * number // n_shards
+            stop = len(members) * (number + 1) // n_shards
+            plans.append(ShardPlan(split, number, n_shards, tuple(members[start:stop])))
+    return plans
+
+
+def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
+    """
+    Write plan.csv: what the header scan found, and the shard of each file.
+
+    Parameters
+    ----------
+    plans : iterable of ShardPlan
+        Of all splits.
+    folder : Path
+        The data set.
+    """
+    rows = [
+        (p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path)
+        for p in plans
+        for s in p.spectra
+    ]
+    _write_csv(folder / PLAN_NAME, _PLAN_FIELDS, rows)
+
+
+def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
+    """
+    Write rejects.csv: path and reason of every file that is not taken.
+
+    Parameters
+    ----------
+    rejects : iterable of Reject
+        In any order; they are sorted by path.
+    folder : Path
+        The data set.
+    """
+    _write_csv(folder / REJECTS_NAME, ["path", "reason"], sorted(rejects))
+
+
+def printable(path: Path) -> str:
+    """
+    Write a path as valid Unicode.
+
+    Parameters
+    ----------
+    path : Path
+        Names on disk need not be Unicode.
+
+    Returns
+    -------
+    text : str
+        Bytes that are not UTF-8 are escaped.
+    """
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum:
+    identity = scan_spectrum(path)
+    # Without a name nothing tells whether two files show the same star.
+    star = star_name(identity.target, config.aliases) or f"? {identity.dp_id}"
+    return PlannedSpectrum(
+        path=path,
+        dp_id=identity.dp_id,
+        target=identity.target,
+        star=star,
+        ra=identity.ra,
+        dec=identity.dec,
+        mjd=identity.mjd,
+        split=split_of(star, config.split, config.split_salt),
+    )
+
+
+def _write_csv(
+    path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(fields)
+        for row in rows:
+            writer.writerow(printable(v) if isinstance(v, Path) else v for v in row)

@@ -1,0 +1,104 @@
+"""From one FITS file to the flux and the values of its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.grid import Grid
+from tfrecords_tools.readers import read_spectrum
+from tfrecords_tools.spectrum import (
+    Metadata,
+    Spectrum,
+    SpectrumError,
+    mask_zero_runs,
+    to_air,
+    to_barycentric,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSpectrum:
+    """A spectrum as its record stores it."""
+
+    flux: NDArray[np.float32]
+    """Shape (n_pixels,), NaN where there is no valid pixel [metadata.flux_unit]."""
+    metadata: Metadata
+    median_flux: float
+    """Over the valid pixels."""
+    phase_error: float
+    """Pixels by which the data stand right of their grid pixel; 0 if resampled."""
+    history: tuple[str, ...]
+    """What was done to the spectrum, or taken for granted, in order."""
+
+
+def prepare_spectrum(path: Path, grid: Grid, config: ConvertConfig) -> PreparedSpectrum:
+    """
+    Read a file and put its spectrum on the grid, in air and barycentric.
+
+    Parameters
+    ----------
+    path : Path
+        FITS file of any form `read_spectrum` knows.
+    grid : Grid
+        The wavelengths of the data set.
+    config : ConvertConfig
+        What is masked, shifted and refused.
+
+    Returns
+    -------
+    prepared : PreparedSpectrum
+        The flux is not normalised.
+
+    Raises
+    ------
+    SpectrumError
+        If the file is not taken; the message is the reason, without the path.
+    """
+    spectrum = correct_spectrum(read_spectrum(path), config)
+    placement = grid.place(spectrum.wave, spectrum.flux, config.max_drift)
+    valid = placement.flux[np.isfinite(placement.flux)]
+    if not valid.any():
+        raise SpectrumError("no valid flux on the grid")
+    median = float(np.median(valid))
+    if spectrum.metadata.flux_unit.lower() == "adu" and median < config.min_median_flux:
+        raise SpectrumError(
+            f"noise only: median flux {median:.1f} ADU is below "
+            f"{config.min_median_flux:g}"
+        )
+    step = "resampled, conserving flux" if placement.resampled else "shifted"
+    return PreparedSpectrum(
+        flux=placement.flux,
+        metadata=spectrum.metadata,
+        median_flux=median,
+        phase_error=placement.phase_error,
+        history=(*spectrum.history, step),
+    )
+
+
+def correct_spectrum(spectrum: Spectrum, config: ConvertConfig) -> Spectrum:
+    """
+    Mask the gaps of a spectrum and bring its wavelengths to air and barycentre.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        As read.
+    config : ConvertConfig
+        What counts as a gap.
+
+    Returns
+    -------
+    corrected : Spectrum
+        Its history tells what was done.
+    """
+    flux = mask_zero_runs(spectrum.flux, config.min_zero_run)
+    if flux is not spectrum.flux:
+        n_masked = int(np.isnan(flux).sum() - np.isnan(spectrum.flux).sum())
+        step = f"{n_masked} pixels of zeros masked"
+        spectrum = replace(spectrum, flux=flux, history=(*spectrum.history, step))
+    return to_air(to_barycentric(spectrum))

@@ -1,0 +1,264 @@
+"""The units of a FITS file, plain or gzipped; astropy decodes their data."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import re
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
+
+from tfrecords_tools.readers.header import CARD_SIZE, Header
+from tfrecords_tools.spectrum import SpectrumError
+
+_BLOCK = 2880
+_MAX_HEADER_BLOCKS = 4000
+_MAX_BYTES = 2**30
+"""No single spectrum is larger; this also bounds what a gzip file may expand to."""
+_STRUCTURE = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|BSCALE|BZERO|BLANK"
+    r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL)\d+"
+)
+_DECODE_ERRORS = (
+    *(ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError),
+    fits.VerifyError,
+)
+
+
+@dataclass(frozen=True)
+class Hdu:
+    """One header and data unit."""
+
+    header: Header
+    is_primary: bool
+    data_start: int
+    """Byte of the unzipped file at which the data begin."""
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Lengths of the axes, NAXIS1 first."""
+        n_axes = self.header.size("NAXIS")
+        return tuple(self.header.size(f"NAXIS{i + 1}") for i in range(n_axes))
+
+    @property
+    def data_size(self) -> int:
+        """Bytes of data, without padding."""
+        if not self.axes:
+            return 0
+        bits = self.header.get("BITPIX")
+        if bits not in (8, 16, 32, 64, -32, -64):
+            raise SpectrumError("header card BITPIX is missing or malformed")
+        n_values = self.header.size("PCOUNT", 0) + math.prod(self.axes)
+        return abs(int(bits)) // 8 * self.header.size("GCOUNT", 1) * n_values
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a binary table."""
+        return self.header.text("XTENSION") == "BINTABLE"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a primary or image unit with data."""
+        kind = self.header.text("XTENSION")
+        return (self.is_primary or kind == "IMAGE") and self.data_size > 0
+
+
+class FitsFile(AbstractContextManager["FitsFile"]):
+    """
+    An open FITS file; whether it is gzipped is told by its bytes, not its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    headers_only : bool
+        Whether only headers will be read: a gzipped file is then unzipped only as
+        far as needed, and its checksum is not verified.
+
+    Raises
+    ------
+    SpectrumError
+        If the file cannot be read, is empty or is not FITS.
+    """
+
+    def __init__(self, path: Path, headers_only: bool = False) -> None:
+        self.path = path
+        try:
+            self._stream = _open(path, headers_only)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SpectrumError(_describe(error)) from None
+        self._units = self._iterate()
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    @cached_property
+    def primary(self) -> Hdu:
+        """The first unit; the others are not read for it."""
+        return next(self._units)
+
+    @cached_property
+    def hdus(self) -> tuple[Hdu, ...]:
+        """All units, in the order of the file."""
+        return (self.primary, *self._units)
+
+    def table(self, hdu: Hdu) -> fits.FITS_rec:
+        """
+        Decode a binary table.
+
+        Parameters
+        ----------
+        hdu : Hdu
+            One with `is_table`.
+
+        Returns
+        -------
+        table : FITS_rec
+            Its columns as astropy gives them, scaling applied.
+
+        Raises
+        ------
+        SpectrumError
+            If the data are truncated or malformed.
+        """
+        return self._decode(hdu, fits.BinTableHDU)
+
+    def image(self, hdu: Hdu) -> NDArray[np.generic]:
+        """
+        Decode an image.
+
+        Parameters
+        ----------
+        hdu : Hdu
+            One with `is_image`.
+
+        Returns
+        -------
+        image : ndarray
+            Scaling applied; shape is the reverse of ``hdu.axes``.
+
+        Raises
+        ------
+        SpectrumError
+            If the data are truncated or malformed.
+        """
+        kind = fits.PrimaryHDU if hdu.is_primary else fits.ImageHDU
+        return np.asarray(self._decode(hdu, kind))
+
+    def _decode(self, hdu: Hdu, kind: Any) -> fits.FITS_rec | NDArray[np.generic]:
+        content = _structure(hdu.header) + self._read_data(hdu)
+        try:
+            with warnings.catch_warnings():
+                # A value that breaks a rule of style is still a value.
+                warnings.simplefilter("ignore", AstropyWarning)
+                decoded = kind.fromstring(content).data
+        except _DECODE_ERRORS as error:
+            raise SpectrumError(f"malformed data: {_one_line(error)}") from None
+        if decoded is None:
+            raise SpectrumError("malformed data: the unit is empty")
+        return decoded
+
+    def _read_data(self, hdu: Hdu) -> bytes:
+        if hdu.data_size > _MAX_BYTES:
+            raise SpectrumError(f"a data unit of {hdu.data_size} bytes is no spectrum")
+        try:
+            self._stream.seek(hdu.data_start)
+            data = self._stream.read(hdu.data_size)
+        except OSError as error:
+            raise SpectrumError(_describe(error)) from None
+        if len(data) < hdu.data_size:
+            missing = hdu.data_size - len(data)
+            raise SpectrumError(f"truncated: {missing} bytes of data are missing")
+        return data
+
+    def _iterate(self) -> Iterator[Hdu]:
+        position, is_primary = 0, True
+        while True:
+            try:
+                self._stream.seek(position)
+                text = _read_header(self._stream, is_primary)
+            except (OSError, EOFError, zlib.error) as error:
+                raise SpectrumError(_describe(error)) from None
+            if text is None:
+                return
+            # Without padding, END and what follows it are not part of the cards.
+            start = self._stream.tell()
+            hdu = Hdu(Header.from_text(text), is_primary, start)
+            yield hdu
+            position = start + -(-hdu.data_size // _BLOCK) * _BLOCK
+            is_primary = False
+
+
+def _open(path: Path, headers_only: bool) -> BinaryIO:
+    with path.open("rb") as stream:
+        is_gzip = stream.read(2) == b"\x1f\x8b"
+    if not is_gzip:
+        return path.open("rb")
+    if headers_only:
+        return cast(BinaryIO, gzip.open(path))
+    with gzip.open(path) as unzipped:
+        # Reading to the end verifies the checksum.
+        content = unzipped.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise SpectrumError(f"unzips to more than {_MAX_BYTES} bytes: no spectrum")
+    return io.BytesIO(content)
+
+
+def _read_header(stream: BinaryIO, is_primary: bool) -> str | None:
+    """Return the cards before END, or None where the file has no further unit."""
+    blocks: list[str] = []
+    for _ in range(_MAX_HEADER_BLOCKS):
+        block = stream.read(_BLOCK).decode("latin-1")
+        if not blocks:
+            if not block and is_primary:
+                raise SpectrumError("the file is empty")
+            if not block.startswith("SIMPLE  =" if is_primary else "XTENSION="):
+                if is_primary:
+                    raise SpectrumError("not a FITS file")
+                return None
+        if len(block) < _BLOCK:
+            raise SpectrumError("truncated in a header")
+        blocks.append(block)
+        end = _find_end(block)
+        if end is not None:
+            return "".join(blocks)[: end - _BLOCK]
+    raise SpectrumError("a header has no END")
+
+
+def _structure(header: Header) -> bytes:
+    """Return a header of only the cards that tell how the data are laid out."""
+    cards = [c for k, c in header.cards.items() if _STRUCTURE.fullmatch(k)]
+    text = "".join([*cards, "END".ljust(CARD_SIZE)])
+    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("latin-1")
+
+
+def _find_end(block: str) -> int | None:
+    for start in range(0, _BLOCK, CARD_SIZE):
+        if block[start : start + 8] == "END     ":
+            return start
+    return None
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "truncated gzip file"
+    if isinstance(error, gzip.BadGzipFile | zlib.error):
+        return f"corrupt gzip file: {_one_line(error)}"
+    strerror = getattr(error, "strerror", None)
+    return f"cannot be read: {strerror or _one_line(error)}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,236 @@
+"""The features of a record: one specification for whoever writes or reads one.
+
+A record is a serialized ``tf.train.Example``. TensorFlow, which takes seconds to
+import, is needed neither to write nor to read one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tfrecords_tools.catalog import LabelColumn
+from tfrecords_tools.config import Section
+from tfrecords_tools.errors import UserError
+from tfrecords_tools.example import ExampleError, decode_example, encode_example
+
+FLUX_DTYPE = np.dtype("<f4")
+"""Of the bytes in `flux`, whatever the machine."""
+
+Value = float | str
+
+
+class SchemaError(UserError):
+    """A label cannot be a feature, or a record does not fit the schema."""
+
+
+class Feature(Section):
+    """One feature of every record."""
+
+    name: str
+    kind: Literal["flux", "string", "float"]
+    """Bytes of `FLUX_DTYPE`, one UTF-8 string, or one float32."""
+    unit: str = ""
+    description: str = ""
+    is_label: bool = False
+    """Whether it comes from the label table."""
+
+
+SPECTRUM_FEATURES: tuple[Feature, ...] = (
+    Feature(
+        name="flux",
+        kind="flux",
+        description="Flux on the grid, little-endian float32; NaN is a bad pixel.",
+    ),
+    Feature(name="dp_id", kind="string", description="Identifier of the data product."),
+    Feature(name="target", kind="string", description="Target as in the header."),
+    Feature(name="star", kind="string", description="Normalised name of the star."),
+    Feature(name="instrument", kind="string", description="Instrument."),
+    Feature(name="ra", kind="float", unit="deg", description="Right ascension."),
+    Feature(name="dec", kind="float", unit="deg", description="Declination."),
+    Feature(
+        name="mjd",
+        kind="float",
+        unit="d",
+        description="Modified Julian date of the start, to 0.004 d (float32).",
+    ),
+    Feature(name="exptime", kind="float", unit="s", description="Exposure time."),
+    Feature(
+        name="snr", kind="float", description="Median signal to noise over the orders."
+    ),
+    Feature(
+        name="berv",
+        kind="float",
+        unit="km/s",
+        description="Barycentric Earth radial velocity.",
+    ),
+    Feature(name="airmass", kind="float", description="Airmass at the start."),
+    Feature(name="specsys", kind="string", description="Frame of the wavelengths."),
+    Feature(name="flux_unit", kind="string", description="Unit of the flux."),
+    Feature(
+        name="median_flux", kind="float", description="Median flux of valid pixels."
+    ),
+    Feature(
+        name="phase_error",
+        kind="float",
+        unit="pixel",
+        description="Shifted data stand this far right of their grid pixel.",
+    ),
+    Feature(
+        name="history",
+        kind="string",
+        description="What was done to the spectrum, separated by semicolons.",
+    ),
+)
+
+
+class RecordSchema(Section):
+    """The features of a data set's records, in the order they are written."""
+
+    n_pixels: int = Field(ge=1)
+    """Length of the flux."""
+    features: tuple[Feature, ...] = SPECTRUM_FEATURES
+
+    @classmethod
+    def with_labels(cls, n_pixels: int, columns: Iterable[LabelColumn]) -> RecordSchema:
+        """
+        Extend the features of a spectrum by those of a label table.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Length of the flux.
+        columns : iterable of LabelColumn
+            Each becomes a feature.
+
+        Returns
+        -------
+        schema : RecordSchema
+            The spectrum's features, then the labels.
+
+        Raises
+        ------
+        SchemaError
+            If a label has the name of a feature of every spectrum.
+        """
+        labels = tuple(
+            Feature(name=c.name, kind=c.kind, unit=c.unit, is_label=True)
+            for c in columns
+        )
+        taken = {feature.name for feature in SPECTRUM_FEATURES}
+        clashes = [label.name for label in labels if label.name in taken]
+        if clashes:
+            raise SchemaError(
+                "label columns must not be named as what every record holds anyway; "
+                f"rename or drop: {', '.join(clashes)}"
+            )
+        return cls(n_pixels=n_pixels, features=SPECTRUM_FEATURES + labels)
+
+    @property
+    def labels(self) -> tuple[Feature, ...]:
+        """The features that come from the label table."""
+        return tuple(feature for feature in self.features if feature.is_label)
+
+    def encode(self, flux: NDArray[np.float32], values: Mapping[str, Value]) -> bytes:
+        """
+        Serialize a record.
+
+        Parameters
+        ----------
+        flux : ndarray of float32
+            Shape (n_pixels,).
+        values : mapping of str to float or str
+            Every other feature by name; further keys are errors.
+
+        Returns
+        -------
+        record : bytes
+            A ``tf.train.Example``.
+
+        Raises
+        ------
+        ValueError
+            If the flux has another length, or a value is missing, superfluous or of
+            the wrong kind.
+        """
+        if flux.shape != (self.n_pixels,):
+            raise ValueError(
+                f"flux must have shape ({self.n_pixels},), got {flux.shape}"
+            )
+        expected = {f.name for f in self.features if f.kind != "flux"}
+        if set(values) != expected:
+            wrong = ", ".join(sorted(expected ^ set(values)))
+            raise ValueError(f"values must be the schema's features, wrong: {wrong}")
+        content = np.ascontiguousarray(flux, FLUX_DTYPE).data.cast("B")
+        return encode_example(
+            (f.name, content if f.kind == "flux" else _to_wire(f, values[f.name]))
+            for f in self.features
+        )
+
+    def decode(self, record: bytes) -> tuple[NDArray[np.float32], dict[str, Value]]:
+        """
+        Read a record.
+
+        Parameters
+        ----------
+        record : bytes
+            A ``tf.train.Example``; features the schema does not have are ignored.
+
+        Returns
+        -------
+        flux : ndarray of float32
+            Shape (n_pixels,), read-only.
+        values : dict of str to float or str
+            Every other feature of the schema by name.
+
+        Raises
+        ------
+        SchemaError
+            If the bytes are no Example, or a feature is missing, of another kind or
+            the flux of another length; the message names the feature.
+        """
+        try:
+            wire = decode_example(record)
+        except ExampleError as error:
+            raise SchemaError(f"record is {error}") from None
+        flux = np.empty(0, FLUX_DTYPE)
+        values: dict[str, Value] = {}
+        for feature in self.features:
+            value = _from_wire(feature, wire.get(feature.name, []))
+            if isinstance(value, memoryview):
+                flux = self._flux(value)
+            else:
+                values[feature.name] = value
+        return flux, values
+
+    def _flux(self, content: memoryview) -> NDArray[np.float32]:
+        size = self.n_pixels * FLUX_DTYPE.itemsize
+        if len(content) != size:
+            raise SchemaError(f"flux must have {size} bytes, got {len(content)}")
+        return np.frombuffer(content, FLUX_DTYPE)
+
+
+def _to_wire(feature: Feature, value: Value) -> bytes | float:
+    if feature.kind == "string" and isinstance(value, str):
+        return value.encode()
+    if feature.kind == "float" and not isinstance(value, str):
+        with np.errstate(over="ignore"):
+            return float(np.float32(value))
+    raise ValueError(f"{feature.name} must be a {feature.kind}, got {value!r}")
+
+
+def _from_wire(
+    feature: Feature, wire: Sequence[memoryview | float]
+) -> memoryview | Value:
+    if len(wire) != 1:
+        raise SchemaError(f"{feature.name} must have one value, got {len(wire)}")
+    value = wire[0]
+    if isinstance(value, float) != (feature.kind == "float"):
+        raise SchemaError(f"{feature.name} is not a {feature.kind}")
+    if isinstance(value, memoryview) and feature.kind == "string":
+        return bytes(value).decode()
+    return value

@@ -1,0 +1,167 @@
+"""One shard: a file of records, written from its plan and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tfrecords_tools.catalog import Labels
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.grid import Grid
+from tfrecords_tools.manifest import ShardInfo
+from tfrecords_tools.plan import PlannedSpectrum, Reject, ShardPlan
+from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
+from tfrecords_tools.schema import FLUX_DTYPE, RecordSchema, Value
+from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.tfrecord import RecordWriter
+
+INDEX_FOLDER = "index"
+_MIB = 2**20
+_OVERHEAD = 2048
+"""Bytes of a record beside its flux, roughly."""
+
+
+class WrittenShard(NamedTuple):
+    """What became of the files of a plan."""
+
+    info: ShardInfo
+    spectra: list[PlannedSpectrum]
+    """Those that were taken, in the order of the records."""
+    rejects: list[Reject]
+
+
+class ShardSettings(NamedTuple):
+    """What all shards of a data set share."""
+
+    grid: Grid
+    config: ConvertConfig
+    schema: RecordSchema
+    labels: Labels | None
+
+
+def records_per_shard(grid: Grid, config: ConvertConfig) -> int:
+    """
+    Count the records that make a shard of the size wanted.
+
+    Parameters
+    ----------
+    grid : Grid
+        It decides the size of a record.
+    config : ConvertConfig
+        Its `shard_mib`.
+
+    Returns
+    -------
+    n_records : int
+        At least 1.
+    """
+    record = grid.n_pixels * FLUX_DTYPE.itemsize + _OVERHEAD
+    return max(1, round(config.shard_mib * _MIB / record))
+
+
+def write_shard(
+    plan: ShardPlan,
+    folder: Path,
+    settings: ShardSettings,
+    advance: Callable[[bool], None] = lambda rejected: None,
+) -> WrittenShard:
+    """
+    Read the files of a plan and write their records and the index of these.
+
+    Parameters
+    ----------
+    plan : ShardPlan
+        Which files.
+    folder : Path
+        The data set. The shard has a temporary name until it is complete.
+    settings : ShardSettings
+        What is the same for all shards.
+    advance : callable
+        Called after each file with whether it was rejected.
+
+    Returns
+    -------
+    written : WrittenShard
+        A file that is not taken is absent from the records.
+    """
+    path = folder / plan.file
+    partial = path.with_name(f"{path.name}.partial")
+    spectra: list[PlannedSpectrum] = []
+    rejects: list[Reject] = []
+    with RecordWriter(partial) as writer:
+        for spectrum in plan.spectra:
+            try:
+                prepared = prepare_spectrum(
+                    spectrum.path, settings.grid, settings.config
+                )
+            except SpectrumError as error:
+                rejects.append(Reject(spectrum.path, str(error)))
+                advance(True)
+                continue
+            values = record_values(prepared, spectrum, settings.labels)
+            writer.write(settings.schema.encode(prepared.flux, values))
+            spectra.append(spectrum)
+            advance(False)
+    write_index(writer.offsets, folder, plan.file)
+    partial.rename(path)
+    info = ShardInfo(
+        file=plan.file,
+        split=plan.split,
+        count=len(spectra),
+        n_bytes=writer.offsets[-1],
+        sha256=writer.sha256,
+        dp_ids=tuple(spectrum.dp_id for spectrum in spectra),
+    )
+    return WrittenShard(info, spectra, rejects)
+
+
+def record_values(
+    prepared: PreparedSpectrum, spectrum: PlannedSpectrum, labels: Labels | None
+) -> dict[str, Value]:
+    """
+    Collect the values of a record, beside its flux.
+
+    Parameters
+    ----------
+    prepared : PreparedSpectrum
+        The spectrum.
+    spectrum : PlannedSpectrum
+        Its name and place.
+    labels : Labels or None
+        What is known beside.
+
+    Returns
+    -------
+    values : dict of str to float or str
+        By the names of the schema's features.
+    """
+    metadata = prepared.metadata
+    return {
+        **(labels.lookup(spectrum.dp_id, spectrum.star) if labels else {}),
+        **vars(metadata),
+        "star": spectrum.star,
+        "median_flux": prepared.median_flux,
+        "phase_error": prepared.phase_error,
+        "history": "; ".join(prepared.history),
+    }
+
+
+def write_index(offsets: list[int], folder: Path, shard: str) -> None:
+    """
+    Write where the records of a shard begin.
+
+    Parameters
+    ----------
+    offsets : list of int
+        Byte of each record's frame, and the size of the shard.
+    folder : Path
+        The data set.
+    shard : str
+        Name of the shard; the index has that name too, in a folder of its own.
+    """
+    index = folder / INDEX_FOLDER
+    index.mkdir(exist_ok=True)
+    np.save(index / f"{shard}.npy", np.array(offsets, dtype=np.uint64))

@@ -1,0 +1,262 @@
+"""One spectrum with its metadata, and the corrections made before it is gridded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPEED_OF_LIGHT = 299_792.458
+"""Of light in vacuum [km/s]."""
+
+Medium = Literal["air", "vacuum"]
+
+
+class SpectrumError(ValueError):
+    """A file is not taken; the message is the reason, in one line."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """
+    What a header says about an exposure: NaN and "" where it says nothing.
+
+    Notes
+    -----
+    Every keyword is optional in the archive's files.
+    """
+
+    dp_id: str
+    """Identifier of the data product."""
+    target: str = ""
+    """Name of the target as the observer wrote it."""
+    instrument: str = ""
+    ra: float = math.nan
+    """Right ascension of the pointing [deg]."""
+    dec: float = math.nan
+    """Declination of the pointing [deg]."""
+    mjd: float = math.nan
+    """Modified Julian date of the start [d]."""
+    exptime: float = math.nan
+    """Exposure time [s]."""
+    snr: float = math.nan
+    """Median signal to noise per pixel."""
+    berv: float = math.nan
+    """Barycentric Earth radial velocity [km/s]."""
+    airmass: float = math.nan
+    """Airmass at the start."""
+    specsys: str = "UNKNOWN"
+    """Frame of the wavelengths, a value of the FITS keyword SPECSYS or UNKNOWN."""
+    flux_unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """
+    Wavelengths and flux of one exposure, checked when it is made.
+
+    Raises
+    ------
+    SpectrumError
+        If the arrays differ in length, the wavelengths are not finite, positive and
+        increasing, or the flux is NaN or zero everywhere.
+    """
+
+    wave: NDArray[np.float64]
+    """Shape (n,), increasing [Angstrom]."""
+    flux: NDArray[np.float32]
+    """Shape (n,), NaN where the pixel is bad [metadata.flux_unit]."""
+    metadata: Metadata
+    medium: Medium = "air"
+    """What the wavelengths are measured in."""
+    history: tuple[str, ...] = ()
+    """What was done to the spectrum, or taken for granted, in order."""
+
+    def __post_init__(self) -> None:
+        _check_wave(self.wave, self.flux)
+        _check_flux(self.flux)
+
+
+def as_flux(values: NDArray[np.generic]) -> NDArray[np.float32]:
+    """
+    Copy values to native float32, with NaN as the one mark of a bad pixel.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers of any type and byte order, shape (n,).
+
+    Returns
+    -------
+    flux : ndarray of float32
+        Shape (n,); infinities, and values float32 cannot hold, are NaN.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        flux = values.astype(np.float32)
+    flux[np.isinf(flux)] = np.nan
+    return flux
+
+
+def mask_zero_runs(flux: NDArray[np.float32], min_zero_run: int) -> NDArray[np.float32]:
+    """
+    Mark long runs of exact zeros, such as the gap between two CCDs, as bad.
+
+    Parameters
+    ----------
+    flux : ndarray of float32
+        Shape (n,).
+    min_zero_run : int
+        Shorter runs of zeros are data [pixel].
+
+    Returns
+    -------
+    masked : ndarray of float32
+        Shape (n,): the same array if there is no such run, else a copy with NaN.
+    """
+    zero = np.zeros(flux.size + 2, dtype=np.int8)
+    zero[1:-1] = flux == 0.0
+    edges = np.flatnonzero(np.diff(zero)).reshape(-1, 2)  # (n_runs, start and stop)
+    gaps = edges[edges[:, 1] - edges[:, 0] >= min_zero_run]
+    if gaps.size == 0:
+        return flux
+    masked = flux.copy()
+    for start, stop in gaps:
+        masked[start:stop] = np.nan
+    return masked
+
+
+def vacuum_to_air(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Wavelengths in standard air of wavelengths in vacuum.
+
+    Parameters
+    ----------
+    wave : ndarray of float64
+        Vacuum wavelengths above 2000 [Angstrom].
+
+    Returns
+    -------
+    air : ndarray of float64
+        Same shape [Angstrom].
+
+    Notes
+    -----
+    The refractive index is that of Edlen (1953, J. Opt. Soc. Am. 43, 339) as given
+    by Morton (1991, ApJS 77, 119, eq. 3) and adopted by the IAU. The ESPRESSO
+    pipeline uses it too: its two columns agree with it to 2e-6 Angstrom, while
+    Ciddor (1996) is 1.3e-4 Angstrom away at 7900 Angstrom.
+    """
+    sigma2 = (1.0e4 / wave) ** 2  # squared wavenumber [1 / um^2]
+    index = (
+        1.0
+        + 6.4328e-5
+        + 2.94981e-2 / (146.0 - sigma2)
+        + 2.5540e-4 / (41.0 - sigma2)
+    )  # fmt: skip
+    return wave / index
+
+
+def doppler_factor(velocity: float) -> float:
+    """
+    Ratio by which a receding velocity stretches wavelengths, relativistically.
+
+    Parameters
+    ----------
+    velocity : float
+        Positive when source and observer move apart [km/s].
+
+    Returns
+    -------
+    factor : float
+        ``sqrt((1 + v/c) / (1 - v/c))``.
+    """
+    beta = velocity / SPEED_OF_LIGHT
+    return math.sqrt((1.0 + beta) / (1.0 - beta))
+
+
+def to_barycentric(spectrum: Spectrum) -> Spectrum:
+    """
+    Shift topocentric wavelengths to the barycentre, if the BERV is known.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        In any frame.
+
+    Returns
+    -------
+    shifted : Spectrum
+        The same object unless it was topocentric; its history tells what was done.
+
+    Notes
+    -----
+    An observer moving towards the star (BERV > 0) sees it bluer, so the wavelengths
+    are multiplied by `doppler_factor` (BERV), in vacuum or in air alike: the index
+    of air changes by less than 1e-8 over such a shift.
+    """
+    metadata = spectrum.metadata
+    if metadata.specsys != "TOPOCENT":
+        return spectrum
+    if not abs(metadata.berv) < SPEED_OF_LIGHT:
+        step = "topocentric wavelengths kept: BERV unknown"
+        return replace(spectrum, history=(*spectrum.history, step))
+    return replace(
+        spectrum,
+        wave=spectrum.wave * doppler_factor(metadata.berv),
+        metadata=replace(metadata, specsys="BARYCENT"),
+        history=(
+            *spectrum.history,
+            f"topocentric to barycentric, BERV {metadata.berv:.4f} km/s",
+        ),
+    )
+
+
+def to_air(spectrum: Spectrum) -> Spectrum:
+    """
+    Convert vacuum wavelengths to air.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        In either medium.
+
+    Returns
+    -------
+    converted : Spectrum
+        The same object if it was in air already; its history tells what was done.
+    """
+    if spectrum.medium == "air":
+        return spectrum
+    return replace(
+        spectrum,
+        wave=vacuum_to_air(spectrum.wave),
+        medium="air",
+        history=(*spectrum.history, "vacuum to air (Morton 1991)"),
+    )
+
+
+def _check_wave(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> None:
+    if wave.ndim != 1 or wave.shape != flux.shape:
+        raise SpectrumError(
+            "wavelengths and flux must be two rows of the same length, "
+            f"got shapes {wave.shape} and {flux.shape}"
+        )
+    if wave.size < 2:
+        raise SpectrumError(f"the spectrum has {wave.size} pixels")
+    if not np.isfinite(wave).all():
+        raise SpectrumError("wavelengths are not finite")
+    if not (wave[1:] > wave[:-1]).all():
+        raise SpectrumError("wavelengths do not increase")
+    if wave[0] <= 0.0:
+        raise SpectrumError(f"wavelengths are not positive: {wave[0]:g} Angstrom")
+
+
+def _check_flux(flux: NDArray[np.float32]) -> None:
+    valid = np.isfinite(flux)
+    if not valid.any():
+        raise SpectrumError("flux is NaN everywhere")
+    if not flux[valid].any():
+        raise SpectrumError("flux is zero everywhere")

@@ -1,0 +1,134 @@
+"""Files of records as TensorFlow frames them, read and written without it.
+
+A record is its length (uint64), the masked CRC-32C of those eight bytes, the data,
+and the masked CRC-32C of the data; all little-endian.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO
+
+import google_crc32c
+
+from tfrecords_tools.errors import UserError
+
+_LENGTH = struct.Struct("<Q")
+_CRC = struct.Struct("<I")
+_HEAD = _LENGTH.size + _CRC.size
+_MAX_RECORD = 2**31
+"""Protocol buffers end here; a longer length is corrupt, whatever its CRC."""
+
+
+class RecordError(UserError):
+    """A record is corrupt; the message names the file and the record."""
+
+
+class RecordWriter(AbstractContextManager["RecordWriter"]):
+    """
+    Write records to a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is replaced if it exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._stream = path.open("wb")
+        self._hash = hashlib.sha256()
+        self.offsets = [0]
+        """Byte at which each record begins, and the size of the file so far."""
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all that was written, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    def write(self, record: bytes) -> None:
+        """
+        Append a record.
+
+        Parameters
+        ----------
+        record : bytes
+            Any content.
+        """
+        length = _LENGTH.pack(len(record))
+        pieces = (
+            length + _CRC.pack(masked_crc(length)),
+            record,
+            _CRC.pack(masked_crc(record)),
+        )
+        for piece in pieces:
+            self._stream.write(piece)
+            self._hash.update(piece)
+        self.offsets.append(self.offsets[-1] + sum(len(piece) for piece in pieces))
+
+
+def read_records(path: Path) -> Iterator[bytes]:
+    """
+    Iterate over the records of a file, checking each one's CRCs.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Yields
+    ------
+    record : bytes
+        In the order of the file.
+
+    Raises
+    ------
+    RecordError
+        If a record is truncated or its length or content does not fit its CRC.
+    """
+    with path.open("rb") as stream:
+        index = 0
+        while head := stream.read(_HEAD):
+            yield _read_record(stream, head, f"{path}: record {index}")
+            index += 1
+
+
+def masked_crc(content: bytes) -> int:
+    """
+    Compute the checksum TensorFlow stores beside its data.
+
+    Parameters
+    ----------
+    content : bytes
+        The data.
+
+    Returns
+    -------
+    crc : int
+        CRC-32C, rotated right by 15 bits, plus a constant, modulo 2**32.
+    """
+    crc: int = google_crc32c.value(content)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _read_record(stream: BinaryIO, head: bytes, name: str) -> bytes:
+    if len(head) < _HEAD:
+        raise RecordError(f"{name} is truncated")
+    length_bytes = head[: _LENGTH.size]
+    (length,) = _LENGTH.unpack(length_bytes)
+    (crc,) = _CRC.unpack(head[_LENGTH.size :])
+    if crc != masked_crc(length_bytes) or length > _MAX_RECORD:
+        raise RecordError(f"{name} is corrupt: its length does not fit its CRC")
+    record = stream.read(length)
+    tail = stream.read(_CRC.size)
+    if len(record) < length or len(tail) < _CRC.size:
+        raise RecordError(f"{name} is truncated")
+    if _CRC.unpack(tail)[0] != masked_crc(record):
+        raise RecordError(f"{name} is corrupt: its content does not fit its CRC")
+    return record

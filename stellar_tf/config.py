@@ -137,6 +137,8 @@ class FoldedConfig(Section):
     n_convolutions: int = Field(default=1, ge=1)
     """Stride-1 convolutions after each fold."""
     kernel: int = Field(default=5, ge=1)
+    dense: tuple[int, ...] = (256, 256)
+    """Layers between the last fold and the latent code, and back."""
 
     @model_validator(mode="after")
     def _same_length(self) -> FoldedConfig:
@@ -166,7 +168,7 @@ class ModelConfig(Section):
     def length_multiple(self) -> int:
         """The padded length must be a multiple of this many pixels."""
         if self.architecture == "strided":
-            return 2 ** (len(self.strided.channels) - 1)
+            return 1 << (len(self.strided.channels) - 1)
         return math.prod(self.folded.folds)
 
 

@@ -153,7 +153,11 @@ def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTen
         n_positions, n_channels = x.shape[1] // fold, x.shape[2] * fold
         x = layers.Reshape((n_positions, n_channels), name=f"fold{i}")(x)
         x = _convolve(x, channels, config, f"encode{i}")
-    return layers.Flatten(name="flatten")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for i, units in enumerate(folded.dense, start=1):
+        x = layers.Dense(units, name=f"encode_dense{i}")(x)
+        x = layers.LeakyReLU(config.negative_slope, name=f"encode_dense{i}_act")(x)
+    return x
 
 
 def _folded_decoder(
@@ -161,7 +165,13 @@ def _folded_decoder(
 ) -> keras.KerasTensor:
     folded = config.folded
     n_positions = n_pixels // math.prod(folded.folds)
-    x = layers.Dense(n_positions * folded.channels[-1], name="expand")(z)
+    # A line that moves is far from linear in its velocity: these layers give the
+    # convolutions a basis of functions of the code, so that one dimension can do.
+    x = z
+    for i, units in enumerate(reversed(folded.dense), start=1):
+        x = layers.Dense(units, name=f"decode_dense{i}")(x)
+        x = layers.LeakyReLU(config.negative_slope, name=f"decode_dense{i}_act")(x)
+    x = layers.Dense(n_positions * folded.channels[-1], name="expand")(x)
     x = layers.Reshape((n_positions, folded.channels[-1]), name="unflatten")(x)
     for i in range(len(folded.folds), 0, -1):
         fold = folded.folds[i - 1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 from xml.parsers.expat import ExpatError
@@ -105,6 +105,23 @@ class Labels:
             }
         row = self.rows[dp_id if self.key == "dp_id" else star]
         return {c.name: self.values[c.name][row].item() for c in self.columns}
+
+    def without(self, names: Collection[str]) -> Labels:
+        """
+        Leave columns out.
+
+        Parameters
+        ----------
+        names : collection of str
+            Those to leave out, whether the table has them or not.
+
+        Returns
+        -------
+        labels : Labels
+            All others.
+        """
+        kept = tuple(column for column in self.columns if column.name not in names)
+        return replace(self, columns=kept)
 
 
 def read_labels(path: Path, aliases: Mapping[str, str] | None = None) -> Labels:

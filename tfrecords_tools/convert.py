@@ -23,7 +23,7 @@ from tfrecords_tools.manifest import (
 from tfrecords_tools.plan import plan_shards, scan_files, write_plan, write_rejects
 from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.progress import show_progress
-from tfrecords_tools.schema import RecordSchema
+from tfrecords_tools.schema import SPECTRUM_NAMES, RecordSchema
 from tfrecords_tools.shards import (
     ShardSettings,
     WrittenShard,
@@ -69,6 +69,8 @@ class ConversionSummary(NamedTuple):
     """Records with a row in the label table."""
     n_ambiguous: int
     """Records whose rows in the label table differ, so that none was used."""
+    labels_left_out: tuple[str, ...]
+    """Columns of the label table that every record has of its own."""
 
 
 def discover(inputs: Sequence[Path]) -> list[Path]:
@@ -145,12 +147,15 @@ def convert(
         If an input is missing, or the output exists and may not be replaced.
     LabelError
         If the label table cannot be used.
-    SchemaError
-        If a label has the name of a feature of every record.
+
+    Notes
+    -----
+    A label named like a feature of every record, such as ra, is left out: what the
+    file itself says goes before. The summary names the labels left out.
     """
     files = discover(inputs)
     _check_output(out, overwrite)
-    table = read_labels(labels, config.aliases) if labels is not None else None
+    table, left_out = _read_labels(labels, config)
     schema = RecordSchema.with_labels(grid.n_pixels, table.columns if table else ())
     settings = ShardSettings(grid, config, schema, table)
 
@@ -177,7 +182,7 @@ def convert(
             shards=infos,
         )
         manifest.write()
-    return _summarize(manifest, shards, table)
+    return _summarize(manifest, shards, table, left_out)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -195,6 +200,17 @@ def _check_output(out: Path, overwrite: bool) -> None:
         raise OutputExistsError(f"{out}: exists (use --overwrite to replace it)")
     if not (out / MANIFEST_NAME).is_file():
         raise OutputExistsError(f"{out}: is no data set, so it is not overwritten")
+
+
+def _read_labels(
+    path: Path | None, config: ConvertConfig
+) -> tuple[Labels | None, tuple[str, ...]]:
+    if path is None:
+        return None, ()
+    labels = read_labels(path, config.aliases)
+    names = [column.name for column in labels.columns]
+    left_out = tuple(name for name in names if name in SPECTRUM_NAMES)
+    return labels.without(left_out), left_out
 
 
 @contextmanager
@@ -221,7 +237,10 @@ def _total(split: Split, shards: Iterable[WrittenShard]) -> SplitInfo:
 
 
 def _summarize(
-    manifest: Manifest, shards: Iterable[WrittenShard], labels: Labels | None
+    manifest: Manifest,
+    shards: Iterable[WrittenShard],
+    labels: Labels | None,
+    left_out: tuple[str, ...],
 ) -> ConversionSummary:
     spectra = [spectrum for shard in shards for spectrum in shard.spectra]
     matches = [labels.match(s.dp_id, s.star) for s in spectra] if labels else []
@@ -232,4 +251,5 @@ def _summarize(
         n_stars={split: len(total.stars) for split, total in manifest.splits.items()},
         n_labelled=matches.count("matched"),
         n_ambiguous=matches.count("ambiguous"),
+        labels_left_out=left_out,
     )

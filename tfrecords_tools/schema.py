@@ -25,7 +25,7 @@ Value = float | str
 
 
 class SchemaError(UserError):
-    """A label cannot be a feature, or a record does not fit the schema."""
+    """A record does not fit the schema of its data set."""
 
 
 class Feature(Section):
@@ -87,6 +87,8 @@ SPECTRUM_FEATURES: tuple[Feature, ...] = (
     ),
 )
 
+SPECTRUM_NAMES = frozenset(feature.name for feature in SPECTRUM_FEATURES)
+
 
 class RecordSchema(Section):
     """The features of a data set's records, in the order they are written."""
@@ -114,19 +116,18 @@ class RecordSchema(Section):
 
         Raises
         ------
-        SchemaError
+        ValueError
             If a label has the name of a feature of every spectrum.
         """
         labels = tuple(
             Feature(name=c.name, kind=c.kind, unit=c.unit, is_label=True)
             for c in columns
         )
-        taken = {feature.name for feature in SPECTRUM_FEATURES}
-        clashes = [label.name for label in labels if label.name in taken]
+        clashes = [label.name for label in labels if label.name in SPECTRUM_NAMES]
         if clashes:
-            raise SchemaError(
-                "label columns must not be named as what every record holds anyway; "
-                f"rename or drop: {', '.join(clashes)}"
+            raise ValueError(
+                "labels must not be named as what every record has of its own, "
+                f"got {', '.join(clashes)}"
             )
         return cls(n_pixels=n_pixels, features=SPECTRUM_FEATURES + labels)
 

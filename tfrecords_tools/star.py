@@ -32,7 +32,7 @@ _SUN = (
     "7IRIS",
 )
 _ALIASES = dict.fromkeys(_SUN, "SUN")
-_NO_NAMES = frozenset(("", "UNKNOWN", "NONE", "NULL", "NAN", "NA", "STAR", "OBJECT"))
+_NO_NAMES = frozenset(("", "UNKNOWN", "NONE", "NULL", "NAN", "N/A", "STAR", "OBJECT"))
 _SEPARATOR = re.compile(r"[\s_()\[\],;]+")
 # Zones of the Durchmusterungen are signed: their hyphen is a minus.
 _SIGNED = re.compile(r"(BD|CD|COD|CPD)[+-]?\d")

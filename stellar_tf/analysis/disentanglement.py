@@ -180,14 +180,17 @@ def _fit_forests(
 def _disentanglement(importance: NDArray[np.float64]) -> float:
     if importance.shape[1] < 2:
         return float("nan")
-    share = importance.sum(axis=1) / importance.sum()
+    total = importance.sum()
+    if total == 0.0:
+        return 0.0
+    share = importance.sum(axis=1) / total
     return float(share @ (1.0 - _entropy(importance, axis=1)))
 
 
 def _entropy(importance: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:
+    # Where nothing matters, all matter the same: the entropy is at its largest.
+    n = importance.shape[axis]
     total = importance.sum(axis=axis, keepdims=True)
-    share = np.divide(
-        importance, total, out=np.zeros_like(importance), where=total > 0.0
-    )
-    entropy = -xlogy(share, share).sum(axis=axis) / np.log(importance.shape[axis])
-    return np.asarray(entropy, np.float64)
+    share = np.full(importance.shape, 1.0 / n)
+    np.divide(importance, total, out=share, where=total > 0.0)
+    return np.asarray(-xlogy(share, share).sum(axis=axis) / np.log(n), np.float64)

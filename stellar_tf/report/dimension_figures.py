@@ -16,7 +16,6 @@ from stellar_tf.report.style import (
     SCALE,
     apply_style,
     blank_figure,
-    text_colour,
 )
 
 _FLOOR = 1e-5
@@ -57,7 +56,7 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
                 line_color="#8C8C8C", annotation_text=word,
                 annotation_position="top right",
             )  # fmt: skip
-    figure.update_yaxes(type="log", dtick=1, exponentformat="power", showgrid=True)
+    figure.update_yaxes(type="log", dtick=1, tickformat="~g", showgrid=True)
     figure.update_yaxes(title_text="information [nat]", row=1, col=1)
     figure.update_yaxes(title_text="MAD of z_mean", row=2, col=1)
     order = [_name(d) for d in table["dimension"]]
@@ -113,17 +112,26 @@ def draw_heat_map(
             hovertemplate="%{y}, %{x}: %{z:.4f} " + unit + "<extra></extra>",
         )
     )
-    for (row, column), value in np.ndenumerate(values):
-        figure.add_annotation(
-            x=columns[column],
-            y=rows[row],
-            text=f"{value:.2f}" + (" *" if significant[row, column] else ""),
-            showarrow=False,
-            font={"color": text_colour(value / top), "size": 12},
-        )
+    figure.update_layout(
+        annotations=[
+            {
+                "x": columns[column],
+                "y": rows[row],
+                "text": f"<b>{value:.2f} *</b>"
+                if significant[row, column]
+                else f"{value:.2f}",
+                "showarrow": False,
+                # The page's ink is legible on all but the strongest blue.
+                "font": {"size": 12, "color": "#FFFFFF"}
+                if value > 0.75 * top
+                else {"size": 12},
+            }
+            for (row, column), value in np.ndenumerate(values)
+        ]
+    )
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     figure.update_xaxes(side="top", type="category", showgrid=False)
-    figure.update_layout(margin={"t": 66, "b": 20})
+    figure.update_layout(margin={"t": 66, "b": 20}, hovermode="closest")
     return figure
 
 

@@ -83,9 +83,9 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
     held_out = np.asarray(stars["split"]) == HELD_OUT
     known = np.isfinite(label)
     entered = np.asarray(stars["entered"]) & ~held_out & known
-    figure = blank_figure(340)
+    figure = blank_figure(330, showlegend=False)
     groups = (
-        ("analysed", entered, BLUE, "circle", 0.45),
+        ("analysed", entered, BLUE, "circle", 0.6),
         ("held out", held_out & known, VERMILLION, "diamond", 0.8),
     )
     for name, members, colour, symbol, opacity in groups:

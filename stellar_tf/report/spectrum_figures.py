@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -45,7 +47,7 @@ def draw_traversal(traversal: Traversal, row: int, *, max_pixels: int) -> go.Fig
     positions = traversal.positions[row]
     middle = flux[positions.size // 2]
     figure = make_subplots(
-        rows=3, cols=1, row_heights=[0.2, 0.45, 0.35], vertical_spacing=0.075
+        rows=3, cols=1, row_heights=[0.18, 0.47, 0.35], vertical_spacing=0.12
     )
     overview_wave, overview = block_maximum(traversal.wave, change, _OVERVIEW_POINTS)
     figure.add_trace(
@@ -59,23 +61,20 @@ def draw_traversal(traversal: Traversal, row: int, *, max_pixels: int) -> go.Fig
     colours = ramp(positions.size)
     for position, colour, spectrum in zip(positions, colours, flux, strict=True):
         name = f"z = {position:+.2f}"
-        figure.add_trace(_line(wave, spectrum, colour, name, legend=True), row=2, col=1)
+        figure.add_trace(_line(wave, spectrum, colour, name), row=2, col=1)
         if spectrum is not middle:
-            figure.add_trace(
-                _line(wave, spectrum - middle, colour, name), row=3, col=1
-            )
+            figure.add_trace(_line(wave, spectrum - middle, colour, name), row=3, col=1)
     zoom = _zoom(wave, change[window])
-    figure.add_vrect(
-        *zoom, row=1, col=1, fillcolor=BLUE, opacity=0.25, line_width=0, layer="below"
-    )
-    _mark_bands(figure, traversal.wave)
-    _name_lines(figure, wave, change[window], row=2)
+    marks = Marks([_stretch(*zoom, BLUE, 0.25)], [])
+    marks.add_bands(traversal.wave)
+    marks.add_lines(wave, change[window], first=2)
+    figure.update_layout(shapes=marks.shapes, annotations=marks.annotations)
     figure.update_xaxes(title_text="wavelength in air [Å]", row=3, col=1)
     figure.update_xaxes(range=zoom, row=2, col=1, matches="x3", showticklabels=False)
     figure.update_xaxes(range=zoom, row=3, col=1)
     for panel, title in enumerate(("change", "flux", "difference"), start=1):
         figure.update_yaxes(title_text=title, nticks=5, row=panel, col=1)
-    apply_style(figure, 640)
+    apply_style(figure, 700, showlegend=False)
     return figure
 
 
@@ -108,7 +107,7 @@ def draw_reconstruction(
     wave = reconstructions.wave[window]
     flux, model = flux[window], model[window]
     figure = make_subplots(
-        rows=2, cols=1, row_heights=[0.65, 0.35], vertical_spacing=0.06,
+        rows=2, cols=1, row_heights=[0.62, 0.38], vertical_spacing=0.19,
         shared_xaxes=True,
     )  # fmt: skip
     observed = _line(wave, flux, GREY, "spectrum", legend=True)
@@ -118,12 +117,14 @@ def draw_reconstruction(
         _line(wave, model, VERMILLION, "reconstruction", legend=True), row=1, col=1
     )
     figure.add_trace(_line(wave, flux - model, BLUE, "residual"), row=2, col=1)
-    _name_lines(figure, wave, depth[window], row=1)
+    marks = Marks([], [])
+    marks.add_lines(wave, depth[window], first=1)
+    figure.update_layout(shapes=marks.shapes, annotations=marks.annotations)
     figure.update_xaxes(range=_zoom(wave, depth[window]))
     figure.update_xaxes(title_text="wavelength in air [Å]", row=2, col=1)
     figure.update_yaxes(title_text="flux", nticks=5, row=1, col=1)
     figure.update_yaxes(title_text="residual", nticks=5, row=2, col=1)
-    apply_style(figure, 460)
+    apply_style(figure, 500)
     return figure
 
 
@@ -158,34 +159,78 @@ def _zoom(
     return float(wave[inner.start]), float(wave[inner.stop - 1])
 
 
-def _mark_bands(figure: go.Figure, wave: NDArray[np.floating]) -> None:
-    for band in TELLURIC_BANDS:
-        low, high = max(band.wave_min, wave[0]), min(band.wave_max, wave[-1])
-        if low < high:
-            figure.add_vrect(
-                low, high, row=1, col=1, fillcolor=GREY, opacity=0.18, line_width=0,
-                layer="below", annotation_text=band.name,
-                annotation_position="top left", annotation_font_size=10,
+class Marks(NamedTuple):
+    """Shapes and names to draw on the panels, collected to be set at once."""
+
+    shapes: list[dict[str, Any]]
+    """Of plotly's layout."""
+    annotations: list[dict[str, Any]]
+    """Of plotly's layout."""
+
+    def add_bands(self, wave: NDArray[np.floating]) -> None:
+        """
+        Shade the Earth's bands on the first panel.
+
+        Parameters
+        ----------
+        wave : ndarray of float, shape (n_pixels,)
+            Wavelengths of the panel [Angstrom].
+        """
+        for band in TELLURIC_BANDS:
+            low = max(band.wave_min, float(wave[0]))
+            high = min(band.wave_max, float(wave[-1]))
+            if low < high:
+                self.shapes.append(_stretch(low, high, GREY, 0.18))
+                self.annotations.append(
+                    {
+                        "x": low, "y": 1.0, "xref": "x", "yref": "y domain",
+                        "text": band.name, "showarrow": False, "xanchor": "left",
+                        "yanchor": "bottom", "font": {"size": 10},
+                    }
+                )  # fmt: skip
+
+    def add_lines(
+        self, wave: NDArray[np.floating], score: NDArray[np.floating], *, first: int
+    ) -> None:
+        """
+        Name lines between two panels that share their wavelengths.
+
+        Parameters
+        ----------
+        wave : ndarray of float, shape (n_pixels,)
+            Wavelengths of the panels [Angstrom].
+        score : ndarray of float, shape (n_pixels,)
+            Where names would overlap, the line with the larger score has it.
+        first : int
+            Number of the upper panel.
+        """
+        upper, lower = ("" if panel == 1 else panel for panel in (first, first + 1))
+        for line in _choose_lines(wave, score):
+            for axis in (upper, lower):
+                self.shapes.append(
+                    {
+                        "type": "line", "x0": line.wave, "x1": line.wave, "y0": 0.0,
+                        "y1": 1.0, "xref": f"x{axis}", "yref": f"y{axis} domain",
+                        "line": {"color": GREY, "width": 0.7, "dash": "dot"},
+                        "layer": "below",
+                    }
+                )  # fmt: skip
+            self.annotations.append(
+                {
+                    "x": line.wave, "y": -0.02, "xref": f"x{upper}",
+                    "yref": f"y{upper} domain", "text": f"{line.name} {line.wave:.1f}",
+                    "textangle": -90, "showarrow": False, "xanchor": "center",
+                    "yanchor": "top", "font": {"size": 10},
+                }
             )  # fmt: skip
 
 
-def _name_lines(
-    figure: go.Figure,
-    wave: NDArray[np.floating],
-    score: NDArray[np.floating],
-    *,
-    row: int,
-) -> None:
-    for line in _choose_lines(wave, score):
-        figure.add_vline(
-            line.wave, row=row, col=1, line_width=0.7, line_dash="dot", line_color=GREY
-        )
-        figure.add_annotation(
-            x=line.wave, y=0.02, yref=f"y{row if row > 1 else ''} domain",
-            xref=f"x{row if row > 1 else ''}", text=f"{line.name} {line.wave:.1f}",
-            textangle=-90, showarrow=False, xanchor="right", yanchor="bottom",
-            font={"size": 10},
-        )  # fmt: skip
+def _stretch(low: float, high: float, colour: str, opacity: float) -> dict[str, Any]:
+    return {
+        "type": "rect", "x0": low, "x1": high, "y0": 0.0, "y1": 1.0, "xref": "x",
+        "yref": "y domain", "fillcolor": colour, "opacity": opacity, "layer": "below",
+        "line": {"width": 0},
+    }  # fmt: skip
 
 
 def _choose_lines(

@@ -21,8 +21,8 @@ KIND_MARKERS = {
 }
 """Colour and marker of each class of dimension."""
 
-SCALE = "cividis"
-"""Colour scale of heat maps."""
+SCALE = [[0.0, "rgba(0,114,178,0)"], [1.0, "rgba(0,114,178,1)"]]
+"""Colour scale of heat maps: from the page's own ground to blue."""
 
 _RAMP = [[0.0, "#2C7FC4"], [0.5, "#9A9A9A"], [1.0, "#E07B00"]]
 
@@ -42,23 +42,6 @@ def ramp(n: int) -> list[str]:
         The first is blue, the last orange, and the middle legible on either ground.
     """
     return list(sample_colorscale(_RAMP, np.linspace(0.0, 1.0, n).tolist()))
-
-
-def text_colour(share: float) -> str:
-    """
-    Choose the colour of text on a cell of a heat map.
-
-    Parameters
-    ----------
-    share : float
-        Place of the cell in the scale, 0 to 1.
-
-    Returns
-    -------
-    colour : str
-        White on the dark half, nearly black on the light half.
-    """
-    return "#FFFFFF" if share < 0.5 else "#111111"
 
 
 def blank_figure(height: int, **layout: Any) -> go.Figure:
@@ -100,9 +83,11 @@ def apply_style(figure: go.Figure, height: int, **layout: Any) -> None:
         height=height,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 62, "r": 16, "t": 28, "b": 52},
+        margin={"l": 66, "r": 16, "t": 44, "b": 50},
         font={"family": "system-ui, sans-serif", "size": 13},
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
         hoverlabel={"font": {"family": "system-ui, sans-serif"}},
         **layout,
     )
+    figure.update_yaxes(automargin=True, title_standoff=6)
+    figure.update_xaxes(title_standoff=6)

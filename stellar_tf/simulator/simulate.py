@@ -17,6 +17,7 @@ from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import SpectrumSimulator
+from tfrecords_tools.errors import UserError
 
 TRUTH_FILE = "truth.ecsv"
 SETTINGS_FILE = "simulation.yaml"
@@ -35,6 +36,10 @@ UNITS = {
     "mjd": u.d,
     "exptime": u.s,
 }
+
+
+class FolderError(UserError):
+    """The output folder holds something else than this simulation."""
 
 
 class SimulationSummary(NamedTuple):
@@ -74,7 +79,7 @@ def simulate(
     ------
     ConfigError
         If the window or the factors reach beyond the grid of synthetic spectra.
-    FileExistsError
+    FolderError
         If the folder holds anything but this simulation; with `overwrite`, if it
         holds anything but a simulation.
     """
@@ -124,29 +129,39 @@ def _write_truth(out: Path, rows: list[dict[str, Any]]) -> Path:
 def _claim_folder(
     out: Path, config: SimulateConfig, seed: int, overwrite: bool
 ) -> None:
-    """Make the folder ours, or find that it is, or raise FileExistsError."""
+    """Make the folder ours, or find that it is, or raise FolderError."""
     settings = {"seed": seed, "simulate": config.model_dump(mode="json")}
     path = out / SETTINGS_FILE
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not path.is_file():
-            raise FileExistsError(f"{out}: exists and holds no simulation")
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+            raise FolderError(f"{out}: exists and holds no simulation")
         if overwrite:
             _remove_simulation(out)
-        elif not _continues(before, settings):
-            raise FileExistsError(
+        elif not _continues(_read_settings(path), settings):
+            raise FolderError(
                 f"{out}: holds a simulation of other settings or another seed"
             )
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
-def _continues(before: Any, settings: dict[str, Any]) -> bool:
+def _read_settings(path: Path) -> dict[str, Any]:
+    """Read the settings of the simulation in a folder; empty if damaged."""
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _continues(before: dict[str, Any], settings: dict[str, Any]) -> bool:
     """Whether the settings are those of before, with at least as many files."""
-    if not isinstance(before, dict) or before.get("seed") != settings["seed"]:
+    old, new = before.get("simulate"), dict(settings["simulate"])
+    if before.get("seed") != settings["seed"] or not isinstance(old, dict):
         return False
-    old, new = dict(before["simulate"]), dict(settings["simulate"])
-    return all(new.pop(name) >= old.pop(name) for name in GROWING) and old == new
+    if any(new[name] < old.get(name, 0) for name in GROWING):
+        return False
+    return {**old, **{name: new[name] for name in GROWING}} == new
 
 
 def _remove_simulation(out: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from astropy.table import Table
+
+from stellar_tf.analysis.lines import LINES
 
 N_LATENT = 12
 RV, TEFF, LOGG, AIRMASS, UNEXPLAINED = 0, 3, 5, 7, 9
@@ -70,3 +74,26 @@ def plant_latents(*, n_stars: int = 400, n_visits: int = 2, seed: int = 1) -> Ta
     table["rv"].unit = "km/s"
     table["teff"].unit = "K"
     return table
+
+
+def plant_decoder(
+    wave: np.ndarray,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Make a decoder that shifts, deepens and broadens lines with the latents."""
+    depth = 0.2 + 0.5 * np.random.default_rng(3).random(len(LINES))
+
+    def decode(z: np.ndarray) -> np.ndarray:
+        flux = np.ones((len(z), wave.size), np.float32)
+        for row, code in zip(flux, z, strict=True):
+            shift = 1.0 + 30.0 * np.arctanh(np.clip(code[RV] / 1.2, -0.9, 0.9)) / 3e5
+            width = 0.12 * (1.0 + 0.2 * np.tanh(code[LOGG]))
+            for line, strength in zip(LINES, depth, strict=True):
+                near = np.abs(wave - line.wave) < 3.0
+                x = (wave[near] - line.wave * shift) / width
+                row[near] -= strength * (1.0 + 0.3 * code[TEFF]) * np.exp(-0.5 * x**2)
+            telluric = np.sin(wave * 11.0) ** 30 * ((wave > 6276) & (wave < 6320))
+            row -= (0.1 + 0.05 * code[AIRMASS]) * telluric.astype(np.float32)
+            row += 0.01 * code[UNEXPLAINED] * np.sin(wave / 40.0)
+        return flux
+
+    return decode

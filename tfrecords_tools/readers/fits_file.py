@@ -181,7 +181,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         if len(data) < hdu.data_size:
             missing = hdu.data_size - len(data)
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
-        return data
+        return data + bytes(-len(data) % _BLOCK)  # astropy expects whole blocks
 
     def _iterate(self) -> Iterator[Hdu]:
         position, is_primary = 0, True

@@ -58,11 +58,12 @@ def read_harps_s1d(file: FitsFile, hdu: Hdu) -> Spectrum:
     The pipeline does not say that its wavelengths are barycentric and in air. A file
     that IRAF has shifted since is in another frame, so that one is UNKNOWN.
     """
+    flux = as_flux(file.image(hdu).reshape(-1))
+    wave, _ = read_wave(hdu.header, flux.size)
     shifts = dopcor(hdu.header)
-    wave, _ = read_wave(hdu.header, hdu.axes[0])
     return Spectrum(
         wave=wave,
-        flux=as_flux(file.image(hdu).reshape(-1)),
+        flux=flux,
         metadata=read_metadata(
             file,
             hdu.header.text("BUNIT"),

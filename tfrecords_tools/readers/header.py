@@ -7,9 +7,11 @@ most of the time of converting it. Here astropy parses only the cards that are u
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 from tfrecords_tools.spectrum import SpectrumError
 
@@ -70,7 +72,10 @@ class Header:
         if card is None:
             return None
         try:
-            value: object = fits.Card.fromstring(card).value
+            with warnings.catch_warnings():
+                # A card that breaks a rule of style can still have a value.
+                warnings.simplefilter("ignore", AstropyWarning)
+                value: object = fits.Card.fromstring(card).value
         except (ValueError, fits.VerifyError):
             return None
         return None if isinstance(value, fits.card.Undefined) else value

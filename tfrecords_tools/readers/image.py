@@ -55,11 +55,12 @@ def read_image(file: FitsFile, hdu: Hdu) -> Spectrum:
     SpectrumError
         If the file holds no valid spectrum.
     """
-    wave, medium = read_wave(hdu.header, hdu.axes[0])
+    flux = as_flux(file.image(hdu).reshape(-1))
+    wave, medium = read_wave(hdu.header, flux.size)
     history = ["image", *([] if medium else ["air assumed"]), *dopcor(hdu.header)]
     return Spectrum(
         wave=wave,
-        flux=as_flux(file.image(hdu).reshape(-1)),
+        flux=flux,
         metadata=read_metadata(file, hdu.header.text("BUNIT")),
         medium=medium or "air",
         history=tuple(history),

@@ -1,0 +1,40 @@
+# Both targets need nothing but make and Python 3.11 or later.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+BIN := $(VENV)/bin
+
+.PHONY: demo test slow lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/stellar-tf demo $(DEMO)
+	@echo "report: $(abspath $(DEMO))/run/analysis/report.html"
+
+test: $(VENV)/installed-test lint
+	$(BIN)/python -m pytest
+
+# The tests that take minutes.
+slow: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'stellar_tf/*.py' 'tfrecords_tools/*.py')
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "stellar-tf needs Python 3.11 or later: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info

@@ -1,0 +1,89 @@
+"""``stellar-tf demo``: the whole chain on simulated stars."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from pathlib import Path
+
+from stellar_tf.cli.options import EXIT_OK, add_config_options, add_overwrite_option
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    """
+    Add the command's parser.
+
+    Parameters
+    ----------
+    subparsers : argparse._SubParsersAction
+        Of the main parser.
+    """
+    parser = subparsers.add_parser(
+        "demo", help="simulate, convert, fit, encode, analyze and export, in minutes"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for everything")
+    add_config_options(parser)
+    add_overwrite_option(parser)
+    parser.set_defaults(run=run, config="demo")
+
+
+def run(args: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments.
+
+    Returns
+    -------
+    status : int
+        Exit status of the first command that fails, else 0.
+    """
+    # The chain is the very command lines that a user would type.
+    from stellar_tf.cli.main import run_command
+
+    started = time.monotonic()
+    for argv in chain(args):
+        print(f"$ stellar-tf {shlex.join(argv)}", file=sys.stderr)
+        before = time.monotonic()
+        status = run_command(argv)
+        print(f"({time.monotonic() - before:.0f} s)\n", file=sys.stderr)
+        if status != EXIT_OK:
+            return status
+    print(f"the whole chain took {(time.monotonic() - started) / 60.0:.1f} minutes")
+    return EXIT_OK
+
+
+def chain(args: argparse.Namespace) -> list[list[str]]:
+    """
+    List the commands of the demonstration.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Parsed arguments of ``stellar-tf demo``.
+
+    Returns
+    -------
+    commands : list of list of str
+        Name and arguments of each command.
+    """
+    out = args.out
+    fits, records, run = (str(out / name) for name in ("fits", "records", "run"))
+    truth = str(out / "fits" / "truth.ecsv")
+    settings = ["--config", args.config]
+    for assignment in args.assignments:
+        settings += ["--set", assignment]
+    overwrite = ["--overwrite"] if args.overwrite else []
+    return [
+        ["simulate", fits, *settings, *overwrite],
+        ["convert", fits, "--out", records, "--labels", truth, *settings, *overwrite],
+        ["fit", records, "--run", run, *settings, *overwrite],
+        ["encode", run, records, *overwrite],
+        ["analyze", run, "--truth", truth, *overwrite],
+        ["export", run, str(out / "models" / "demo")],
+    ]

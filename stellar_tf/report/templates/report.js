@@ -1,0 +1,95 @@
+"use strict";
+(() => {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const touch = matchMedia("(pointer: coarse)").matches;
+  const plots = [...document.querySelectorAll("figure")].map((figure) => ({
+    div: figure.querySelector(".plot"),
+    data: figure.querySelector("script"),
+    drawn: false,
+  }));
+
+  const colours = () => {
+    const style = getComputedStyle(document.documentElement);
+    const get = (name) => style.getPropertyValue(name).trim();
+    return { ink: get("--ink"), line: get("--line"), card: get("--card"), soft: get("--soft") };
+  };
+
+  // What of a layout depends on the page's colours, as plotly's dotted keys.
+  const themed = (layout) => {
+    const { ink, line, card, soft } = colours();
+    const keys = {
+      "font.color": ink,
+      "legend.bgcolor": "rgba(0,0,0,0)",
+      "hoverlabel.bgcolor": card,
+      "hoverlabel.bordercolor": line,
+      "hoverlabel.font.color": ink,
+      "modebar.bgcolor": "rgba(0,0,0,0)",
+      "modebar.color": soft,
+      "modebar.activecolor": ink,
+    };
+    for (const axis of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
+      keys[`${axis}.gridcolor`] = line;
+      keys[`${axis}.linecolor`] = line;
+      keys[`${axis}.zerolinecolor`] = line;
+      keys[`${axis}.tickcolor`] = line;
+    }
+    return keys;
+  };
+
+  const inked = (traces) =>
+    traces.flatMap((trace, index) => (trace.meta && trace.meta.ink ? [index] : []));
+
+  const paint = (plot) => {
+    const rows = inked(plot.div.data);
+    Plotly.relayout(plot.div, themed(plot.div.layout));
+    if (rows.length) Plotly.restyle(plot.div, { "line.color": colours().ink }, rows);
+  };
+
+  const draw = (plot) => {
+    if (plot.drawn) return;
+    plot.drawn = true;
+    const { data, layout } = JSON.parse(plot.data.textContent);
+    // A finger scrolls the page; it must not draw a zoom box instead.
+    layout.dragmode = touch ? false : layout.dragmode || "pan";
+    Plotly.newPlot(plot.div, data, layout, {
+      responsive: true,
+      displaylogo: false,
+      displayModeBar: touch ? false : "hover",
+      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
+    }).then(() => paint(plot));
+  };
+
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries.filter((e) => e.isIntersecting)) {
+        draw(plots.find((plot) => plot.div === entry.target));
+      }
+    },
+    { rootMargin: "800px" },
+  );
+  for (const plot of plots) observer.observe(plot.div);
+  addEventListener("beforeprint", () => plots.forEach(draw));
+  dark.addEventListener("change", () => plots.filter((p) => p.drawn).forEach(paint));
+
+  const read = (row, column) => {
+    const text = row.cells[column].dataset.value;
+    const number = Number(text);
+    return text === "nan" || text === "" ? null : Number.isNaN(number) ? text : number;
+  };
+  for (const table of document.querySelectorAll("table")) {
+    [...table.tHead.rows[0].cells].forEach((header, column) => {
+      header.querySelector("button").addEventListener("click", () => {
+        const down = header.getAttribute("aria-sort") !== "descending";
+        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+        header.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const rows = [...table.tBodies[0].rows].sort((first, second) => {
+          const [a, b] = [read(first, column), read(second, column)];
+          if (a === null || b === null) return (a === null) - (b === null);
+          const order = a < b ? -1 : a > b ? 1 : 0;
+          return down ? -order : order;
+        });
+        table.tBodies[0].append(...rows);
+      });
+    });
+  }
+})();

@@ -1,0 +1,247 @@
+"""The page itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+from astropy.table import Table
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.tables import disentanglement_table
+from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
+from stellar_tf.report.contents import Provenance, Reconstructions
+from stellar_tf.report.dimension_figures import (
+    draw_associations,
+    draw_dimensions,
+    draw_importance,
+    draw_leakage,
+)
+from stellar_tf.report.label_figures import choose_pairs, draw_pair
+from stellar_tf.report.sheets import Sheet, build_sheet
+from stellar_tf.report.spectrum_figures import draw_reconstruction, draw_traversal
+from stellar_tf.report.words import (
+    choose_headlines,
+    describe_pair,
+    describe_residual,
+    describe_traversal,
+    describe_verdict,
+)
+
+_MAX_PIXELS = 4_000
+_MAX_VALUES = 900_000
+"""Flux values in the page, of about 5.3 bytes each."""
+
+
+class Plot(NamedTuple):
+    """A figure of the page."""
+
+    name: str
+    """Its identifier."""
+    title: str
+    """Its heading."""
+    caption: str
+    """What it shows: test, N, interval."""
+    data: Markup
+    """JSON for plotly.js."""
+    height: int
+    """In pixels."""
+    min_width: int
+    """In pixels; on a narrower screen it scrolls."""
+
+
+def write_report(
+    result: AnalysisResult,
+    path: Path,
+    *,
+    traversals: Traversal,
+    reconstructions: Reconstructions,
+    provenance: Provenance,
+) -> None:
+    """
+    Write the analysis as one HTML file that needs no network.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+    path : Path
+        The file to write; replaced if it exists.
+    traversals : Traversal
+        Spectra along the informative dimensions.
+    reconstructions : Reconstructions
+        Example spectra beside their reconstructions.
+    provenance : Provenance
+        Where the numbers come from.
+    """
+    environment = Environment(
+        loader=PackageLoader("stellar_tf.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        plotly_js=Markup(get_plotlyjs()),
+        result=result,
+        config=result.config,
+        provenance=provenance,
+        sentences=describe_verdict(result),
+        headlines=choose_headlines(result),
+        **_draw(result, traversals, reconstructions),
+        **_tabulate(result, traversals),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _draw(
+    result: AnalysisResult, traversals: Traversal, reconstructions: Reconstructions
+) -> dict[str, Any]:
+    has_labels = bool(result.associations.labels and result.verdict.n_informative)
+    max_pixels = _share_pixels(traversals, reconstructions)
+    return {
+        "dimensions": _plot("dimensions", draw_dimensions(result)),
+        "associations": _plot(
+            "associations",
+            draw_associations(result),
+            min_width=120 + 72 * len(result.associations.labels),
+        )
+        if has_labels
+        else None,
+        "leakage": _plot("leakage", draw_leakage(result))
+        if has_labels and result.leakage.nuisances
+        else None,
+        "importance": _plot("importance", draw_importance(result))
+        if result.disentanglement is not None
+        else None,
+        "pairs": [
+            _plot(
+                f"pair-{pair.dimension}-{pair.label}",
+                draw_pair(result, pair),
+                title=f"{pair.label} and z{pair.dimension}",
+                caption=describe_pair(result, pair),
+            )
+            for pair in choose_pairs(result)
+        ],
+        "traversals": [
+            _plot(
+                f"traversal-{dimension}",
+                draw_traversal(traversals, row, max_pixels=max_pixels),
+                title=_traversal_title(result, int(dimension)),
+                caption=describe_traversal(traversals, row),
+            )
+            for row, dimension in enumerate(traversals.dimensions)
+        ],
+        "reconstructions": [
+            _plot(
+                f"reconstruction-{row}",
+                draw_reconstruction(reconstructions, row, max_pixels=max_pixels),
+                title=name,
+                caption=describe_residual(reconstructions, row),
+            )
+            for row, name in enumerate(reconstructions.names)
+        ],
+        "n_pixels_drawn": max_pixels,
+    }
+
+
+def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Sheet | None]:
+    return {
+        "verdict_sheet": build_sheet("verdict", result.verdict_table, _VERDICT_COLUMNS),
+        "label_sheet": build_sheet("labels", result.label_table, _LABEL_COLUMNS),
+        "moving_sheet": build_sheet(
+            "moving_wavelengths", list_moving_wavelengths(traversals), _MOVING_COLUMNS
+        ),
+        "score_sheet": None
+        if result.disentanglement is None
+        else build_sheet(
+            "disentanglement", _scores(result), {**_SCORE_COLUMNS}
+        ),
+    }  # fmt: skip
+
+
+def _scores(result: AnalysisResult) -> Table:
+    if result.disentanglement is None:
+        raise ValueError("result must have disentanglement scores, got none")
+    return disentanglement_table(result.disentanglement)
+
+
+def _plot(
+    name: str,
+    figure: go.Figure,
+    *,
+    title: str = "",
+    caption: str = "",
+    min_width: int = 0,
+) -> Plot:
+    # Inside <script> only "<" could end the block early.
+    data = Markup(figure.to_json().replace("<", "\\u003c"))
+    return Plot(name, title, caption, data, int(figure.layout.height), min_width)
+
+
+def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> int:
+    n_dimensions, n_positions = traversals.positions.shape
+    n_curves = n_dimensions * (2 * n_positions - 1) + 3 * len(reconstructions.names)
+    return min(_MAX_PIXELS, _MAX_VALUES // max(n_curves, 1))
+
+
+def _traversal_title(result: AnalysisResult, dimension: int) -> str:
+    table = result.verdict_table
+    row = table[table["dimension"] == dimension][0]
+    if row["tracks"]:
+        return f"z{dimension}: follows {row['tracks']}"
+    return f"z{dimension}: follows no label given"
+
+
+_VERDICT_COLUMNS = {
+    "dimension": "z",
+    "informative": "informative",
+    "kind": "class",
+    "tracks": "tracks",
+    "tracks_mi": "MI",
+    "tracks_spearman": "Spearman",
+    "information": "information",
+    "information_low": "low",
+    "information_high": "high",
+    "kl": "KL",
+    "ks_statistic": "KS D",
+    "ks_q_value": "KS q",
+    "mad": "MAD",
+    "icc": "ICC",
+    "icc_low": "low",
+    "icc_high": "high",
+}
+_LABEL_COLUMNS = {
+    "label": "label",
+    "n_stars": "stars",
+    "mi_dimension": "z by MI",
+    "mi": "MI",
+    "mi_low": "low",
+    "mi_high": "high",
+    "q_value": "q",
+    "spearman_dimension": "z by rank",
+    "spearman": "Spearman",
+    "n_held_out": "held out",
+    "spearman_held_out": "Spearman there",
+    "spearman_held_out_low": "low",
+    "spearman_held_out_high": "high",
+    "mi_held_out": "MI there",
+}
+_MOVING_COLUMNS = {
+    "dimension": "z",
+    "rank": "rank",
+    "wave": "wavelength [Å]",
+    "change": "change of flux",
+    "line": "line",
+}
+_SCORE_COLUMNS = {
+    "factor": "factor",
+    "mig": "MIG",
+    "sap": "SAP",
+    "dci_completeness": "DCI completeness",
+    "dci_informativeness": "DCI informativeness",
+}

@@ -1,0 +1,75 @@
+"""Simulated records, small enough for every test that needs some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from stellar_tf.config import Config, load_config
+from stellar_tf.run import Run
+from stellar_tf.simulator.simulate import simulate
+from stellar_tf.strategy import build_strategy
+from stellar_tf.training import fit
+from tfrecords_tools.convert import convert
+
+# TensorFlow must know of the replicas' devices before its first operation.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+SMALL = (
+    "grid.wave_min=5160.02",
+    "grid.wave_step=0.04",
+    "grid.n_pixels=1000",
+    "grid.pad_to_multiple=1024",
+    "convert.split={train: 0.5, validation: 0.25, test: 0.25}",
+    "convert.shard_mib=0.1",
+    "simulate.n_stars=40",
+    "simulate.n_visits=2",
+    "simulate.wave_min=5160.02",
+    "simulate.wave_step=0.04",
+    "simulate.n_pixels=1000",
+    "simulate.full_header=false",
+    "simulate.factors.log_snr={kind: uniform, a: 1.7, b: 2.5}",
+    "model.n_latent=4",
+    "model.folded={folds: [8, 4, 4], channels: [8, 16, 16]}",
+    "objective={kl_weight: 0.001, kl_reduction: sum, kl_start: 2, kl_end: 10}",
+    "training={n_steps: 6, batch_size: 8, steps_per_epoch: 3, learning_rate: 0.001}",
+)
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """Settings of a survey and a network of seconds."""
+    return load_config(None, SMALL)
+
+
+@pytest.fixture(scope="session")
+def fits_folder(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
+    """80 simulated ESO files, and truth.ecsv."""
+    folder = tmp_path_factory.mktemp("survey") / "fits"
+    simulate(folder, config.simulate, seed=1, overwrite=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def records(
+    tmp_path_factory: pytest.TempPathFactory, config: Config, fits_folder: Path
+) -> Path:
+    """Records of these files, with the truth as labels."""
+    folder = tmp_path_factory.mktemp("records") / "records"
+    truth = fits_folder / "truth.ecsv"
+    convert([fits_folder], folder, config.grid, config.convert, labels=truth)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(
+    tmp_path_factory: pytest.TempPathFactory, config: Config, records: Path
+) -> Run:
+    """A run of a few steps on these records."""
+    folder = tmp_path_factory.mktemp("run") / "run"
+    return fit(records, folder, config, build_strategy("single"))

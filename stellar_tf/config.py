@@ -175,14 +175,15 @@ class ModelConfig(Section):
 class ObjectiveConfig(Section):
     """The terms of the loss and their schedules, in training steps."""
 
-    kl_weight: float = Field(default=0.3, ge=0.0)
-    """Final weight of the KL divergence: normalised flux per nat."""
+    kl_weights: tuple[tuple[int, float], ...] = (
+        (0, 0.0),
+        (5_000, 0.0),
+        (20_000, 0.3),
+    )
+    """Pairs of step and weight of the KL divergence, in normalised flux per nat;
+    linear in between, constant after the last."""
     kl_reduction: Literal["mean", "sum"] = "mean"
     """Over the latent dimensions; the paper takes the mean."""
-    kl_start: int = Field(default=5_000, ge=0)
-    """Last step without KL."""
-    kl_end: int = Field(default=20_000, ge=0)
-    """Step from which the weight is final."""
     scales: tuple[int, ...] = (1,)
     """Errors are also taken on spectra averaged over this many pixels."""
     coarse_scales: tuple[int, ...] = ()
@@ -192,11 +193,22 @@ class ObjectiveConfig(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> ObjectiveConfig:
-        if self.kl_end < self.kl_start:
+        steps = [step for step, _ in self.kl_weights]
+        if not steps or steps[0] != 0 or sorted(set(steps)) != steps:
+            raise ValueError(f"kl_weights must rise in step from 0, got {steps}")
+        if any(weight < 0.0 for _, weight in self.kl_weights):
+            raise ValueError("kl_weights must not be negative")
+        if self.coarse_scales and self.coarse_end < len(self.coarse_scales):
             raise ValueError(
-                f"kl_end must be at least kl_start, got {self.kl_end} < {self.kl_start}"
+                f"coarse_end must leave each of the {len(self.coarse_scales)} "
+                f"coarse_scales a step, got {self.coarse_end}"
             )
         return self
+
+    @property
+    def final_kl_weight(self) -> float:
+        """Weight after the last step of the schedule."""
+        return self.kl_weights[-1][1]
 
 
 class TrainingConfig(Section):
@@ -268,6 +280,12 @@ class Config(Section):
                 f"grid.pad_to_multiple must make the padded length a multiple of "
                 f"{multiple} for this network, got {self.grid.padded_length} pixels"
             )
+        for scale in (*self.objective.scales, *self.objective.coarse_scales):
+            if self.grid.padded_length % scale:
+                raise ValueError(
+                    f"objective.scales and coarse_scales must divide the padded "
+                    f"length of {self.grid.padded_length} pixels, got {scale}"
+                )
         return self
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -120,23 +121,21 @@ def reduce_kl(kl: tf.Tensor, reduction: Literal["mean", "sum"]) -> tf.Tensor:
     return reduce(kl, axis=-1)
 
 
-def kl_weight_at(step: tf.Tensor, weight: float, start: int, end: int) -> tf.Tensor:
+def kl_weight_at(step: int, schedule: Sequence[tuple[int, float]]) -> float:
     """
-    Weight of the KL term, beta: zero, then rising linearly, then constant.
+    Weight of the KL term, beta, at a step.
 
     Parameters
     ----------
-    step : Tensor of int, shape ()
+    step : int
         Training steps done.
-    weight : float
-        Final weight, in normalised flux per nat.
-    start, end : int
-        Steps between which it rises.
+    schedule : sequence of (int, float)
+        Steps, rising, and the weights there, in normalised flux per nat.
 
     Returns
     -------
-    beta : Tensor of float32, shape ()
-        The weight at this step.
+    beta : float
+        Linear between the steps of the schedule, constant outside.
     """
-    done = tf.cast(step - start, tf.float32) / float(max(end - start, 1))
-    return weight * tf.clip_by_value(done, 0.0, 1.0)
+    steps, weights = zip(*schedule, strict=True)
+    return float(np.interp(step, steps, weights))

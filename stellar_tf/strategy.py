@@ -40,16 +40,18 @@ def build_strategy(
         return tf.distribute.get_strategy()
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
-        devices = [f"GPU:{i}" for i in range(len(gpus))]
+        devices, reduction = [f"GPU:{i}" for i in range(len(gpus))], None
     else:
         devices = _logical_cpus(n_devices or 2)
+        # Collectives on CPUs mix up two strategies of one process.
+        reduction = tf.distribute.ReductionToOneDevice()
     n_replicas = n_devices or len(devices)
     if n_replicas > len(devices):
         raise StrategyError(
             f"training.n_devices must be at most {len(devices)} on this machine, "
             f"got {n_replicas}"
         )
-    return tf.distribute.MirroredStrategy(devices[:n_replicas])
+    return tf.distribute.MirroredStrategy(devices[:n_replicas], reduction)
 
 
 def _logical_cpus(n_devices: int) -> list[str]:

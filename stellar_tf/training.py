@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,9 +97,10 @@ class Trainer:
         coarse = coarse_scale_at(step, self.config.objective)
         if coarse not in self._train_steps:
             self._train_steps[coarse] = tf.function(
-                lambda flux, step: self._run_training(flux, step, coarse)
+                partial(self._run_training, coarse=coarse)
             )
-        sums = self._train_steps[coarse](flux, tf.constant(step))
+        beta = losses.kl_weight_at(step, self.config.objective.kl_weights)
+        sums = self._train_steps[coarse](flux, tf.constant(beta))
         return _means(sums)
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
@@ -126,13 +128,8 @@ class Trainer:
         return _means(total)
 
     def _run_training(
-        self, flux: tf.Tensor, step: tf.Tensor, coarse: int
+        self, flux: tf.Tensor, beta: tf.Tensor, *, coarse: int
     ) -> TermSums:
-        objective = self.config.objective
-        beta = losses.kl_weight_at(
-            step, objective.kl_weight, objective.kl_start, objective.kl_end
-        )
-
         def update(flux: tf.Tensor) -> TermSums:
             with tf.GradientTape() as tape:
                 sums = self._terms(flux, beta, coarse, training=True)
@@ -148,7 +145,7 @@ class Trainer:
 
     def _run_evaluation(self, flux: tf.Tensor) -> TermSums:
         def evaluate(flux: tf.Tensor) -> TermSums:
-            beta = tf.constant(self.config.objective.kl_weight)
+            beta = tf.constant(self.config.objective.final_kl_weight)
             return self._terms(flux, beta, 1, training=False)
 
         return self._sum_replicas(self.strategy.run(evaluate, (flux,)))
@@ -355,13 +352,15 @@ def _run_epochs(
     first_epoch = n_done // training.steps_per_epoch
     n_epochs = math.ceil(training.n_steps / training.steps_per_epoch)
     observers.on_train_begin()
-    for epoch in range(first_epoch, n_epochs):
-        observers.on_epoch_begin(epoch)
-        logs = _run_epoch(trainer, batches, observers, epoch)
-        scores = trainer.evaluate(validation)
-        logs.update({f"val_{name}": value for name, value in scores.items()})
-        observers.on_epoch_end(epoch, logs)
-    observers.on_train_end()
+    try:
+        for epoch in range(first_epoch, n_epochs):
+            observers.on_epoch_begin(epoch)
+            logs = _run_epoch(trainer, batches, observers, epoch)
+            scores = trainer.evaluate(validation)
+            logs.update({f"val_{name}": value for name, value in scores.items()})
+            observers.on_epoch_end(epoch, logs)
+    finally:  # files are closed and the terminal restored, whatever ends training
+        observers.on_train_end()
 
 
 def _run_epoch(
@@ -381,12 +380,9 @@ def _run_epoch(
             totals[name] = totals.get(name, 0.0) + value
         observers.on_train_batch_end(step, logs)
     means = {name: total / (last - first) for name, total in totals.items()}
-    beta = losses.kl_weight_at(
-        tf.constant(last), objective.kl_weight, objective.kl_start, objective.kl_end
-    )
     return {
         "step": float(last),
-        "beta": float(beta),
+        "beta": losses.kl_weight_at(last - 1, objective.kl_weights),
         "coarse_scale": float(coarse_scale_at(last - 1, objective)),
         **means,
     }

@@ -226,6 +226,8 @@ def _staging(out: Path) -> Iterator[Path]:
         folder.rename(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        if old.exists() and not out.exists():
+            old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

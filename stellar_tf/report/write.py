@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
-from astropy.table import Table
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -150,24 +149,18 @@ def _draw(
 
 
 def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Sheet | None]:
+    moving = list_moving_wavelengths(traversals)
+    scores = result.disentanglement
     return {
         "verdict_sheet": build_sheet("verdict", result.verdict_table, _VERDICT_COLUMNS),
         "label_sheet": build_sheet("labels", result.label_table, _LABEL_COLUMNS),
-        "moving_sheet": build_sheet(
-            "moving_wavelengths", list_moving_wavelengths(traversals), _MOVING_COLUMNS
-        ),
+        "moving_sheet": build_sheet("moving_wavelengths", moving, _MOVING_COLUMNS),
         "score_sheet": None
-        if result.disentanglement is None
+        if scores is None
         else build_sheet(
-            "disentanglement", _scores(result), {**_SCORE_COLUMNS}
+            "disentanglement", disentanglement_table(scores), _SCORE_COLUMNS
         ),
-    }  # fmt: skip
-
-
-def _scores(result: AnalysisResult) -> Table:
-    if result.disentanglement is None:
-        raise ValueError("result must have disentanglement scores, got none")
-    return disentanglement_table(result.disentanglement)
+    }
 
 
 def _plot(

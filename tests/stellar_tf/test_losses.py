@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stellar_tf import losses
+from stellar_tf.config import load_config
 
 
 def spectra(seed: int, n_pixels: int = 24) -> tuple[NDArray, NDArray]:
@@ -68,10 +69,11 @@ def test_reduce_kl() -> None:
     [(0, 0.0), (5_000, 0.0), (12_500, 0.15), (20_000, 0.3), (10**6, 0.3)],
 )
 def test_kl_weight_of_the_paper(step: int, expected: float) -> None:
-    beta = losses.kl_weight_at(tf.constant(step), 0.3, 5_000, 20_000)
-    assert float(beta) == pytest.approx(expected)
+    schedule = load_config("paper").objective.kl_weights
+    assert losses.kl_weight_at(step, schedule) == pytest.approx(expected)
 
 
-def test_kl_weight_without_a_ramp() -> None:
-    weights = [float(losses.kl_weight_at(tf.constant(s), 0.3, 5, 5)) for s in (5, 6)]
-    assert weights == pytest.approx([0.0, 0.3])
+def test_kl_weight_may_fall() -> None:
+    schedule = ((0, 0.4), (10, 0.1), (20, 0.3))
+    weights = [losses.kl_weight_at(step, schedule) for step in (0, 5, 10, 15, 99)]
+    assert weights == pytest.approx([0.4, 0.25, 0.1, 0.2, 0.3])

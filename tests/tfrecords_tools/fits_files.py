@@ -57,7 +57,9 @@ def write_adp(
     ]
     utypes = ["SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"]
     if quality is not None:
-        columns.append(fits.Column("QUAL", f"{quality.size}J", array=quality[np.newaxis]))
+        columns.append(
+            fits.Column("QUAL", f"{quality.size}J", array=quality[np.newaxis])
+        )
         utypes.append("FluxAxis.Quality")
     table = fits.BinTableHDU.from_columns([*columns, *more], name="SPECTRUM")
     if prefix:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,9 +85,7 @@ def test_resampling_is_the_direct_integral(flux, step, start, curvature):
     i = np.arange(flux.size)
     wave = start + step * (i + curvature * i**2)
     edges = GRID.edges
-    expected = [
-        integrate(wave, flux, a, b) for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    expected = [integrate(wave, flux, low, high) for low, high in pairwise(edges)]
     resampled = resample(wave, flux, edges)
     np.testing.assert_array_equal(np.isnan(resampled), np.isnan(expected))
     np.testing.assert_allclose(resampled, expected, rtol=1e-5, atol=1e-4)

@@ -197,6 +197,8 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             start = self._stream.tell()
             hdu = Hdu(Header.from_text(text), is_primary, start)
             yield hdu
+            if hdu.data_size > _MAX_BYTES:
+                return  # such a size is a broken card, or no spectrum
             position = start + -(-hdu.data_size // _BLOCK) * _BLOCK
             is_primary = False
 

@@ -180,6 +180,10 @@ BAD = {
         lambda p: replace_card(write_image(p), "NAXIS1", "999999999999"),
         "a data unit of 3999999999996 bytes is no spectrum",
     ),
+    "NAXIS1 beyond any file": (
+        lambda p: replace_card(write_image(p), "NAXIS1", "9" * 20),
+        r"a data unit of \d+ bytes is no spectrum",
+    ),
     "larger NAXIS1": (
         lambda p: replace_card(write_image(p), "NAXIS1", "100000"),
         "truncated: .* bytes of data are missing",

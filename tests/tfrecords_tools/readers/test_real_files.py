@@ -37,7 +37,7 @@ def check_metadata(spectrum: Spectrum, header: fits.Header, **expected: object) 
 
 
 def check_gap(spectrum: Spectrum, low: float, high: float, n_zeros: int) -> None:
-    """The file's zeros in the gap, and nothing else, become NaN."""
+    """Check that the zeros in the gap, and nothing else, become NaN."""
     before = spectrum.flux
     after = correct_spectrum(spectrum, ConvertConfig()).flux
     gap = np.isnan(after) & ~np.isnan(before)

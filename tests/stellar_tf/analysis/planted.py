@@ -12,6 +12,7 @@ from stellar_tf.analysis.lines import LINES
 N_LATENT = 12
 RV, TEFF, LOGG, AIRMASS, UNEXPLAINED = 0, 3, 5, 7, 9
 INFORMATIVE = (RV, TEFF, LOGG, AIRMASS, UNEXPLAINED)
+FACTORS = ("rv", "teff", "logg", "airmass")
 
 
 def plant_latents(*, n_stars: int = 400, n_visits: int = 2, seed: int = 1) -> Table:

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from scipy import stats
+
+from stellar_tf.analysis.analyze import AnalysisResult, analyze
+from stellar_tf.config import AnalysisConfig
+from tests.stellar_tf.analysis.planted import (
+    AIRMASS,
+    INFORMATIVE,
+    RV,
+    TEFF,
+    UNEXPLAINED,
+    plant_latents,
+)
+
+FAST = AnalysisConfig(n_resamples=40, n_subsamples=20, n_permutations=500)
+
+
+def test_finds_the_planted_dimensions_and_no_other(result: AnalysisResult) -> None:
+    assert tuple(result.verdict.dimensions) == INFORMATIVE
+    verdict = result.verdict
+    assert verdict.n_low <= verdict.n_informative == 5 <= verdict.n_high
+    assert result.n_factors == 4
+
+
+def test_says_what_each_dimension_is(result: AnalysisResult) -> None:
+    rows = {row["dimension"]: row for row in result.verdict_table}
+    assert rows[RV]["tracks"] == "rv"
+    assert rows[TEFF]["tracks"] == "teff"
+    assert rows[TEFF]["tracks_spearman"] < -0.99
+    assert rows[AIRMASS]["tracks"] == "airmass"
+    assert rows[UNEXPLAINED]["tracks"] == ""
+    assert np.isnan(rows[UNEXPLAINED]["tracks_mi"])
+    assert rows[AIRMASS]["kind"] == "observational"
+    assert rows[RV]["kind"] == rows[UNEXPLAINED]["kind"] == "stellar"
+    assert rows[1]["kind"] == "uninformative"
+
+
+def test_held_out_correlation_is_of_test_stars_only(
+    result: AnalysisResult, latents: Table
+) -> None:
+    row = result.label_table[result.label_table["label"] == "rv"][0]
+    stars = result.stars[result.stars["split"] == "test"]
+    assert row["n_held_out"] == result.n_held_out == len(stars)
+    expected = stats.spearmanr(stars["z_mean"][:, RV], stars["rv"]).statistic
+    assert row["spearman_held_out"] == pytest.approx(expected)
+    assert row["spearman_held_out_low"] <= expected <= row["spearman_held_out_high"]
+    assert row["spearman_dimension"] == RV
+
+
+def test_same_seed_same_numbers(latents: Table) -> None:
+    first, second = (analyze(latents, FAST) for _ in range(2))
+    for name in first.verdict_table.colnames:
+        np.testing.assert_array_equal(
+            first.verdict_table[name], second.verdict_table[name]
+        )
+
+
+def test_only_the_configured_splits_enter(latents: Table) -> None:
+    config = FAST.model_copy(update={"splits": ("train",)})
+    result = analyze(latents, config)
+    n_train = len(set(latents["star"][latents["split"] == "train"]))
+    assert result.n_stars == n_train
+    assert set(result.stars["split"]) == {"train", "validation", "test"}
+    assert (result.stars["entered"] == (result.stars["split"] == "train")).all()
+
+
+def test_noise_alone_has_no_informative_dimension() -> None:
+    latents = plant_latents(n_stars=200)
+    rng = np.random.default_rng(0)
+    latents["z_mean"] = rng.normal(0.0, 0.02, latents["z_mean"].shape)
+    latents["z_log_var"] = np.zeros(latents["z_mean"].shape)
+    result = analyze(latents, FAST, factors=("rv", "teff"))
+    assert result.verdict.n_informative == result.verdict.n_high == 0
+    assert result.associations.mi.shape == (0, 7)
+    assert (result.label_table["spearman_dimension"] == -1).all()
+
+
+def test_one_dimension_and_no_labels() -> None:
+    latents = plant_latents(n_stars=100)["dp_id", "star", "split", "z_mean"]
+    latents["z_log_var"] = np.full((len(latents), 1), -3.0)
+    latents["z_mean"] = latents["z_mean"][:, :1]
+    result = analyze(latents, FAST)
+    assert result.verdict.n_informative == 1
+    assert result.disentanglement is None
+    assert result.n_factors is None
+    assert len(result.association_table) == len(result.label_table) == 0
+
+
+def test_too_few_stars_is_an_error() -> None:
+    latents = plant_latents(n_stars=12)
+    message = "at least 20 stars of splits train, validation, test, got 12"
+    with pytest.raises(ValueError, match=message):
+        analyze(latents, FAST)
+
+
+def test_analysis_and_report_do_not_import_tensorflow() -> None:
+    import subprocess
+
+    code = (
+        "import sys, stellar_tf.report.write, stellar_tf.analysis.writing\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    root = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)

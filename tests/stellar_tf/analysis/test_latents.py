@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import MaskedColumn, Table
+
+from stellar_tf.analysis.latents import read_codes
+from stellar_tf.config import AnalysisConfig
+
+CONFIG = AnalysisConfig()
+
+
+def test_numeric_columns_are_labels_and_the_exposure_comes_last(latents: Table) -> None:
+    codes = read_codes(latents, CONFIG, labels=None, factors=())
+    assert list(codes.labels) == [
+        "rv", "teff", "logg", "snr", "airmass", "berv", "mjd", "exptime",
+    ]  # fmt: skip
+
+
+def test_chosen_labels_and_factors(latents: Table) -> None:
+    codes = read_codes(latents, CONFIG, labels=["teff"], factors=["rv"])
+    assert list(codes.labels)[:2] == ["teff", "rv"]
+    config = AnalysisConfig(labels=("logg",))
+    codes = read_codes(latents, config, labels=None, factors=())
+    assert list(codes.labels)[:2] == ["logg", "snr"]
+
+
+def test_fits_and_masked_columns_read_the_same(latents: Table, tmp_path: Path) -> None:
+    expected = read_codes(latents, CONFIG, labels=None, factors=())
+    latents.write(tmp_path / "latents.fits")
+    masked = Table.read(tmp_path / "latents.fits")
+    masked["rv"] = MaskedColumn(masked["rv"], mask=np.arange(len(masked)) == 3)
+    found = read_codes(masked, CONFIG, labels=None, factors=())
+    np.testing.assert_array_equal(found.star, expected.star)
+    np.testing.assert_array_equal(found.z_mean, expected.z_mean)
+    np.testing.assert_array_equal(found.labels["teff"], expected.labels["teff"])
+    assert np.flatnonzero(np.isnan(found.labels["rv"])) == [3]
+
+
+def test_spectra_of_no_split_enter(latents: Table) -> None:
+    mixed = latents.copy()
+    mixed["split"][:10] = ""
+    codes = read_codes(mixed, CONFIG, labels=None, factors=())
+    assert set(codes.enter(["test"]).split) == {"test", ""}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.remove_column("z_mean"), "latents must have a column z_mean"),
+        (
+            lambda t: t.replace_column("z_log_var", t["z_log_var"][:, :3]),
+            r"must have the same shape \(n, n_latent\), got \(800, 12\) and \(800, 3\)",
+        ),
+        (lambda t: t["z_mean"].__setitem__((0, 0), np.nan), "must be finite, got NaN"),
+    ],
+)
+def test_bad_tables_are_errors(
+    latents: Table, change: Callable[[Table], None], message: str
+) -> None:
+    broken = latents.copy()
+    change(broken)
+    with pytest.raises(ValueError, match=message):
+        read_codes(broken, CONFIG, labels=None, factors=())
+
+
+def test_bad_labels_are_errors(latents: Table) -> None:
+    with pytest.raises(ValueError, match="latents must have a column vsini"):
+        read_codes(latents, CONFIG, labels=["vsini"], factors=())
+    with pytest.raises(ValueError, match="label spectral_type must be a column of"):
+        read_codes(latents, CONFIG, labels=["spectral_type"], factors=())
+    with pytest.raises(ValueError, match="latents must have a column tilt"):
+        read_codes(latents, CONFIG, labels=None, factors=["tilt"])

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stellar_tf.analysis.traversal import list_moving_wavelengths, traverse
+
+WAVE = 6225.0 + 0.02 * np.arange(1_000)
+
+
+def decode(z: np.ndarray) -> np.ndarray:
+    """Deepen Fe I 6230.72 with dimension 0 and 6240.65 half as much."""
+    flux = np.ones((len(z), WAVE.size))
+    for line, weight in ((6230.72, 0.2), (6240.65, 0.1)):
+        profile = np.exp(-0.5 * ((WAVE - line) / 0.1) ** 2)
+        flux -= weight * z[:, :1] * profile
+    return flux + z[:, 1:2]
+
+
+def test_moves_one_dimension_and_rests_the_others() -> None:
+    z_mean = np.random.default_rng(0).normal(2.0, 1.0, (500, 3))
+    found = traverse(decode, WAVE, z_mean, [2, 0], n=5)
+    assert found.flux.shape == (2, 5, WAVE.size)
+    low, high = np.percentile(z_mean[:, 0], [1.0, 99.0])
+    np.testing.assert_allclose(found.positions[1], np.linspace(low, high, 5))
+    rest = np.median(z_mean, axis=0)
+    for position, flux in zip(found.positions[1], found.flux[1], strict=True):
+        z = np.array([[position, rest[1], rest[2]]])
+        np.testing.assert_allclose(flux, decode(z)[0], atol=1e-5)
+    assert found.change[0].max() == 0.0
+    assert found.change[1].max() == pytest.approx(0.2 * (high - low), rel=1e-4)
+
+
+def test_names_the_lines_that_move() -> None:
+    z_mean = np.random.default_rng(1).normal(size=(500, 3))
+    table = list_moving_wavelengths(traverse(decode, WAVE, z_mean, [0, 2], n=3), n=2)
+    assert list(table["dimension"]) == [0, 0]
+    assert list(table["line"]) == ["Fe I 6230.72", "Fe I 6240.65"]
+    np.testing.assert_allclose(table["wave"], [6230.72, 6240.65], atol=0.02)
+    assert table["change"][0] == pytest.approx(2.0 * table["change"][1], rel=0.01)
+
+
+def test_no_dimensions_no_rows() -> None:
+    found = traverse(decode, WAVE, np.zeros((5, 3)), [], n=3)
+    assert found.flux.shape == (0, 3, WAVE.size)
+    assert len(list_moving_wavelengths(found)) == 0
+
+
+def test_bad_input_is_an_error() -> None:
+    z_mean = np.zeros((5, 3))
+    with pytest.raises(ValueError, match="n must be at least 2, got 1"):
+        traverse(decode, WAVE, z_mean, [0], n=1)
+    with pytest.raises(ValueError, match=r"must lie in 0\.\.2, got \[3\]"):
+        traverse(decode, WAVE, z_mean, [3], n=3)
+    with pytest.raises(ValueError, match=r"must return shape \(3, 10\), got \(3, 1000"):
+        traverse(decode, WAVE[:10], z_mean, [0], n=3)

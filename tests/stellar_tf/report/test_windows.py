@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellar_tf.report.windows import block_maximum, choose_window
+
+SCORES = st.lists(st.integers(0, 9), min_size=1, max_size=40)
+
+
+@given(score=SCORES, n_pixels=st.integers(0, 50))
+def test_no_other_window_has_more(score: list[int], n_pixels: int) -> None:
+    values = np.array(score, float)
+    window = choose_window(values, n_pixels)
+    length = min(max(n_pixels, 1), values.size)
+    assert window.stop - window.start == length
+    sums = [values[i : i + length].sum() for i in range(values.size - length + 1)]
+    assert values[window].sum() == max(sums)
+
+
+def test_unknown_pixels_are_of_no_interest() -> None:
+    score = np.array([1.0, np.nan, np.nan, 0.5, 1.0])
+    assert choose_window(score, 2) == slice(3, 5)
+
+
+@given(score=SCORES, n_blocks=st.integers(1, 50))
+def test_blocks_keep_the_peaks(score: list[int], n_blocks: int) -> None:
+    values = np.array(score, float)
+    wave, shortened = block_maximum(np.arange(values.size), values, n_blocks)
+    assert wave.size == shortened.size <= n_blocks
+    assert shortened.max() == values.max()
+    assert (np.diff(wave) > 0).all()

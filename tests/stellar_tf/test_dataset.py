@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stellar_tf.config import Config, DatasetConfig
+from stellar_tf.dataset import (
+    EmptySplitError,
+    build_evaluation_dataset,
+    build_training_dataset,
+    mean_spectrum,
+)
+from tfrecords_tools.manifest import Manifest, read_manifest
+from tfrecords_tools.tfrecord import read_records
+
+
+@pytest.fixture(scope="module")
+def manifest(records: Path) -> Manifest:
+    return read_manifest(records)
+
+
+def stored(manifest: Manifest, split: str) -> tuple[list[str], np.ndarray]:
+    """Identifiers and normalised, padded flux, read without TensorFlow."""
+    dp_ids, spectra = [], []
+    for path in manifest.shard_paths(split):
+        for record in read_records(path):
+            flux, values = manifest.record_schema.decode(record)
+            dp_ids.append(str(values["dp_id"]))
+            padding = (manifest.grid.pad_left, manifest.grid.pad_right)
+            flux = np.pad(flux / np.nanmedian(flux), padding, constant_values=np.nan)
+            spectra.append(flux)
+    return dp_ids, np.array(spectra)
+
+
+def test_there_are_several_shards(manifest: Manifest) -> None:
+    assert len(manifest.shard_paths("train")) > 1
+
+
+@pytest.mark.parametrize("batch_size", [7, 1000])
+def test_evaluation_reads_every_record_once_in_order(
+    manifest: Manifest, batch_size: int
+) -> None:
+    dp_ids, spectra = stored(manifest, "test")
+    batches = build_evaluation_dataset(
+        manifest, "test", DatasetConfig(), batch_size=batch_size, with_metadata=True
+    )
+    assert int(batches.cardinality()) == -(-len(dp_ids) // batch_size)
+    seen = list(batches)
+    flux = np.concatenate([batch["flux"] for batch in seen])
+    np.testing.assert_allclose(flux, spectra, rtol=1e-5)
+    found = np.concatenate([batch["dp_id"] for batch in seen])
+    assert [dp_id.decode() for dp_id in found] == dp_ids
+    assert {"target", "star", "snr", "berv", "teff", "rv"} <= set(seen[0])
+
+
+def test_labels_are_those_of_the_truth(
+    manifest: Manifest, fits_folder: Path
+) -> None:
+    from astropy.table import Table
+
+    truth = Table.read(fits_folder / "truth.ecsv")
+    rv = dict(zip(truth["dp_id"], truth["rv"], strict=True))
+    batches = build_evaluation_dataset(
+        manifest, "test", DatasetConfig(), batch_size=64, with_metadata=True
+    )
+    for batch in batches:
+        expected = [rv[dp_id.decode()] for dp_id in batch["dp_id"].numpy()]
+        np.testing.assert_allclose(batch["rv"], expected, rtol=1e-6)
+
+
+def keys(spectra: np.ndarray) -> list[bytes]:
+    """Spectra are told apart by their bytes."""
+    return [np.nan_to_num(flux).round(4).tobytes() for flux in spectra]
+
+
+def take(dataset: tf.data.Dataset, n_batches: int) -> list[bytes]:
+    return keys(np.concatenate(list(dataset.take(n_batches).as_numpy_iterator())))
+
+
+def train(manifest: Manifest, seed: int, first: int = 0, batch_size: int = 4):  # noqa: ANN201
+    return build_training_dataset(
+        manifest,
+        DatasetConfig(shuffle_buffer=8),
+        batch_size=batch_size,
+        seed=seed,
+        first_spectrum=first,
+    )
+
+
+def test_each_pass_takes_every_spectrum_once_in_a_new_order(manifest: Manifest) -> None:
+    n = manifest.n_spectra("train")
+    _, spectra = stored(manifest, "train")
+    stream = take(train(manifest, seed=1, batch_size=1), 2 * n)
+    first, second = stream[:n], stream[n:]
+    assert sorted(first) == sorted(second) == sorted(keys(spectra))
+    assert first != second
+
+
+def test_training_order_is_the_seeds(manifest: Manifest) -> None:
+    assert take(train(manifest, seed=1), 9) == take(train(manifest, seed=1), 9)
+    assert take(train(manifest, seed=1), 9) != take(train(manifest, seed=2), 9)
+
+
+@pytest.mark.parametrize("n_seen", [0, 3, 12, 25])
+def test_the_stream_can_be_entered_anywhere(manifest: Manifest, n_seen: int) -> None:
+    whole = take(train(manifest, seed=3), n_seen + 3)
+    rest = take(train(manifest, seed=3, first=4 * n_seen), 3)
+    assert rest == whole[4 * n_seen :]
+
+
+def test_training_never_ends(manifest: Manifest) -> None:
+    dataset = train(manifest, seed=0)
+    assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
+    assert dataset.element_spec.shape == (4, manifest.grid.padded_length)
+
+
+def test_mean_spectrum_is_numpys(manifest: Manifest) -> None:
+    _, spectra = stored(manifest, "train")
+    mean = mean_spectrum(manifest, DatasetConfig(), max_spectra=10**6, batch_size=5)
+    left = manifest.grid.pad_left
+    inside = slice(left, left + manifest.grid.n_pixels)
+    expected = np.nanmean(spectra[:, inside], axis=0)
+    np.testing.assert_allclose(mean[inside], expected, rtol=1e-5)
+    assert not mean[:left].any()
+
+
+def test_mean_of_the_first_spectra(manifest: Manifest) -> None:
+    _, spectra = stored(manifest, "train")
+    mean = mean_spectrum(manifest, DatasetConfig(), max_spectra=4, batch_size=4)
+    left = manifest.grid.pad_left
+    expected = np.nanmean(spectra[:4, left + 5 : left + 50], axis=0)
+    np.testing.assert_allclose(mean[left + 5 : left + 50], expected, rtol=1e-5)
+
+
+def test_an_empty_split_is_named(manifest: Manifest, config: Config) -> None:
+    from dataclasses import replace
+
+    empty = replace(
+        manifest,
+        splits={
+            **manifest.splits,
+            "test": manifest.splits["test"].model_copy(update={"n_spectra": 0}),
+        },
+    )
+    with pytest.raises(EmptySplitError, match="the test split has no spectra"):
+        build_evaluation_dataset(empty, "test", config.dataset, batch_size=4)

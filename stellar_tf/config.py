@@ -139,6 +139,8 @@ class FoldedConfig(Section):
     kernel: int = Field(default=5, ge=1)
     dense: tuple[int, ...] = (256, 256)
     """Layers between the last fold and the latent code, and back."""
+    n_octaves: int = Field(default=4, ge=0)
+    """The decoder also gets sines and cosines of the code at so many octaves."""
 
     @model_validator(mode="after")
     def _same_length(self) -> FoldedConfig:
@@ -251,7 +253,7 @@ class AnalysisConfig(Section):
     """Subsamples of the stars behind each interval of the mutual information."""
     n_permutations: int = Field(default=10_000, ge=20)
     """Permutations behind each null of the mutual information."""
-    n_neighbours: int = Field(default=3, ge=1)
+    n_neighbours: int = Field(default=3, ge=1, le=10)
     """k of the KSG estimator."""
     labels: tuple[str, ...] = ()
     """Label columns to relate to; empty: every numeric one."""

@@ -102,6 +102,62 @@ class Destandardise(Standardise):
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
+class FourierFeatures(keras.layers.Layer):
+    """
+    Add sines and cosines of each input, an octave apart.
+
+    Parameters
+    ----------
+    n_octaves : int
+        Frequencies 1, 2, 4, ... per unit of the input.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+
+    Notes
+    -----
+    Dense layers learn slow functions of their inputs first (Tancik et al. 2020,
+    NeurIPS 33, 7537), but a spectral line passes through a pixel within a small
+    part of the velocities' range. The posterior's own width damps the octaves that
+    are finer than it.
+    """
+
+    def __init__(self, n_octaves: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_octaves = n_octaves
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """
+        Compute the features.
+
+        Parameters
+        ----------
+        x : Tensor of float32, shape (batch, n)
+            The inputs.
+
+        Returns
+        -------
+        features : Tensor of float32, shape (batch, n * (1 + 2 * n_octaves))
+            The inputs, then sines and cosines by octave.
+        """
+        features = [x]
+        for octave in range(self.n_octaves):
+            phase = x * float(1 << octave)
+            features += [ops.sin(phase), ops.cos(phase)]
+        return ops.concatenate(features, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Return the constructor's arguments.
+
+        Returns
+        -------
+        config : dict
+            Arguments by name.
+        """
+        return {**super().get_config(), "n_octaves": self.n_octaves}
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
 class GaussianBottleneck(keras.layers.Layer):
     """
     Draw z from a diagonal normal posterior and state its divergence from the prior.

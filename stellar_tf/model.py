@@ -8,7 +8,12 @@ import keras
 from keras import layers
 
 from stellar_tf.config import Config, FoldedConfig, ModelConfig
-from stellar_tf.layers import Destandardise, GaussianBottleneck, Standardise
+from stellar_tf.layers import (
+    Destandardise,
+    FourierFeatures,
+    GaussianBottleneck,
+    Standardise,
+)
 
 
 def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
@@ -167,7 +172,7 @@ def _folded_decoder(
     n_positions = n_pixels // math.prod(folded.folds)
     # A line that moves is far from linear in its velocity: these layers give the
     # convolutions a basis of functions of the code, so that one dimension can do.
-    x = z
+    x = FourierFeatures(folded.n_octaves, name="octaves")(z)
     for i, units in enumerate(reversed(folded.dense), start=1):
         x = layers.Dense(units, name=f"decode_dense{i}")(x)
         x = layers.LeakyReLU(config.negative_slope, name=f"decode_dense{i}_act")(x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -22,7 +21,7 @@ from stellar_tf.dataset import (
 )
 from stellar_tf.model import build_autoencoder
 from stellar_tf.run import Run, open_run
-from tfrecords_tools.manifest import MANIFEST_NAME, Manifest, read_manifest
+from tfrecords_tools.manifest import Manifest, read_manifest
 
 N_SPECTRA_OF_MEAN = 4_096
 """Training spectra averaged into the reference at most: its error is then 1/64 of
@@ -278,10 +277,9 @@ def describe_records(manifest: Manifest) -> dict[str, object]:
     records : dict
         ``folder``, ``manifest_sha256`` and ``n_spectra`` by split.
     """
-    path = manifest.folder / MANIFEST_NAME
     return {
         "folder": str(manifest.folder.resolve()),
-        "manifest_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "manifest_sha256": manifest.sha256,
         "n_spectra": {
             split: manifest.n_spectra(split)
             for split in ("train", "validation", "test")

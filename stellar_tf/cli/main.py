@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from absl import app
+from absl import app, logging
 from absl.flags import argparse_flags
 
 from stellar_tf import __version__
@@ -79,6 +79,7 @@ def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
     # TensorFlow reports on the machine's devices at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.set_verbosity(logging.WARNING)
     app.run(_run, flags_parser=lambda argv: build_parser().parse_args(argv[1:]))
 
 

@@ -179,7 +179,7 @@ def _plot(
 def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> int:
     n_dimensions, n_positions = traversals.positions.shape
     n_curves = n_dimensions * (2 * n_positions - 1) + 3 * len(reconstructions.names)
-    return min(_MAX_PIXELS, _MAX_VALUES // max(n_curves, 1))
+    return int(min(_MAX_PIXELS, _MAX_VALUES // max(n_curves, 1)))
 
 
 def _traversal_title(result: AnalysisResult, dimension: int) -> str:

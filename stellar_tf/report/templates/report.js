@@ -68,6 +68,14 @@
     { rootMargin: "800px" },
   );
   for (const plot of plots) observer.observe(plot.div);
+  // The rest follows one by one, so that the page never stands still for long.
+  const drawNext = () => {
+    const next = plots.find((plot) => !plot.drawn);
+    if (!next) return;
+    draw(next);
+    setTimeout(drawNext, 30);
+  };
+  addEventListener("load", () => setTimeout(drawNext, 30));
   addEventListener("beforeprint", () => plots.forEach(draw));
   dark.addEventListener("change", () => plots.filter((p) => p.drawn).forEach(paint));
 

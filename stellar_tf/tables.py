@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from astropy.table import Table
 
+from tfrecords_tools.catalog import read_labels
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.schema import SPECTRUM_NAMES
 
 FORMATS = {".parquet": "parquet", ".fits": "fits", ".ecsv": "ascii.ecsv", ".csv": "csv"}
 """Astropy's name of the format by the file's ending."""
@@ -109,3 +112,27 @@ def _split_vectors(table: Table) -> Table:
         for i in range(column.shape[1]):
             split[f"{name}_{i}"] = column[:, i]
     return split
+
+
+def join_labels(latents: Table, path: Path, aliases: Mapping[str, str]) -> None:
+    """
+    Add the columns of a label table to a table of spectra, in place.
+
+    Parameters
+    ----------
+    latents : Table
+        With the columns ``dp_id`` and ``star``. A label that it has already is
+        replaced, other columns of the same name stay as they are.
+    path : Path
+        Any table with a column ``dp_id`` or a target's name.
+    aliases : mapping of str to str
+        Other names of stars.
+    """
+    labels = read_labels(path, aliases).without(SPECTRUM_NAMES)
+    rows = [
+        labels.lookup(str(dp_id), str(star))
+        for dp_id, star in zip(latents["dp_id"], latents["star"], strict=True)
+    ]
+    for column in labels.columns:
+        latents[column.name] = [row[column.name] for row in rows]
+        latents[column.name].unit = column.unit or None

@@ -326,7 +326,7 @@ def load_config(source: Path | str | None, assignments: Iterable[str] = ()) -> C
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"{source or 'settings'}: {_describe(error)}") from None
+        raise ConfigError(f"{source or 'settings'}: {describe_error(error)}") from None
 
 
 def write_config(config: Config, path: Path) -> None:
@@ -381,7 +381,20 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
     tree[name] = value
 
 
-def _describe(error: ValidationError) -> str:
+def describe_error(error: ValidationError) -> str:
+    """
+    Put the first mistake into one line.
+
+    Parameters
+    ----------
+    error : ValidationError
+        What pydantic found.
+
+    Returns
+    -------
+    message : str
+        The key and what is wrong with it.
+    """
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "extra_forbidden":

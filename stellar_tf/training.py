@@ -10,10 +10,17 @@ from typing import NamedTuple
 
 import keras
 import tensorflow as tf
+from pydantic import ValidationError
 
 from stellar_tf import losses
 from stellar_tf.callbacks import build_callbacks, trim_history
-from stellar_tf.config import Config, ObjectiveConfig, TrainingConfig
+from stellar_tf.config import (
+    Config,
+    ConfigError,
+    ObjectiveConfig,
+    TrainingConfig,
+    describe_error,
+)
 from stellar_tf.dataset import (
     build_evaluation_dataset,
     build_training_dataset,
@@ -208,7 +215,7 @@ def fit(
     ------
     RunError
         If the folder belongs to other settings or records.
-    ValueError
+    ConfigError
         If the batch cannot be shared out equally among the replicas, or the network
         does not fit the records' grid.
     """
@@ -254,13 +261,16 @@ def adopt_grid(config: Config, manifest: Manifest) -> Config:
 
     Raises
     ------
-    ValueError
+    ConfigError
         If the network does not fit that grid.
     """
     tree = config.model_dump()
     tree["grid"] = manifest.grid.model_dump()
     tree["convert"] = manifest.config.model_dump()
-    return Config.model_validate(tree)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{manifest.folder}: {describe_error(error)}") from None
 
 
 def describe_records(manifest: Manifest) -> dict[str, object]:
@@ -401,7 +411,7 @@ def _means(sums: TermSums) -> dict[str, float]:
 
 def _check_batch(batch_size: int, n_replicas: int) -> None:
     if batch_size % n_replicas:
-        raise ValueError(
+        raise ConfigError(
             f"training.batch_size must be a multiple of the {n_replicas} replicas, "
             f"got {batch_size}"
         )

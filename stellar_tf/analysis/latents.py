@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.stars import name_stars, one_per_star
 from stellar_tf.config import AnalysisConfig
+from tfrecords_tools.errors import UserError
 
 _NOT_LABELS = ("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec")
 NUISANCES = ("snr", "airmass", "berv", "mjd", "exptime")
 """Columns that describe the exposure."""
 HELD_OUT = "test"
 """The split whose stars no choice of the fit has seen."""
+
+
+class LatentsError(UserError):
+    """A table of latents cannot be analysed; the message says what it lacks."""
 
 
 class Codes(NamedTuple):
@@ -119,7 +124,7 @@ def read_codes(
 
     Raises
     ------
-    ValueError
+    LatentsError
         If a column is missing, not numeric, of the wrong shape, or a code is not
         finite.
     """
@@ -128,18 +133,18 @@ def read_codes(
     z_mean = _floats(latents["z_mean"]).astype(np.float32)
     z_log_var = _floats(latents["z_log_var"]).astype(np.float32)
     if z_mean.ndim != 2 or z_mean.shape != z_log_var.shape:
-        raise ValueError(
+        raise LatentsError(
             "z_mean and z_log_var must have the same shape (n, n_latent), "
             f"got {z_mean.shape} and {z_log_var.shape}"
         )
     if not (np.isfinite(z_mean).all() and np.isfinite(z_log_var).all()):
-        raise ValueError("z_mean and z_log_var must be finite, got NaN or infinity")
+        raise LatentsError("z_mean and z_log_var must be finite, got NaN or infinity")
     dp_id = _strings(latents["dp_id"])
     asked = [*(labels or config.labels or _numeric_columns(latents)), *factors]
     for name in asked:
         _require(latents, name)
         if not _is_numeric(latents[name]):
-            raise ValueError(f"label {name} must be a column of numbers")
+            raise LatentsError(f"label {name} must be a column of numbers")
     # Nuisances come last, whether asked for or not.
     chosen = [name for name in dict.fromkeys(asked) if name not in NUISANCES]
     chosen += [name for name in NUISANCES if name in latents.colnames]
@@ -155,7 +160,7 @@ def read_codes(
 
 def _require(latents: Table, name: str) -> None:
     if name not in latents.colnames:
-        raise ValueError(f"latents must have a column {name}")
+        raise LatentsError(f"latents must have a column {name}")
 
 
 def _numeric_columns(latents: Table) -> list[str]:

@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
     from stellar_tf.cli.main import run_command
 
     started = time.monotonic()
-    for argv in chain(args):
+    for argv, product in chain(args):
+        if product.exists() and not args.overwrite:
+            continue
         print(f"$ stellar-tf {shlex.join(argv)}", file=sys.stderr)
         before = time.monotonic()
         status = run_command(argv)
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def chain(args: argparse.Namespace) -> list[list[str]]:
+def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
     """
     List the commands of the demonstration.
 
@@ -69,21 +71,27 @@ def chain(args: argparse.Namespace) -> list[list[str]]:
 
     Returns
     -------
-    commands : list of list of str
-        Name and arguments of each command.
+    commands : list of (list of str, Path)
+        Name and arguments of each command, and what is there when it has finished.
     """
     out = args.out
-    fits, records, run = (str(out / name) for name in ("fits", "records", "run"))
-    truth = str(out / "fits" / "truth.ecsv")
+    fits, records, run = (out / name for name in ("fits", "records", "run"))
+    latents, models = run / "latents.parquet", out / "models" / "demo"
+    truth = fits / "truth.ecsv"
     settings = ["--config", args.config]
     for assignment in args.assignments:
         settings += ["--set", assignment]
     overwrite = ["--overwrite"] if args.overwrite else []
+    convert = [str(fits), "--out", str(records), "--labels", str(truth)]
     return [
-        ["simulate", fits, *settings, *overwrite],
-        ["convert", fits, "--out", records, "--labels", truth, *settings, *overwrite],
-        ["fit", records, "--run", run, *settings, *overwrite],
-        ["encode", run, records, *overwrite],
-        ["analyze", run, "--truth", truth, *overwrite],
-        ["export", run, str(out / "models" / "demo")],
+        (["simulate", str(fits), *settings, *overwrite], truth),
+        (["convert", *convert, *settings, *overwrite], records),
+        # A run that was cut short has no latents yet: fit continues it.
+        (["fit", str(records), "--run", str(run), *settings, *overwrite], latents),
+        (["encode", str(run), str(records), *overwrite], latents),
+        (
+            ["analyze", str(run), "--truth", str(truth), *overwrite],
+            run / "analysis" / "report.html",
+        ),
+        (["export", str(run), str(models)], models / "1" / "saved_model.pb"),
     ]

@@ -94,3 +94,27 @@ def existing_path(text: str) -> Path:
     if not path.exists():
         raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
     return path
+
+
+def natural_number(text: str) -> int:
+    """
+    Convert an argument to a number that counts or seeds.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    number : int
+        Zero or more.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is anything else.
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be 0, 1, 2, ..., got {text}")
+    return int(text)

@@ -9,6 +9,7 @@ from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
+    natural_number,
     read_config,
 )
 
@@ -28,7 +29,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the files")
     parser.add_argument("--n-stars", type=int, metavar="N", help="number of stars")
     parser.add_argument("--visits", type=int, metavar="V", help="exposures of each")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument(
+        "--seed",
+        type=natural_number,
+        default=0,
+        metavar="S",
+        help="another seed, another survey; default: 0",
+    )
     add_config_options(parser)
     add_overwrite_option(parser)
     parser.set_defaults(run=run)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf import losses
-from stellar_tf.config import Config, ObjectiveConfig, load_config
+from stellar_tf.config import Config, ConfigError, ObjectiveConfig, load_config
 from stellar_tf.dataset import build_training_dataset
 from stellar_tf.run import Run, RunError
 from stellar_tf.strategy import build_strategy
@@ -203,7 +203,7 @@ def test_batch_must_divide_among_replicas(
     config: Config, records: Path, tmp_path: Path
 ) -> None:
     config = with_settings(config, training={"batch_size": 9})
-    with pytest.raises(ValueError, match=r"batch_size must be a multiple of the 2"):
+    with pytest.raises(ConfigError, match=r"batch_size must be a multiple of the 2"):
         fit(records, tmp_path / "run", config, build_strategy("mirrored", 2))
     assert not (tmp_path / "run").exists()
 
@@ -214,7 +214,7 @@ def test_the_grid_is_the_records(config: Config, records: Path) -> None:
     small = with_settings(paper, model={"strided": strided})
     manifest = read_manifest(records)
     assert adopt_grid(small, manifest).grid == config.grid
-    with pytest.raises(ValueError, match="pad_to_multiple"):
+    with pytest.raises(ConfigError, match="pad_to_multiple"):
         adopt_grid(paper, manifest)
 
 

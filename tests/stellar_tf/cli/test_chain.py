@@ -1,0 +1,91 @@
+"""The commands one after the other, as a user types them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stellar_tf.cli.main import run_command
+from stellar_tf.config import Config, write_config
+from stellar_tf.run import Run
+from stellar_tf.tables import read_table
+
+
+@pytest.fixture
+def settings(tmp_path: Path, config: Config) -> Path:
+    path = tmp_path / "small.yaml"
+    write_config(config, path)
+    return path
+
+
+def test_demo_runs_the_whole_chain(
+    tmp_path: Path, settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo"
+    demo = ["demo", str(out), "--config", str(settings)]
+    assert run_command(demo) == 0
+    printed = capsys.readouterr().out
+    assert "80 spectra of 40 stars" in printed
+    assert "of 4 dimensions are informative" in printed
+    assert (out / "run" / "analysis" / "report.html").is_file()
+    assert (out / "run" / "analysis" / "verdict.ecsv").is_file()
+    assert (out / "models" / "demo" / "1" / "saved_model.pb").is_file()
+    # Interrupted anywhere, the same line goes on from there.
+    shutil.rmtree(out / "run" / "analysis")
+    assert run_command(demo) == 0
+    assert (out / "run" / "analysis" / "report.html").is_file()
+    assert "stellar-tf convert" not in capsys.readouterr().err
+
+
+def test_rejects_are_told_by_line_and_status(
+    tmp_path: Path,
+    settings: Path,
+    fits_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "bad.fits").write_bytes(b"no FITS")
+    convert = ["convert", "--config", str(settings), "--out"]
+    bad = str(tmp_path / "bad.fits")
+    assert run_command([*convert, str(tmp_path / "a"), bad, str(fits_folder)]) == 3
+    assert "1 of 81 files rejected" in capsys.readouterr().out.splitlines()[-1]
+    assert "bad.fits" in (tmp_path / "a" / "rejects.csv").read_text()
+    assert run_command([*convert, str(tmp_path / "b"), bad]) == 1
+    assert "1 of 1 files rejected" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_encode_tells_rejects_too(
+    tmp_path: Path, run: Run, fits_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, out = tmp_path / "bad.fits", tmp_path / "latents.ecsv"
+    bad.write_bytes(b"no FITS")
+    encode = ["encode", str(run.folder), "--out", str(out), str(bad)]
+    assert run_command(encode) == 1
+    assert not out.exists()
+    assert run_command([*encode, str(fits_folder)]) == 3
+    assert f"80 spectra in {out}; 1 files rejected" in capsys.readouterr().out
+    assert len(read_table(out)) == 80
+
+
+def test_analysis_takes_other_labels(
+    tmp_path: Path, run: Run, records: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    latents = tmp_path / "latents.fits"
+    encode = ["encode", str(run.folder), str(records), "--out", str(latents)]
+    assert run_command(encode) == 0
+    table = read_table(latents)
+    labels = tmp_path / "labels.csv"
+    rows = [f"{dp_id},{z[0]}" for dp_id, z in zip(table["dp_id"], table["z_mean"], strict=True)]
+    labels.write_text("\n".join(["dp_id,mirror", *rows]) + "\n")
+    analyze = ["analyze", str(run.folder), "--latents", str(latents)]
+    assert run_command([*analyze, "--labels", str(labels)]) == 0
+    assert "mirror" in capsys.readouterr().out
+    report = run.analysis / "report.html"
+    before = report.read_bytes()
+    assert run_command(analyze) == 2
+    assert "pass --overwrite" in capsys.readouterr().err
+    assert report.read_bytes() == before
+    assert run_command([*analyze, "--overwrite"]) == 0
+    assert np.isfinite(table["z_mean"]).all()

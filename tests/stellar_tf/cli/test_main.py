@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stellar_tf import __version__
+from stellar_tf.cli.main import COMMANDS, build_parser, run_command
+from stellar_tf.run import Run
+
+
+def names() -> list[str]:
+    return [command.__name__.rpartition(".")[2] for command in COMMANDS]
+
+
+@pytest.mark.parametrize("argv", [[], *([name] for name in names())])
+def test_help_needs_no_tensorflow(argv: list[str]) -> None:
+    script = (
+        "import sys; sys.argv = ['stellar-tf', *sys.argv[1:], '--help']\n"
+        "from stellar_tf.cli.main import run\n"
+        "try: run()\n"
+        "finally: assert 'tensorflow' not in sys.modules"
+    )
+    command = [sys.executable, "-c", script, *argv]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: stellar-tf")
+    assert done.stderr == ""
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        build_parser().parse_args(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["simulate", "OUT", "--n-stars", "0"], "simulate.n_stars: "),
+        (["convert", "EMPTY", "--out", "OUT"], "no FITS files"),
+        (["convert", "FITS", "--out", "OUT", "--set", "x=1"], "unknown key x"),
+        (["convert", "FITS", "--out", "OUT", "--config", "no.yaml"], "cannot be read"),
+        (["convert", "FITS", "--out", "EXISTS"], "EXISTS"),
+        (["convert", "FITS", "--out", "OUT", "--labels", "LABELS"], "LABELS"),
+        (["fit", "EMPTY", "--run", "OUT"], "is no data set"),
+        (["fit", "RECORDS", "--run", "EXISTS", "--config", "SMALL"], "exists and is not a run folder"),
+        (["fit", "RECORDS", "--run", "RUN", "--config", "OTHER"], "was fitted with other settings"),
+        (["fit", "RECORDS", "--run", "OUT", "--config", "paper"], "grid"),
+        (
+            ["fit", "RECORDS", "--run", "OUT", "--strategy", "mirrored",
+             "--devices", "64", "--config", "SMALL"],
+            "n_devices must be at most 2 on this machine, got 64",
+        ),
+        (["encode", "EMPTY", "RECORDS"], "is not a run folder"),
+        (["encode", "RUN", "RECORDS", "--out", "x.docx"], "the ending must be one of"),
+        (["encode", "RUN", "RECORDS", "--out", "LATENTS"], "exists; choose another"),
+        (["analyze", "EMPTY"], "is not a run folder"),
+        (["analyze", "UNREPORTED"], "no such table"),
+        (["analyze", "UNREPORTED", "--latents", "LABELS"], "must have a column dp_id"),
+        (["export", "EMPTY", "OUT"], "is not a run folder"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_and_writes_nothing(
+    argv: list[str],
+    message: str,
+    tmp_path: Path,
+    fits_folder: Path,
+    records: Path,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = {
+        "OUT": tmp_path / "out",
+        "EMPTY": tmp_path / "empty",
+        "EXISTS": tmp_path / "exists",
+        "LABELS": tmp_path / "labels.csv",
+        "LATENTS": tmp_path / "latents.parquet",
+        "FITS": fits_folder,
+        "RECORDS": records,
+        "RUN": run.folder,
+        "SMALL": run.config_path,
+        "OTHER": tmp_path / "other.yaml",
+        "UNREPORTED": tmp_path / "run",
+    }
+    shutil.copytree(
+        run.folder, places["UNREPORTED"], ignore=shutil.ignore_patterns("analysis")
+    )
+    text = run.config_path.read_text()
+    places["OTHER"].write_text(text.replace("batch_size: 8", "batch_size: 4"))
+    places["EMPTY"].mkdir()
+    places["EXISTS"].mkdir()
+    (places["EXISTS"] / "thesis.tex").touch()
+    places["LABELS"].write_text("teff,logg\n5000,4.4\n")
+    places["LATENTS"].touch()
+    before = sorted(tmp_path.rglob("*"))
+    status = run_command([str(places.get(word, word)) for word in argv])
+    error = capsys.readouterr().err
+    assert status == 2
+    assert error.count("\n") == 1
+    assert error.startswith(f"stellar-tf {argv[0]}: ")
+    assert places.get(message, message).__str__() in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["fly"], "invalid choice: 'fly'"),
+        (["convert", "nowhere", "--out", "x"], "nowhere: no such file or folder"),
+        (["simulate", "out", "--seed=-1"], "--seed: must be 0, 1, 2, ..., got -1"),
+        (["fit", "."], "the following arguments are required: --run"),
+    ],
+)
+def test_mistakes_in_the_command_line(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_command(argv)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err

@@ -221,6 +221,8 @@ class TrainingConfig(Section):
     """Global batch: over all replicas together."""
     learning_rate: float = Field(default=1.0e-4, gt=0.0)
     learning_rate_decay: Literal["none", "cosine"] = "none"
+    max_gradient_norm: float | None = Field(default=None, gt=0.0)
+    """Longer gradients, over all weights together, are shortened to this."""
     seed: int = Field(default=0, ge=0)
     steps_per_epoch: int = Field(default=1_000, ge=1)
     """Steps between validations, checkpoints and rows of the history."""

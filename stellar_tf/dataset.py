@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from stellar_tf.config import DatasetConfig
 from stellar_tf.normalisation import normalise_flux
-from tfrecords_tools.manifest import Manifest
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.manifest import Manifest
+from tfrecords_tools.split import Split
 
 # Splits are not shuffled while they are evaluated or encoded, so that the order of
 # the results is the order of the records.
@@ -81,7 +82,7 @@ def build_training_dataset(
 
 def build_evaluation_dataset(
     manifest: Manifest,
-    split: str,
+    split: Split,
     config: DatasetConfig,
     *,
     batch_size: int,
@@ -152,9 +153,7 @@ def mean_spectrum(
     """
     total = np.zeros(manifest.grid.padded_length)
     n_valid = np.zeros(manifest.grid.padded_length)
-    batches = build_evaluation_dataset(
-        manifest, "train", config, batch_size=batch_size
-    )
+    batches = build_evaluation_dataset(manifest, "train", config, batch_size=batch_size)
     for batch in batches.take(-(-max_spectra // batch_size)):
         flux = batch["flux"].numpy()
         total += np.nansum(flux, axis=0)
@@ -191,7 +190,7 @@ class _FluxParser:
 
 def _read_records(
     manifest: Manifest,
-    split: str,
+    split: Split,
     config: DatasetConfig,
     shuffle_seed: tf.Tensor | None = None,
 ) -> tf.data.Dataset:
@@ -207,7 +206,7 @@ def _read_records(
     )
 
 
-def _count(manifest: Manifest, split: str) -> int:
+def _count(manifest: Manifest, split: Split) -> int:
     n_spectra = manifest.n_spectra(split)
     if n_spectra == 0:
         raise EmptySplitError(

@@ -17,13 +17,12 @@ from stellar_tf.config import Config
 from stellar_tf.dataset import build_evaluation_dataset
 from stellar_tf.normalisation import normalise_flux
 from stellar_tf.run import Run
-from tfrecords_tools.star import star_name
-from tfrecords_tools.prepare import prepare_spectrum
-from tfrecords_tools.manifest import MANIFEST_NAME, Manifest, read_manifest
-from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.errors import UserError
-
-SPLITS = ("train", "validation", "test")
+from tfrecords_tools.manifest import MANIFEST_NAME, Manifest, read_manifest
+from tfrecords_tools.prepare import prepare_spectrum
+from tfrecords_tools.spectrum import Metadata, SpectrumError
+from tfrecords_tools.split import SPLITS
+from tfrecords_tools.star import star_name
 
 
 class EncodedFiles(NamedTuple):
@@ -181,7 +180,9 @@ def _read_batches(
         yield np.stack(flux), metadata
 
 
-def _tabulate(metadata: list[Metadata], config: Config) -> dict[str, NDArray[np.generic]]:
+def _tabulate(
+    metadata: list[Metadata], config: Config
+) -> dict[str, NDArray[np.generic]]:
     rows = [asdict(row) for row in metadata]
     table = {
         field.name: np.array([row[field.name] for row in rows])

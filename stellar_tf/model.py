@@ -47,9 +47,7 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
         x = _folded_encoder(x, config)
     z_mean = layers.Dense(config.n_latent, name="z_mean")(x)
     z_log_var = layers.Dense(config.n_latent, name="z_log_var")(x)
-    return keras.Model(
-        flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder"
-    )
+    return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
 
 
 def build_decoder(config: ModelConfig, n_pixels: int) -> keras.Model:
@@ -136,15 +134,13 @@ def _strided_decoder(
     x = layers.Reshape((channels[-1], n_positions), name="unflatten")(x)
     x = layers.Permute((2, 1), name="position_major")(x)
     i = len(channels)
-    x = layers.Conv1DTranspose(
-        channels[-2], 3, padding="same", name=f"deconv{i}"
-    )(x)
+    x = layers.Conv1DTranspose(channels[-2], 3, padding="same", name=f"deconv{i}")(x)
     x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
     # Mirror the encoder: stage i undoes convolution i, ending in one channel.
     for i, n_channels in reversed(list(enumerate((1, *channels[:-2]), start=1))):
-        x = layers.Conv1DTranspose(
-            n_channels, 4, 2, padding="same", name=f"deconv{i}"
-        )(x)
+        x = layers.Conv1DTranspose(n_channels, 4, 2, padding="same", name=f"deconv{i}")(
+            x
+        )
         x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
     x = layers.Conv1D(1, 3, padding="same", name="predict")(x)
     return layers.Reshape((n_pixels,), name="to_pixels")(x)
@@ -184,9 +180,7 @@ def _folded_decoder(
         n_channels = fold * (folded.channels[i - 2] if i > 1 else 1)
         x = layers.Conv1D(n_channels, 1, name=f"spread{i}")(x)
         n_positions = x.shape[1] * fold
-        x = layers.Reshape(
-            (n_positions, n_channels // fold), name=f"unfold{i}"
-        )(x)
+        x = layers.Reshape((n_positions, n_channels // fold), name=f"unfold{i}")(x)
     return layers.Reshape((n_pixels,), name="to_pixels")(x)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import tensorflow as tf
+
 from tfrecords_tools.errors import UserError
 
 

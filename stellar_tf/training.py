@@ -29,6 +29,7 @@ from stellar_tf.dataset import (
 from stellar_tf.model import build_autoencoder
 from stellar_tf.run import Run, open_run
 from tfrecords_tools.manifest import Manifest, read_manifest
+from tfrecords_tools.split import SPLITS
 
 N_SPECTRA_OF_MEAN = 4_096
 """Training spectra averaged into the reference at most: its error is then 1/64 of
@@ -143,11 +144,21 @@ class Trainer:
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
             variables = self.model.trainable_variables
-            gradients = tape.gradient(loss, variables)
+            gradients = self._limit(tape.gradient(loss, variables))
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
             return sums
 
         return self._sum_replicas(self.strategy.run(update, (flux,)))
+
+    def _limit(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        max_norm = self.config.training.max_gradient_norm
+        if max_norm is None:
+            return gradients
+        # The optimiser sums over replicas, and it is that sum which must be short.
+        replica = tf.distribute.get_replica_context()
+        total = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        limited, _ = tf.clip_by_global_norm(total, max_norm)
+        return [gradient / replica.num_replicas_in_sync for gradient in limited]
 
     def _run_evaluation(self, flux: tf.Tensor) -> TermSums:
         def evaluate(flux: tf.Tensor) -> TermSums:
@@ -290,10 +301,7 @@ def describe_records(manifest: Manifest) -> dict[str, object]:
     return {
         "folder": str(manifest.folder.resolve()),
         "manifest_sha256": manifest.sha256,
-        "n_spectra": {
-            split: manifest.n_spectra(split)
-            for split in ("train", "validation", "test")
-        },
+        "n_spectra": {split: manifest.n_spectra(split) for split in SPLITS},
     }
 
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-_DEFAULT = Path(__file__).parents[2] / "shared" / "data"
+REAL_DATA = Path(
+    os.environ.get(
+        "STELLAR_TF_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"
+    )
+)
+"""Spectra of real stars, which the project does not ship."""
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with real/, labels/ and so on; skips the test where there is none."""
-    folder = Path(os.environ.get("STELLAR_TF_REAL_DATA", _DEFAULT))
-    if not (folder / "real").is_dir():
-        pytest.skip(f"no real data in {folder} (set STELLAR_TF_REAL_DATA)")
-    return folder
+    if not (REAL_DATA / "real").is_dir():
+        pytest.skip(f"no real data in {REAL_DATA} (set STELLAR_TF_REAL_DATA)")
+    return REAL_DATA

@@ -14,7 +14,7 @@ from stellar_tf.analysis.disentanglement import Disentanglement, score_disentang
 from stellar_tf.analysis.dispersion import median_absolute_deviation
 from stellar_tf.analysis.held_out import find_best_dimensions
 from stellar_tf.analysis.information import measure_information
-from stellar_tf.analysis.latents import Codes, HELD_OUT, LatentsError, read_codes
+from stellar_tf.analysis.latents import HELD_OUT, Codes, LatentsError, read_codes
 from stellar_tf.analysis.leakage import Leakage, measure_leakage
 from stellar_tf.analysis.repeats import compare_visits
 from stellar_tf.analysis.two_sample import compare_posteriors

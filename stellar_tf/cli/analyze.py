@@ -96,9 +96,7 @@ def run(args: argparse.Namespace) -> int:
         result.verdict.dimensions,
         n=config.analysis.n_traversal,
     )
-    write_tables(
-        result, run.analysis, traversal=traversal, overwrite=args.overwrite
-    )
+    write_tables(result, run.analysis, traversal=traversal, overwrite=args.overwrite)
     write_report(
         result,
         report,

@@ -67,9 +67,7 @@ def records(
 
 
 @pytest.fixture(scope="session")
-def run(
-    tmp_path_factory: pytest.TempPathFactory, config: Config, records: Path
-) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, config: Config, records: Path) -> Run:
     """A run of a few steps on these records."""
     folder = tmp_path_factory.mktemp("run") / "run"
     return fit(records, folder, config, build_strategy("single"))

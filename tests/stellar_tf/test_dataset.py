@@ -56,9 +56,7 @@ def test_evaluation_reads_every_record_once_in_order(
     assert {"target", "star", "snr", "berv", "teff", "rv"} <= set(seen[0])
 
 
-def test_labels_are_those_of_the_truth(
-    manifest: Manifest, fits_folder: Path
-) -> None:
+def test_labels_are_those_of_the_truth(manifest: Manifest, fits_folder: Path) -> None:
     from astropy.table import Table
 
     truth = Table.read(fits_folder / "truth.ecsv")
@@ -80,7 +78,7 @@ def take(dataset: tf.data.Dataset, n_batches: int) -> list[bytes]:
     return keys(np.concatenate(list(dataset.take(n_batches).as_numpy_iterator())))
 
 
-def train(manifest: Manifest, seed: int, first: int = 0, batch_size: int = 4):  # noqa: ANN201
+def train(manifest: Manifest, seed: int, first: int = 0, batch_size: int = 4):
     return build_training_dataset(
         manifest,
         DatasetConfig(shuffle_buffer=8),

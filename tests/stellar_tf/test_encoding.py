@@ -50,7 +50,7 @@ def test_the_posterior_is_the_models(run: Run, fits_folder: Path) -> None:
     path = discover([fits_folder])[0]
     table = fits.getdata(path, 1)
     first = round((table["WAVE"][0][0] - config.grid.wave_min) / config.grid.wave_step)
-    flux = table["FLUX"][0].astype(np.float32)[-first :][: config.grid.n_pixels]
+    flux = table["FLUX"][0].astype(np.float32)[-first:][: config.grid.n_pixels]
     padding = (config.grid.pad_left, config.grid.pad_right)
     flux = np.pad(flux / np.median(flux), padding, constant_values=np.nan)
     expected = run.load_model()(flux[np.newaxis], training=False)
@@ -73,9 +73,7 @@ def test_bad_files_are_told_and_the_others_encoded(
     assert len(encode_files(run, [bad]).latents) == 0
 
 
-def test_another_grid_is_refused(
-    run: Run, fits_folder: Path, tmp_path: Path
-) -> None:
+def test_another_grid_is_refused(run: Run, fits_folder: Path, tmp_path: Path) -> None:
     config = run.read_config()
     grid = config.grid.model_copy(update={"n_pixels": 500})
     convert([fits_folder], tmp_path / "records", grid, config.convert)

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stellar_tf.layers import Destandardise, GaussianBottleneck, Standardise
+from stellar_tf.layers import (
+    Destandardise,
+    FourierFeatures,
+    GaussianBottleneck,
+    Standardise,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -24,9 +29,10 @@ def posterior(n: int = 5, n_latent: int = 3) -> tuple[tf.Tensor, tf.Tensor]:
         (Standardise(0.1), tf.ones((2, 4))),
         (Standardise(None), tf.ones((2, 4))),
         (Destandardise(0.1), tf.ones((2, 4))),
+        (FourierFeatures(3), tf.ones((2, 4))),
         (GaussianBottleneck(3), posterior()),
     ],
-    ids=["standardise", "identity", "destandardise", "bottleneck"],
+    ids=["standardise", "identity", "destandardise", "octaves", "bottleneck"],
 )
 def test_config_round_trip(layer: keras.layers.Layer, inputs: tf.Tensor) -> None:
     expected = layer(inputs)
@@ -59,6 +65,14 @@ def test_paper_standardise_has_no_weights() -> None:
     layer = Standardise(None)
     layer.build((None, 6))
     assert layer.weights == []
+
+
+def test_octaves() -> None:
+    features = FourierFeatures(2)(tf.constant([[0.5, -1.0]]))
+    x = np.array([0.5, -1.0])
+    expected = np.concatenate([x, np.sin(x), np.cos(x), np.sin(2 * x), np.cos(2 * x)])
+    np.testing.assert_allclose(features[0], expected, rtol=1e-6)
+    assert FourierFeatures(0)(tf.ones((1, 3))).shape == (1, 3)
 
 
 def test_kl_is_the_closed_form() -> None:

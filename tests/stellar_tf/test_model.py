@@ -36,7 +36,9 @@ def test_the_papers_network_has_7046997_weights() -> None:
     assert autoencoder.input_shape == (None, 327_680)
 
 
-def correlate(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, stride: int) -> np.ndarray:
+def correlate(
+    x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, stride: int
+) -> np.ndarray:
     """A convolution as the paper's framework defines it, term by term."""
     width = len(kernel)
     x = np.pad(x, (((width - 1) // 2,) * 2, (0, 0)))
@@ -69,7 +71,9 @@ def test_strided_encoder_term_by_term() -> None:
         np.testing.assert_allclose(outputs[name][0], flat @ kernel + bias, rtol=1e-3)
 
 
-def transpose(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, stride: int) -> np.ndarray:
+def transpose(
+    x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, stride: int
+) -> np.ndarray:
     """A transposed convolution: every input pixel paints the kernel, then a crop."""
     width = len(kernel)
     full = np.zeros((stride * (len(x) - 1) + width, kernel.shape[1]))
@@ -96,7 +100,10 @@ def test_strided_decoder_term_by_term() -> None:
 @pytest.mark.parametrize("model", [STRIDED, FOLDED], ids=["strided", "folded"])
 class TestAnyArchitecture:
     def build(self, model: ModelConfig) -> keras.Model:
-        tree = {"model": model.model_dump(), "grid": {"n_pixels": 60, "pad_to_multiple": 16}}
+        tree = {
+            "model": model.model_dump(),
+            "grid": {"n_pixels": 60, "pad_to_multiple": 16},
+        }
         return build_autoencoder(Config.model_validate(tree))
 
     def test_shapes(self, model: ModelConfig) -> None:

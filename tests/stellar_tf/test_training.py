@@ -60,6 +60,7 @@ def test_two_replicas_follow_the_single_curve(
             "strided": {"channels": (4, 8, 8), "kernels": (7, 5, 3)},
         },
         objective={"coarse_scales": (8, 2), "coarse_end": 6, "scales": (1, 4)},
+        training={"max_gradient_norm": 0.5},
     )
     single = loss_curve(config, records, build_strategy("single"), 20)
     mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 20)
@@ -105,9 +106,15 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         np.testing.assert_allclose(before - after.numpy(), step, rtol=0.01, atol=1e-6)
 
 
-def test_evaluation_is_exact_over_uneven_batches(
-    config: Config, records: Path
-) -> None:
+def test_long_gradients_are_shortened(config: Config) -> None:
+    config = with_settings(config, training={"max_gradient_norm": 2.0})
+    trainer = Trainer(config, build_strategy("single"))
+    short, long = [tf.constant([0.3, 0.4])], [tf.constant([3.0]), tf.constant([4.0])]
+    np.testing.assert_allclose(trainer._limit(short)[0], [0.3, 0.4])
+    np.testing.assert_allclose(tf.concat(trainer._limit(long), 0), [1.2, 1.6])
+
+
+def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) -> None:
     from stellar_tf.dataset import build_evaluation_dataset
 
     manifest = read_manifest(records)
@@ -183,9 +190,7 @@ def test_an_interrupted_run_continues_exactly(
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_finished_run_stays_as_it_is(
-    config: Config, records: Path, run: Run
-) -> None:
+def test_a_finished_run_stays_as_it_is(config: Config, records: Path, run: Run) -> None:
     before = run.history_path.read_bytes()
     fit(records, run.folder, config, build_strategy("single"))
     assert run.history_path.read_bytes() == before

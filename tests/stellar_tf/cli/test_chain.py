@@ -77,7 +77,10 @@ def test_analysis_takes_other_labels(
     assert run_command(encode) == 0
     table = read_table(latents)
     labels = tmp_path / "labels.csv"
-    rows = [f"{dp_id},{z[0]}" for dp_id, z in zip(table["dp_id"], table["z_mean"], strict=True)]
+    rows = [
+        f"{dp_id},{z[0]}"
+        for dp_id, z in zip(table["dp_id"], table["z_mean"], strict=True)
+    ]
     labels.write_text("\n".join(["dp_id,mirror", *rows]) + "\n")
     analyze = ["analyze", str(run.folder), "--latents", str(latents)]
     assert run_command([*analyze, "--labels", str(labels)]) == 0

@@ -48,8 +48,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["convert", "FITS", "--out", "EXISTS"], "EXISTS"),
         (["convert", "FITS", "--out", "OUT", "--labels", "LABELS"], "LABELS"),
         (["fit", "EMPTY", "--run", "OUT"], "is no data set"),
-        (["fit", "RECORDS", "--run", "EXISTS", "--config", "SMALL"], "exists and is not a run folder"),
-        (["fit", "RECORDS", "--run", "RUN", "--config", "OTHER"], "was fitted with other settings"),
+        (
+            ["fit", "RECORDS", "--run", "EXISTS", "--config", "SMALL"],
+            "exists and is not a run folder",
+        ),
+        (
+            ["fit", "RECORDS", "--run", "RUN", "--config", "OTHER"],
+            "was fitted with other settings",
+        ),
         (["fit", "RECORDS", "--run", "OUT", "--config", "paper"], "grid"),
         (
             ["fit", "RECORDS", "--run", "OUT", "--strategy", "mirrored",

@@ -269,8 +269,9 @@ def trim_history(path: Path, n_done: int) -> None:
         return
     with path.open(newline="", encoding="utf-8") as stream:
         header, *rows = list(csv.reader(stream)) or [[]]
-    column = header.index("step") if "step" in header else None
-    kept = [row for row in rows if column is not None and _is_done(row, column, n_done)]
+    # A kill can leave the last row unfinished, and the first.
+    whole = [row for row in rows if "step" in header and len(row) == len(header)]
+    kept = [row for row in whole if float(row[header.index("step")]) <= n_done]
     if not kept:
         path.unlink()
         return
@@ -278,11 +279,6 @@ def trim_history(path: Path, n_done: int) -> None:
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([header, *kept])
     temporary.replace(path)
-
-
-def _is_done(row: list[str], column: int, n_done: int) -> bool:
-    # A kill can leave the last row unfinished.
-    return len(row) > column and row[column] != "" and float(row[column]) <= n_done
 
 
 def _save_model(autoencoder: Any, path: Path) -> None:

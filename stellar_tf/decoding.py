@@ -13,6 +13,7 @@ from stellar_tf.dataset import build_evaluation_dataset
 from stellar_tf.normalisation import crop_flux
 from stellar_tf.run import Run
 from tfrecords_tools.manifest import Manifest
+from tfrecords_tools.split import Split
 
 Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """From z, (m, n_latent), to normalised flux on the grid, (m, n_pixels)."""
@@ -72,7 +73,7 @@ def reconstruct_examples(run: Run, manifest: Manifest, n_examples: int) -> Examp
         As many as the split has, at most `n_examples`.
     """
     config = run.read_config()
-    split = "test" if manifest.n_spectra("test") else "validation"
+    split: Split = "test" if manifest.n_spectra("test") else "validation"
     batches = build_evaluation_dataset(
         manifest, split, config.dataset, batch_size=n_examples, with_metadata=True
     )

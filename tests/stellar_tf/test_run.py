@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stellar_tf.config import Config
+from stellar_tf.run import Run, RunError, is_run, open_run
+
+RECORDS = {"folder": "records", "manifest_sha256": "ab", "n_spectra": {"train": 3}}
+
+
+def test_a_run_can_be_entered_again(tmp_path: Path, config: Config) -> None:
+    run = open_run(tmp_path / "run", config, RECORDS)
+    assert run.read_config() == config
+    assert run.read_records() == RECORDS
+    assert is_run(run.folder)
+    assert open_run(tmp_path / "run", config, RECORDS) == run
+
+
+def test_other_records(tmp_path: Path, config: Config) -> None:
+    open_run(tmp_path / "run", config, RECORDS)
+    other = {**RECORDS, "manifest_sha256": "cd"}
+    with pytest.raises(RunError, match="was fitted to other records"):
+        open_run(tmp_path / "run", config, other)
+
+
+def test_other_content(tmp_path: Path, config: Config) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(RunError, match="exists and is not a run folder"):
+        open_run(tmp_path, config, RECORDS)
+    with pytest.raises(RunError, match="exists and is not a run folder"):
+        open_run(tmp_path / "notes.txt", config, RECORDS)
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert not is_run(tmp_path)
+    with pytest.raises(RunError, match=r"not a run folder \(no config.yaml\)"):
+        run.read_config()
+    with pytest.raises(RunError, match=r"not a run folder \(no records.json\)"):
+        run.read_records()
+    with pytest.raises(RunError, match="has no model yet"):
+        run.load_model()

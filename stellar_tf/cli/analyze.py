@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
 
 if TYPE_CHECKING:
@@ -20,18 +21,7 @@ N_EXAMPLES = 3
 """Reconstructions in the report."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    """
-    Add the command's parser.
-
-    Parameters
-    ----------
-    subparsers : argparse._SubParsersAction
-        Of the main parser.
-    """
-    parser = subparsers.add_parser(
-        "analyze", help="write the verdict on the dimensions, tables and a report"
-    )
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", type=existing_path, metavar="RUN")
     parser.add_argument(
         "--latents",
@@ -53,23 +43,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[
         help="truth.ecsv of simulated spectra: scores the verdict against it",
     )
     add_overwrite_option(parser)
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """
-    Run the command.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status.
-    """
+def _run(args: argparse.Namespace) -> int:
     from stellar_tf.analysis.analyze import analyze
     from stellar_tf.analysis.traversal import traverse
     from stellar_tf.analysis.writing import write_tables
@@ -117,7 +93,7 @@ def _refuse_existing(report: Path, *, overwrite: bool) -> None:
 
 
 def _factors(truth: Path | None, latents: Table) -> list[str]:
-    from stellar_tf.config import Factors
+    from stellar_tf.simulator.config import Factors
 
     if truth is None:
         return []
@@ -172,3 +148,11 @@ def _print_verdict(result: AnalysisResult) -> None:
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]
     result.label_table[columns].pprint(max_lines=-1, max_width=-1)
+
+
+COMMAND = Command(
+    "analyze",
+    "write the verdict on the dimensions, tables and a report",
+    _add_options,
+    _run,
+)

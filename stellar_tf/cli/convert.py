@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_FAILED,
     EXIT_OK,
@@ -16,21 +17,7 @@ from stellar_tf.cli.options import (
 )
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    """
-    Add the command's parser.
-
-    Parameters
-    ----------
-    subparsers : argparse._SubParsersAction
-        Of the main parser.
-    """
-    parser = subparsers.add_parser(
-        "convert",
-        help="put FITS spectra on one grid and write them as TFRecords",
-        description="Exit status: 0 if every file was taken, 3 if some were rejected, "
-        "1 if all were.",
-    )
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -49,23 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[
     )
     add_config_options(parser)
     add_overwrite_option(parser)
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """
-    Run the command.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status.
-    """
+def _run(args: argparse.Namespace) -> int:
     from tfrecords_tools.convert import convert
 
     config = read_config(args)
@@ -95,3 +68,13 @@ def run(args: argparse.Namespace) -> int:
     if summary.n_taken == 0:
         return EXIT_FAILED
     return EXIT_REJECTS if summary.n_rejected else EXIT_OK
+
+
+COMMAND = Command(
+    "convert",
+    "put FITS spectra on one grid and write them as TFRecords",
+    _add_options,
+    _run,
+    description="Exit status: 0 if every file was taken, 3 if some were rejected, "
+    "1 if all were.",
+)

@@ -8,41 +8,18 @@ import sys
 import time
 from pathlib import Path
 
+from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, add_config_options, add_overwrite_option
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    """
-    Add the command's parser.
-
-    Parameters
-    ----------
-    subparsers : argparse._SubParsersAction
-        Of the main parser.
-    """
-    parser = subparsers.add_parser(
-        "demo", help="simulate, convert, fit, encode, analyze and export, in minutes"
-    )
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for everything")
     add_config_options(parser)
     add_overwrite_option(parser)
-    parser.set_defaults(run=run, config="demo")
+    parser.set_defaults(config="demo")
 
 
-def run(args: argparse.Namespace) -> int:
-    """
-    Run the command.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status of the first command that fails, else 0.
-    """
+def _run(args: argparse.Namespace) -> int:
     # The chain is the very command lines that a user would type.
     from stellar_tf.cli.main import run_command
 
@@ -95,3 +72,11 @@ def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
         ),
         (["export", str(run), str(models)], models / "1" / "saved_model.pb"),
     ]
+
+
+COMMAND = Command(
+    "demo",
+    "simulate, convert, fit, encode, analyze and export, in minutes",
+    _add_options,
+    _run,
+)

@@ -7,36 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_REJECTS,
     add_overwrite_option,
-    existing_path,
 )
 
 if TYPE_CHECKING:
     from stellar_tf.encoding import EncodedFiles
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    """
-    Add the command's parser.
-
-    Parameters
-    ----------
-    subparsers : argparse._SubParsersAction
-        Of the main parser.
-    """
-    parser = subparsers.add_parser("encode", help="write a table of latents")
-    parser.add_argument("run_folder", type=existing_path, metavar="RUN")
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        type=existing_path,
-        metavar="INPUT",
-        help="one folder of records, or FITS files and folders of them",
-    )
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
@@ -44,23 +27,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[
         help="table to write: .parquet, .fits or .ecsv; default: RUN/latents.parquet",
     )
     add_overwrite_option(parser)
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """
-    Run the command.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status.
-    """
+def _run(args: argparse.Namespace) -> int:
     from stellar_tf import encoding
     from stellar_tf.run import Run
     from stellar_tf.tables import check_table_path, write_table
@@ -90,3 +59,11 @@ def _report(encoded: EncodedFiles, out: Path) -> int:
         return EXIT_FAILED
     print(f"{len(encoded.latents)} spectra in {out}; {n_rejected} files rejected")
     return EXIT_REJECTS if n_rejected else EXIT_OK
+
+
+COMMAND = Command(
+    "encode",
+    "write a table of latents",
+    _add_options,
+    _run,
+)

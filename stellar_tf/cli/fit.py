@@ -6,28 +6,16 @@ import argparse
 import shutil
 from pathlib import Path
 
+from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
-    existing_path,
     read_config,
 )
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    """
-    Add the command's parser.
-
-    Parameters
-    ----------
-    subparsers : argparse._SubParsersAction
-        Of the main parser.
-    """
-    parser = subparsers.add_parser("fit", help="train on records, without labels")
-    parser.add_argument(
-        "records", type=existing_path, metavar="RECORDS", help="folder of records"
-    )
+def _add_options(parser: argparse.ArgumentParser) -> None:
     # Commands that follow keep their function in "run".
     parser.add_argument(
         "--run",
@@ -51,23 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[
     )
     add_config_options(parser)
     add_overwrite_option(parser)
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """
-    Run the command.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status.
-    """
+def _run(args: argparse.Namespace) -> int:
     config = read_config(args)
 
     from stellar_tf.run import is_run
@@ -81,3 +55,11 @@ def run(args: argparse.Namespace) -> int:
     print(f"best model: {run.model_path}")
     print(f"history: {run.history_path}")
     return EXIT_OK
+
+
+COMMAND = Command(
+    "fit",
+    "train on records, without labels",
+    _add_options,
+    _run,
+)

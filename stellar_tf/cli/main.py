@@ -22,9 +22,9 @@ from stellar_tf.cli import (
 )
 from tfrecords_tools.errors import UserError
 
-# Modules of commands import TensorFlow, and all that is slow, when they run, so that
-# --help answers at once.
-COMMANDS = (simulate, convert, fit, encode, analyze, export, demo)
+COMMANDS = tuple(
+    module.COMMAND for module in (simulate, convert, fit, encode, analyze, export, demo)
+)
 
 EXIT_USER_ERROR = 2
 """A mistake in the command line, a setting or an input; nothing was written."""
@@ -54,7 +54,13 @@ def build_parser() -> argparse.ArgumentParser:
         parser_class=argparse.ArgumentParser,
     )
     for command in COMMANDS:
-        command.add_parser(subparsers)
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.help,
+            description=command.description or command.help,
+        )
+        command.add_options(subparser)
+        subparser.set_defaults(run=command.run)
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
@@ -14,18 +15,7 @@ from stellar_tf.cli.options import (
 )
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    """
-    Add the command's parser.
-
-    Parameters
-    ----------
-    subparsers : argparse._SubParsersAction
-        Of the main parser.
-    """
-    parser = subparsers.add_parser(
-        "simulate", help="write FITS files of simulated stars and a table of the truth"
-    )
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the files")
     parser.add_argument("--n-stars", type=int, metavar="N", help="number of stars")
     parser.add_argument("--visits", type=int, metavar="V", help="exposures of each")
@@ -38,23 +28,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:  # type: ignore[
     )
     add_config_options(parser)
     add_overwrite_option(parser)
-    parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
-    """
-    Run the command.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status.
-    """
+def _run(args: argparse.Namespace) -> int:
     from stellar_tf.simulator.simulate import simulate
 
     assignments = []
@@ -72,3 +48,11 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"true parameters: {summary.truth}")
     return EXIT_OK
+
+
+COMMAND = Command(
+    "simulate",
+    "write FITS files of simulated stars and a table of the truth",
+    _add_options,
+    _run,
+)

@@ -22,5 +22,5 @@ def test_mirrored_takes_two_logical_cpus_by_default() -> None:
 
 
 def test_more_replicas_than_devices() -> None:
-    with pytest.raises(StrategyError, match="must be at most 2 .* got 3"):
+    with pytest.raises(StrategyError, match=r"must be at most 2 .* got 3"):
         build_strategy("mirrored", 3)

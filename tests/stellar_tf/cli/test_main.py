@@ -12,11 +12,7 @@ from stellar_tf.cli.main import COMMANDS, build_parser, run_command
 from stellar_tf.run import Run
 
 
-def names() -> list[str]:
-    return [command.__name__.rpartition(".")[2] for command in COMMANDS]
-
-
-@pytest.mark.parametrize("argv", [[], *([name] for name in names())])
+@pytest.mark.parametrize("argv", [[], *([command.name] for command in COMMANDS)])
 def test_help_needs_no_tensorflow(argv: list[str]) -> None:
     script = (
         "import sys; sys.argv = ['stellar-tf', *sys.argv[1:], '--help']\n"

@@ -13,6 +13,7 @@ from stellar_tf.cli.options import (
     EXIT_OK,
     EXIT_REJECTS,
     add_overwrite_option,
+    existing_path,
 )
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_folder", type=existing_path, metavar="RUN")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=existing_path,
+        metavar="INPUT",
+        help="one folder of records, or FITS files and folders of them",
+    )
     parser.add_argument(
         "--out",
         type=Path,

@@ -11,11 +11,15 @@ from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
+    existing_path,
     read_config,
 )
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "records", type=existing_path, metavar="RECORDS", help="folder of records"
+    )
     # Commands that follow keep their function in "run".
     parser.add_argument(
         "--run",

@@ -60,8 +60,8 @@ class FoldedConfig(Section):
     kernel: int = Field(default=5, ge=1)
     dense: tuple[int, ...] = (256, 256)
     """Layers between the last fold and the latent code, and back."""
-    n_octaves: int = Field(default=4, ge=0)
-    """The decoder also gets sines and cosines of the code at so many octaves."""
+    n_basis: int = Field(default=64, ge=0)
+    """Basis spectra that the decoder adds to what the unfolding gives."""
 
     @model_validator(mode="after")
     def _same_length(self) -> FoldedConfig:

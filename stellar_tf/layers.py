@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
@@ -102,28 +103,16 @@ class Destandardise(Standardise):
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
-class FourierFeatures(keras.layers.Layer):
+class QuadraticFeatures(keras.layers.Layer):
     """
-    Add sines and cosines of each input, an octave apart.
-
-    Parameters
-    ----------
-    n_octaves : int
-        Frequencies 1, 2, 4, ... per unit of the input.
-    **kwargs
-        Passed on to `keras.layers.Layer`.
+    Add the product of each pair of inputs, squares among them.
 
     Notes
     -----
-    Dense layers learn slow functions of their inputs first (Tancik et al. 2020,
-    NeurIPS 33, 7537), but a spectral line passes through a pixel within a small
-    part of the velocities' range. The posterior's own width damps the octaves that
-    are finer than it.
+    To second order, shifting a spectrum by v changes it by -v f' + v^2 f'' / 2, and a
+    line's depth multiplies both. Without these products at hand, a decoder of dense
+    layers asks for further dimensions that carry v^2 and v times depth.
     """
-
-    def __init__(self, n_octaves: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_octaves = n_octaves
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """
@@ -136,25 +125,12 @@ class FourierFeatures(keras.layers.Layer):
 
         Returns
         -------
-        features : Tensor of float32, shape (batch, n * (1 + 2 * n_octaves))
-            The inputs, then sines and cosines by octave.
+        features : Tensor of float32, shape (batch, n + n * (n + 1) / 2)
+            The inputs, then the products.
         """
-        features = [x]
-        for octave in range(self.n_octaves):
-            phase = x * float(1 << octave)
-            features += [ops.sin(phase), ops.cos(phase)]
-        return ops.concatenate(features, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
-        return {**super().get_config(), "n_octaves": self.n_octaves}
+        first, second = np.triu_indices(x.shape[-1])
+        products = ops.take(x, first, axis=-1) * ops.take(x, second, axis=-1)
+        return ops.concatenate([x, products], axis=-1)
 
 
 @keras.saving.register_keras_serializable("stellar_tf")

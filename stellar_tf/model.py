@@ -10,8 +10,8 @@ from keras import layers
 from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.layers import (
     Destandardise,
-    FourierFeatures,
     GaussianBottleneck,
+    QuadraticFeatures,
     Standardise,
 )
 
@@ -168,11 +168,12 @@ def _folded_decoder(
     n_positions = n_pixels // math.prod(folded.folds)
     # A line that moves is far from linear in its velocity: these layers give the
     # convolutions a basis of functions of the code, so that one dimension can do.
-    x = FourierFeatures(folded.n_octaves, name="octaves")(z)
+    x = QuadraticFeatures(name="products")(z)
     for i, units in enumerate(reversed(folded.dense), start=1):
         x = layers.Dense(units, name=f"decode_dense{i}")(x)
         x = layers.LeakyReLU(config.negative_slope, name=f"decode_dense{i}_act")(x)
-    x = layers.Dense(n_positions * folded.channels[-1], name="expand")(x)
+    hidden = x
+    x = layers.Dense(n_positions * folded.channels[-1], name="expand")(hidden)
     x = layers.Reshape((n_positions, folded.channels[-1]), name="unflatten")(x)
     for i in range(len(folded.folds), 0, -1):
         fold = folded.folds[i - 1]
@@ -181,7 +182,15 @@ def _folded_decoder(
         x = layers.Conv1D(n_channels, 1, name=f"spread{i}")(x)
         n_positions = x.shape[1] * fold
         x = layers.Reshape((n_positions, n_channels // fold), name=f"unfold{i}")(x)
-    return layers.Reshape((n_pixels,), name="to_pixels")(x)
+    x = layers.Reshape((n_pixels,), name="to_pixels")(x)
+    if folded.n_basis == 0:
+        return x
+    # Convolutions share their weights among all wavelengths, lines do not: each
+    # pixel's own coefficients of a few functions of the code save them that detour.
+    weights = layers.Dense(folded.n_basis, name="basis_weights")(hidden)
+    weights = layers.LeakyReLU(config.negative_slope, name="basis_weights_act")(weights)
+    basis = layers.Dense(n_pixels, use_bias=False, name="basis")(weights)
+    return layers.Add(name="sum")([x, basis])
 
 
 def _convolve(

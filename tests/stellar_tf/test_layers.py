@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from stellar_tf.layers import (
     Destandardise,
-    FourierFeatures,
     GaussianBottleneck,
+    QuadraticFeatures,
     Standardise,
 )
 
@@ -29,10 +29,10 @@ def posterior(n: int = 5, n_latent: int = 3) -> tuple[tf.Tensor, tf.Tensor]:
         (Standardise(0.1), tf.ones((2, 4))),
         (Standardise(None), tf.ones((2, 4))),
         (Destandardise(0.1), tf.ones((2, 4))),
-        (FourierFeatures(3), tf.ones((2, 4))),
+        (QuadraticFeatures(), tf.ones((2, 4))),
         (GaussianBottleneck(3), posterior()),
     ],
-    ids=["standardise", "identity", "destandardise", "octaves", "bottleneck"],
+    ids=["standardise", "identity", "destandardise", "products", "bottleneck"],
 )
 def test_config_round_trip(layer: keras.layers.Layer, inputs: tf.Tensor) -> None:
     expected = layer(inputs)
@@ -67,12 +67,9 @@ def test_paper_standardise_has_no_weights() -> None:
     assert layer.weights == []
 
 
-def test_octaves() -> None:
-    features = FourierFeatures(2)(tf.constant([[0.5, -1.0]]))
-    x = np.array([0.5, -1.0])
-    expected = np.concatenate([x, np.sin(x), np.cos(x), np.sin(2 * x), np.cos(2 * x)])
-    np.testing.assert_allclose(features[0], expected, rtol=1e-6)
-    assert FourierFeatures(0)(tf.ones((1, 3))).shape == (1, 3)
+def test_products_of_each_pair() -> None:
+    features = QuadraticFeatures()(tf.constant([[2.0, 3.0, 5.0]]))
+    assert features.numpy().tolist() == [[2, 3, 5, 4, 6, 10, 9, 15, 25]]
 
 
 def test_kl_is_the_closed_form() -> None:

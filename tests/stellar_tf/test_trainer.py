@@ -50,7 +50,8 @@ def test_two_replicas_follow_the_single_curve(
     single = loss_curve(config, records, build_strategy("single"), 20)
     mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 20)
     np.testing.assert_allclose(mirrored, single, rtol=1e-4)
-    assert single[-1, 2] < 0.5 * single[0, 2]  # the weights moved
+    # The curves are worth comparing only if the weights moved.
+    assert abs(np.log(single[-1, 2] / single[0, 2])) > np.log(2.0)
 
 
 def test_one_step_is_the_formula(config: Config, records: Path) -> None:

@@ -51,25 +51,35 @@ class StridedConfig(Section):
 
 
 class FoldedConfig(Section):
-    """Stages that fold pixels into channels: one fold, channel count and depth each."""
+    """A network of dense products: pixels are folded into channels."""
 
     folds: tuple[int, ...] = (32, 4, 4, 4)
-    channels: tuple[int, ...] = (64, 128, 256, 256)
-    n_convolutions: int = Field(default=1, ge=1)
-    """Stride-1 convolutions after each fold."""
-    kernel: int = Field(default=5, ge=1)
+    """Neighbours that become channels, stage by stage of the encoder."""
+    channels: tuple[int, ...] = (64, 64, 128, 128)
+    """Output channels of the convolution after each fold."""
+    kernels: tuple[int, ...] = (5, 1, 1, 1)
+    """Positions, after the fold, that each convolution sees."""
     dense: tuple[int, ...] = (256, 256)
-    """Layers between the last fold and the latent code, and back."""
-    n_basis: int = Field(default=64, ge=0)
-    """Basis spectra that the decoder adds to what the unfolding gives."""
+    """Units of the layers between the last fold and the latent code, and back."""
+    n_basis: int = Field(default=128, ge=1)
+    """Spectra of which the decoder makes sums, weighted by functions of the code."""
+    n_displacement: int = Field(default=3, ge=0)
+    """Coefficients of the polynomial in wavelength by which the decoder displaces
+    its sum; 0 leaves it in place."""
+    displacement_scale: float = Field(default=50.0, gt=0.0)
+    """Displacement by a coefficient of 1 [pixel]."""
 
     @model_validator(mode="after")
     def _same_length(self) -> FoldedConfig:
-        if len(self.channels) != len(self.folds):
-            raise ValueError(
-                "channels must have as many entries as folds, "
-                f"got {len(self.channels)} and {len(self.folds)}"
-            )
+        for name, n in (
+            ("channels", len(self.channels)),
+            ("kernels", len(self.kernels)),
+        ):
+            if n != len(self.folds):
+                raise ValueError(
+                    f"{name} must have as many entries as folds, "
+                    f"got {n} and {len(self.folds)}"
+                )
         return self
 
 
@@ -145,6 +155,7 @@ class TrainingConfig(Section):
     max_gradient_norm: float | None = Field(default=None, gt=0.0)
     """Longer gradients, over all weights together, are shortened to this."""
     seed: int = Field(default=0, ge=0)
+    """Of the initial weights, the order of the spectra and the bottleneck's noise."""
     steps_per_epoch: int = Field(default=1_000, ge=1)
     """Steps between validations, checkpoints and rows of the history."""
     n_devices: int | None = Field(default=None, ge=1)

@@ -148,8 +148,8 @@ def mean_spectrum(
     Returns
     -------
     mean : ndarray of float32, shape (padded_length,)
-        Mean normalised flux over the valid values of each pixel; zero where no
-        spectrum is valid.
+        Mean normalised flux over the valid values of each pixel. Where no spectrum
+        is valid it is interpolated, since the decoder may displace it.
     """
     total = np.zeros(manifest.grid.padded_length)
     n_valid = np.zeros(manifest.grid.padded_length)
@@ -158,7 +158,9 @@ def mean_spectrum(
         flux = batch["flux"].numpy()
         total += np.nansum(flux, axis=0)
         n_valid += np.isfinite(flux).sum(axis=0)
-    return (total / np.maximum(n_valid, 1.0)).astype(np.float32)
+    pixel, known = np.arange(total.size), np.flatnonzero(n_valid)
+    mean = np.interp(pixel, known, total[known] / n_valid[known])
+    return mean.astype(np.float32)
 
 
 class _FluxParser:

@@ -1,11 +1,10 @@
-"""Keras layers of the network: standardisation, folding, the Gaussian bottleneck."""
+"""Keras layers of the network: standardisation, displacement, the bottleneck."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
@@ -103,34 +102,81 @@ class Destandardise(Standardise):
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
-class QuadraticFeatures(keras.layers.Layer):
+class Displace(keras.layers.Layer):
     """
-    Add the product of each pair of inputs, squares among them.
+    Move the content of spectra along their pixels, by linear interpolation.
+
+    Parameters
+    ----------
+    scale : float
+        Displacement by a coefficient of 1 [pixel].
+    **kwargs
+        Passed on to `keras.layers.Layer`.
 
     Notes
     -----
-    To second order, shifting a spectrum by v changes it by -v f' + v^2 f'' / 2, and a
-    line's depth multiplies both. Without these products at hand, a decoder of dense
-    layers asks for further dimensions that carry v^2 and v times depth.
+    A spatial transformer (Jaderberg et al. 2015, arXiv 1506.02025) in one dimension.
+    The displacement is a polynomial in the pixel's place u, which runs from -1 to 1:
+    ``scale * (c_0 + c_1 u + c_2 u^2 + ...)``, positive to the right.
     """
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def __init__(self, scale: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """
-        Compute the features.
+        Take each pixel's value from where the displacement brings it from.
 
         Parameters
         ----------
-        x : Tensor of float32, shape (batch, n)
-            The inputs.
+        inputs : tuple of two Tensors of float32
+            Flux, shape (batch, n_pixels), and coefficients, shape (batch, n_terms).
 
         Returns
         -------
-        features : Tensor of float32, shape (batch, n + n * (n + 1) / 2)
-            The inputs, then the products.
+        displaced : Tensor of float32, shape (batch, n_pixels)
+            Beyond its ends a spectrum goes on with its last value.
         """
-        first, second = np.triu_indices(x.shape[-1])
-        products = ops.take(x, first, axis=-1) * ops.take(x, second, axis=-1)
-        return ops.concatenate([x, products], axis=-1)
+        flux, coefficients = inputs
+        n_pixels, n_terms = flux.shape[-1], coefficients.shape[-1]
+        pixel = tf.range(n_pixels, dtype=flux.dtype)
+        u = 2.0 * pixel / (n_pixels - 1.0) - 1.0
+        powers = tf.stack([u**k for k in range(n_terms)])  # (n_terms, n_pixels)
+        source = pixel - self.scale * tf.matmul(coefficients, powers)
+        source = tf.clip_by_value(source, 0.0, n_pixels - 1.0)  # (batch, n_pixels)
+        left = tf.minimum(tf.floor(source), n_pixels - 2.0)
+        index = tf.cast(left, tf.int32)
+        at_left = tf.gather(flux, index, axis=1, batch_dims=1)
+        at_right = tf.gather(flux, index + 1, axis=1, batch_dims=1)
+        return at_left + (source - left) * (at_right - at_left)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """
+        Return the shape of the displaced flux.
+
+        Parameters
+        ----------
+        input_shape : sequence of tuple
+            Shapes of flux and coefficients.
+
+        Returns
+        -------
+        shape : tuple
+            That of the flux.
+        """
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Return the constructor's arguments.
+
+        Returns
+        -------
+        config : dict
+            Arguments by name.
+        """
+        return {**super().get_config(), "scale": self.scale}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import keras
 from keras import layers
 
-from stellar_tf.config import Config, FoldedConfig, ModelConfig
+from stellar_tf.config import Config, ModelConfig
 from stellar_tf.layers import (
     Destandardise,
+    Displace,
     GaussianBottleneck,
-    QuadraticFeatures,
     Standardise,
 )
 
@@ -74,10 +76,9 @@ def build_decoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     _check_length(config, n_pixels)
     z = keras.Input((config.n_latent,), name="z")
     if config.architecture == "strided":
-        x = _strided_decoder(z, config, n_pixels)
+        flux = _strided_decoder(z, config, n_pixels)
     else:
-        x = _folded_decoder(z, config, n_pixels)
-    flux = Destandardise(_scale(config), name="destandardise")(x)
+        flux = _folded_decoder(z, config, n_pixels)
     return keras.Model(z, flux, name="decoder")
 
 
@@ -97,16 +98,30 @@ def build_autoencoder(config: Config) -> keras.Model:
         padded_length), ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
         Its layers "encoder" and "decoder" are models of their own.
     """
-    n_pixels = config.grid.padded_length
-    encoder = build_encoder(config.model, n_pixels)
-    bottleneck = GaussianBottleneck(config.training.seed, name="bottleneck")
-    decoder = build_decoder(config.model, n_pixels)
+    n_pixels, seed = config.grid.padded_length, config.training.seed
+    with _initial_weights(seed):
+        encoder = build_encoder(config.model, n_pixels)
+        decoder = build_decoder(config.model, n_pixels)
+    bottleneck = GaussianBottleneck(seed, name="bottleneck")
 
     flux = keras.Input((n_pixels,), name="flux")
     posterior = encoder(flux)
     z, kl = bottleneck((posterior["z_mean"], posterior["z_log_var"]))
     outputs = {"reconstruction": decoder(z), "kl": kl, **posterior}
     return keras.Model(flux, outputs, name="autoencoder")
+
+
+@contextmanager
+def _initial_weights(seed: int) -> Iterator[None]:
+    """Make the initial weights of all that is built inside depend on the seed."""
+    # Keras seeds an initialiser without seed from Python's generator. Its own
+    # set_random_seed would seed TensorFlow too, which then refuses a symbolic seed.
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _strided_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
@@ -143,65 +158,51 @@ def _strided_decoder(
         )
         x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
     x = layers.Conv1D(1, 3, padding="same", name="predict")(x)
-    return layers.Reshape((n_pixels,), name="to_pixels")(x)
+    x = layers.Reshape((n_pixels,), name="to_pixels")(x)
+    return Destandardise(_scale(config), name="destandardise")(x)
 
 
 def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
     folded = config.folded
     x = layers.Reshape((-1, 1), name="to_channels")(x)
-    stages = zip(folded.folds, folded.channels, strict=True)
-    for i, (fold, channels) in enumerate(stages, start=1):
+    stages = zip(folded.folds, folded.channels, folded.kernels, strict=True)
+    for i, (fold, channels, kernel) in enumerate(stages, start=1):
         n_positions, n_channels = x.shape[1] // fold, x.shape[2] * fold
         x = layers.Reshape((n_positions, n_channels), name=f"fold{i}")(x)
-        x = _convolve(x, channels, config, f"encode{i}")
+        x = layers.Conv1D(channels, kernel, padding="same", name=f"conv{i}")(x)
+        x = layers.LeakyReLU(config.negative_slope, name=f"conv{i}_act")(x)
     x = layers.Flatten(name="flatten")(x)
-    for i, units in enumerate(folded.dense, start=1):
-        x = layers.Dense(units, name=f"encode_dense{i}")(x)
-        x = layers.LeakyReLU(config.negative_slope, name=f"encode_dense{i}_act")(x)
-    return x
+    return _dense(x, folded.dense, config, "encode")
 
 
 def _folded_decoder(
     z: keras.KerasTensor, config: ModelConfig, n_pixels: int
 ) -> keras.KerasTensor:
     folded = config.folded
-    n_positions = n_pixels // math.prod(folded.folds)
-    # A line that moves is far from linear in its velocity: these layers give the
-    # convolutions a basis of functions of the code, so that one dimension can do.
-    x = QuadraticFeatures(name="products")(z)
-    for i, units in enumerate(reversed(folded.dense), start=1):
-        x = layers.Dense(units, name=f"decode_dense{i}")(x)
-        x = layers.LeakyReLU(config.negative_slope, name=f"decode_dense{i}_act")(x)
-    hidden = x
-    x = layers.Dense(n_positions * folded.channels[-1], name="expand")(hidden)
-    x = layers.Reshape((n_positions, folded.channels[-1]), name="unflatten")(x)
-    for i in range(len(folded.folds), 0, -1):
-        fold = folded.folds[i - 1]
-        x = _convolve(x, folded.channels[i - 1], config, f"decode{i}")
-        n_channels = fold * (folded.channels[i - 2] if i > 1 else 1)
-        x = layers.Conv1D(n_channels, 1, name=f"spread{i}")(x)
-        n_positions = x.shape[1] * fold
-        x = layers.Reshape((n_positions, n_channels // fold), name=f"unfold{i}")(x)
-    x = layers.Reshape((n_pixels,), name="to_pixels")(x)
-    if folded.n_basis == 0:
-        return x
-    # Convolutions share their weights among all wavelengths, lines do not: each
-    # pixel's own coefficients of a few functions of the code save them that detour.
+    hidden = _dense(z, folded.dense[::-1], config, "decode")
     weights = layers.Dense(folded.n_basis, name="basis_weights")(hidden)
     weights = layers.LeakyReLU(config.negative_slope, name="basis_weights_act")(weights)
-    basis = layers.Dense(n_pixels, use_bias=False, name="basis")(weights)
-    return layers.Add(name="sum")([x, basis])
+    x = layers.Dense(n_pixels, name="basis")(weights)
+    flux = Destandardise(_scale(config), name="destandardise")(x)
+    if folded.n_displacement == 0:
+        return flux
+    # A sum of few spectra cannot follow lines that move by more than their width, and
+    # a code would need many dimensions for one velocity. What moves them, how far and
+    # in which direction, is learnt; it begins with next to nothing.
+    coefficients = layers.Dense(
+        folded.n_displacement,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1.0e-3),
+        name="displacement",
+    )(layers.Concatenate(name="code_and_hidden")([z, hidden]))
+    return Displace(folded.displacement_scale, name="displace")((flux, coefficients))
 
 
-def _convolve(
-    x: keras.KerasTensor, channels: int, config: ModelConfig, name: str
+def _dense(
+    x: keras.KerasTensor, n_units: tuple[int, ...], config: ModelConfig, name: str
 ) -> keras.KerasTensor:
-    folded: FoldedConfig = config.folded
-    for j in range(1, folded.n_convolutions + 1):
-        x = layers.Conv1D(
-            channels, folded.kernel, padding="same", name=f"{name}_conv{j}"
-        )(x)
-        x = layers.LeakyReLU(config.negative_slope, name=f"{name}_act{j}")(x)
+    for i, units in enumerate(n_units, start=1):
+        x = layers.Dense(units, name=f"{name}_dense{i}")(x)
+        x = layers.LeakyReLU(config.negative_slope, name=f"{name}_dense{i}_act")(x)
     return x
 
 

@@ -63,6 +63,8 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("objective: {kl_weights: [[0, -1.0]]}", "must not be negative"),
         ("objective: {coarse_scales: [4, 2], coarse_end: 1}", "each of the 2 .* got 1"),
         ("objective: {scales: [3]}", "must divide the padded length"),
+        ("model: {folded: {channels: [8]}}", "channels must have .* got 1 and 4"),
+        ("model: {folded: {kernels: [1, 3]}}", "kernels must have .* got 2 and 4"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from stellar_tf.layers import (
     Destandardise,
+    Displace,
     GaussianBottleneck,
-    QuadraticFeatures,
     Standardise,
 )
 
@@ -29,10 +29,10 @@ def posterior(n: int = 5, n_latent: int = 3) -> tuple[tf.Tensor, tf.Tensor]:
         (Standardise(0.1), tf.ones((2, 4))),
         (Standardise(None), tf.ones((2, 4))),
         (Destandardise(0.1), tf.ones((2, 4))),
-        (QuadraticFeatures(), tf.ones((2, 4))),
+        (Displace(3.0), (tf.ones((2, 4)), tf.ones((2, 2)))),
         (GaussianBottleneck(3), posterior()),
     ],
-    ids=["standardise", "identity", "destandardise", "products", "bottleneck"],
+    ids=["standardise", "identity", "destandardise", "displace", "bottleneck"],
 )
 def test_config_round_trip(layer: keras.layers.Layer, inputs: tf.Tensor) -> None:
     expected = layer(inputs)
@@ -67,9 +67,34 @@ def test_paper_standardise_has_no_weights() -> None:
     assert layer.weights == []
 
 
-def test_products_of_each_pair() -> None:
-    features = QuadraticFeatures()(tf.constant([[2.0, 3.0, 5.0]]))
-    assert features.numpy().tolist() == [[2, 3, 5, 4, 6, 10, 9, 15, 25]]
+def test_displacement_is_interpolation_at_the_source() -> None:
+    flux = RNG.normal(1.0, 0.3, (4, 50)).astype(np.float32)
+    coefficients = RNG.normal(0.0, 1.0, (4, 3)).astype(np.float32)
+    displaced = Displace(5.0)((flux, coefficients))
+    pixel = np.arange(50)
+    u = pixel / 24.5 - 1.0
+    for i in range(4):
+        shift = 5.0 * np.polyval(coefficients[i, ::-1], u)
+        expected = np.interp(pixel - shift, pixel, flux[i])
+        np.testing.assert_allclose(displaced[i], expected, atol=2e-5)
+
+
+def test_whole_pixels_move_to_the_right_and_repeat_the_end() -> None:
+    flux = np.arange(1.0, 7.0, dtype=np.float32)[np.newaxis]
+    displaced = Displace(2.0)((flux, np.ones((1, 1), np.float32)))
+    np.testing.assert_allclose(displaced, [[1, 1, 1, 2, 3, 4]], rtol=1e-6)
+
+
+def test_displacement_has_the_gradient_of_the_slope() -> None:
+    pixel = tf.range(40, dtype=tf.float32)
+    parabola = tf.square(pixel - 20.0)[tf.newaxis]
+    coefficients = tf.constant([[0.25]])
+    with tf.GradientTape() as tape:
+        tape.watch(coefficients)
+        value = Displace(2.0)((parabola, coefficients))[0, 30]
+    # By a displacement of 0.5: minus the slope between pixels 29 and 30, times 2.
+    gradient = tape.gradient(value, coefficients)
+    assert gradient.numpy().item() == pytest.approx(-2.0 * (100.0 - 81.0), rel=1e-5)
 
 
 def test_kl_is_the_closed_form() -> None:

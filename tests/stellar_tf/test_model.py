@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 from pathlib import Path
 
 import keras
@@ -20,7 +21,7 @@ STRIDED = ModelConfig.model_validate(
     }
 )
 FOLDED = ModelConfig.model_validate(
-    {"n_latent": 3, "folded": {"folds": (8, 2), "channels": (4, 6)}}
+    {"n_latent": 3, "folded": {"folds": (8, 2), "channels": (4, 6), "kernels": (3, 1)}}
 )
 
 
@@ -114,6 +115,23 @@ class TestAnyArchitecture:
             "z_mean": (5, 3),
             "z_log_var": (5, 3),
         }
+
+    def test_seed_decides_the_initial_weights(self, model: ModelConfig) -> None:
+        def draw(seed: int) -> list[np.ndarray]:
+            tree = {
+                "model": model.model_dump(),
+                "grid": {"n_pixels": 60, "pad_to_multiple": 16},
+                "training": {"seed": seed},
+            }
+            weights = build_autoencoder(Config.model_validate(tree)).get_weights()
+            return [w for w in weights if w.ndim > 1]
+
+        state = random.getstate()
+        first, again, other = draw(0), draw(0), draw(1)
+        assert random.getstate() == state
+        for a, b, c in zip(first, again, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert not np.array_equal(a, c)
 
     def test_bad_pixels_do_not_spread(self, model: ModelConfig) -> None:
         autoencoder = self.build(model)

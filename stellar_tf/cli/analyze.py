@@ -144,10 +144,18 @@ def _print_verdict(result: AnalysisResult) -> None:
     )
     informative = result.verdict_table[result.verdict_table["informative"]]
     columns = ["dimension", "kind", "information", "information_low", "tracks"]
-    informative[[*columns, "tracks_mi"]].pprint(max_lines=-1, max_width=-1)
+    _print_table(informative[[*columns, "tracks_mi"]])
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]
-    result.label_table[columns].pprint(max_lines=-1, max_width=-1)
+    _print_table(result.label_table[columns])
+
+
+def _print_table(table: Table) -> None:
+    shown = table.copy()
+    for column in shown.itercols():
+        if column.dtype.kind == "f":
+            column.format = ".3f"
+    shown.pprint(max_lines=-1, max_width=-1)
 
 
 COMMAND = Command(

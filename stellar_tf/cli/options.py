@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stellar_tf.config import Config, load_config
+if TYPE_CHECKING:
+    from stellar_tf.config import Config
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -54,6 +56,8 @@ def read_config(args: argparse.Namespace, *assignments: str) -> Config:
     config : Config
         The validated settings.
     """
+    from stellar_tf.config import load_config
+
     return load_config(args.config or "default", [*args.assignments, *assignments])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
@@ -24,6 +24,8 @@ class Header:
 
     cards: dict[str, str]
     """Card by keyword, HIERARCH left out; the first of each, with its CONTINUEs."""
+    _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
+    """Of the cards parsed so far."""
 
     @classmethod
     def from_text(cls, text: str) -> Header:
@@ -68,17 +70,10 @@ class Header:
         value : object
             bool, int, float, complex or str; None if absent, empty or malformed.
         """
-        card = self.cards.get(keyword)
-        if card is None:
-            return None
-        try:
-            with warnings.catch_warnings():
-                # A card that breaks a rule of style can still have a value.
-                warnings.simplefilter("ignore", AstropyWarning)
-                value: object = fits.Card.fromstring(card).value
-        except (ValueError, fits.VerifyError):
-            return None
-        return None if isinstance(value, fits.card.Undefined) else value
+        if keyword not in self._values:
+            card = self.cards.get(keyword)
+            self._values[keyword] = None if card is None else _parse(card)
+        return self._values[keyword]
 
     def text(self, keyword: str) -> str:
         """
@@ -143,3 +138,14 @@ class Header:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise SpectrumError(f"header card {keyword} is missing or malformed")
         return value
+
+
+def _parse(card: str) -> object:
+    try:
+        with warnings.catch_warnings():
+            # A card that breaks a rule of style can still have a value.
+            warnings.simplefilter("ignore", AstropyWarning)
+            value: object = fits.Card.fromstring(card).value
+    except (ValueError, fits.VerifyError):
+        return None
+    return None if isinstance(value, fits.card.Undefined) else value

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tfrecords_tools.catalog import Labels, read_labels
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.engine import Engine, local_engine
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.journal import Journal, describe_request
 from tfrecords_tools.manifest import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -20,7 +22,17 @@ from tfrecords_tools.manifest import (
     SplitInfo,
     read_manifest,
 )
-from tfrecords_tools.plan import plan_shards, scan_files, write_plan, write_rejects
+from tfrecords_tools.plan import (
+    PlannedSpectrum,
+    Reject,
+    Scan,
+    ShardPlan,
+    merge_scans,
+    plan_shards,
+    scan_file,
+    write_plan,
+    write_rejects,
+)
 from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.schema import SPECTRUM_NAMES, RecordSchema
@@ -113,11 +125,13 @@ def convert(
     grid: Grid,
     config: ConvertConfig,
     labels: Path | None = None,
+    *,
+    n_workers: int = 1,
     overwrite: bool = False,
     progress: bool = True,
 ) -> ConversionSummary:
     """
-    Convert FITS files to a data set of records.
+    Convert FITS files to a data set of records, or go on with it.
 
     Parameters
     ----------
@@ -131,6 +145,8 @@ def convert(
         What is taken, and how it is laid out.
     labels : Path, optional
         Table of labels, see `catalog.read_labels`.
+    n_workers : int, default 1
+        Processes; the bytes do not depend on it.
     overwrite : bool
         Whether to replace a data set that is there.
     progress : bool
@@ -144,45 +160,149 @@ def convert(
     Raises
     ------
     ConvertError
-        If an input is missing, or the output exists and may not be replaced.
+        If an input is missing, the output exists and may not be replaced, or the
+        disk is full.
+    InputError
+        If an input vanishes on the way.
+    JournalError
+        If another conversion to the same output is under way or unfinished.
     LabelError
         If the label table cannot be used.
 
     Notes
     -----
+    However a conversion ends early, the same call goes on from the last finished
+    shard, and the data set is the same to the byte.
+
     A label named like a feature of every record, such as ra, is left out: what the
     file itself says goes before. The summary names the labels left out.
     """
     files = discover(inputs)
-    _check_output(out, overwrite)
     table, left_out = _read_labels(labels, config)
     schema = RecordSchema.with_labels(grid.n_pixels, table.columns if table else ())
     settings = ShardSettings(grid, config, schema, table)
+    request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
+    journal = Journal(out)
+    if not journal.knows(request):
+        _check_output(out, overwrite)
+    with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
+        with local_engine(n_workers) as engine:
+            scan = _scan(files, config, journal, engine, progress)
+            plans = plan_shards(scan.spectra, records_per_shard(grid, config))
+            shards = _write_shards(plans, out, settings, journal, engine, progress)
+        if not journal.is_in_place():
+            labels_file = "" if labels is None else str(labels)
+            _complete(journal.staging, scan, plans, shards, settings, labels_file)
+            journal.put_in_place()
+    return _summarize(plans, shards, scan, table, left_out)
 
-    with _staging(out) as folder:
-        with show_progress("Reading headers", len(files), progress) as advance:
-            scan = scan_files(files, config, advance)
-        plans = plan_shards(scan.spectra, records_per_shard(grid, config))
-        write_plan(plans, folder)
-        with show_progress("Writing records", len(scan.spectra), progress) as advance:
-            shards = [write_shard(plan, folder, settings, advance) for plan in plans]
-        rejects = [*scan.rejects, *(r for shard in shards for r in shard.rejects)]
-        write_rejects(rejects, folder)
-        infos = tuple(shard.info for shard in shards)
-        write_tfds_metadata(folder, schema, infos)
-        manifest = Manifest(
-            folder=folder,
-            schema_version=SCHEMA_VERSION,
-            grid=grid,
-            config=config,
-            record_schema=schema,
-            labels_file="" if labels is None else str(labels),
-            n_rejected=len(rejects),
-            splits={split: _total(split, shards) for split in SPLITS},
-            shards=infos,
-        )
-        manifest.write()
-    return _summarize(manifest, shards, table, left_out)
+
+def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> WrittenShard:
+    """
+    Write one shard of a conversion under way and note that it is done.
+
+    Parameters
+    ----------
+    plan : ShardPlan
+        Which files.
+    out : Path
+        Folder of the data set to be.
+    settings : ShardSettings
+        What is the same for all shards.
+
+    Returns
+    -------
+    written : WrittenShard
+        What became of the files.
+    """
+    journal = Journal(out)
+    written = write_shard(plan, journal.staging, settings)
+    journal.write_shard(written)
+    return written
+
+
+def _scan(
+    files: Sequence[Path],
+    config: ConvertConfig,
+    journal: Journal,
+    engine: Engine,
+    progress: bool,
+) -> Scan:
+    scan = journal.read_scan()
+    if scan is not None:
+        return scan
+    scanned: list[PlannedSpectrum | Reject] = []
+    with show_progress("Reading headers", len(files), progress) as advance:
+        for item in engine.map(partial(scan_file, config=config), files):
+            scanned.append(item)
+            advance(1, isinstance(item, Reject))
+    scan = merge_scans(scanned)
+    journal.write_scan(scan)
+    return scan
+
+
+def _write_shards(
+    plans: Sequence[ShardPlan],
+    out: Path,
+    settings: ShardSettings,
+    journal: Journal,
+    engine: Engine,
+    progress: bool,
+) -> list[WrittenShard]:
+    done = {plan.file: journal.read_shard(plan.file) for plan in plans}
+    shards = [shard for shard in done.values() if shard is not None]
+    missing = [plan for plan in plans if done[plan.file] is None]
+    n_files = sum(len(plan.spectra) for plan in plans)
+    with show_progress("Writing records", n_files, progress) as advance:
+        for shard in shards:
+            advance(shard.n_files, len(shard.rejects))
+        function = partial(convert_shard, out=out, settings=settings)
+        for shard in engine.map(function, missing):
+            shards.append(shard)
+            advance(shard.n_files, len(shard.rejects))
+    by_file = {shard.info.file: shard for shard in shards}
+    return [by_file[plan.file] for plan in plans]
+
+
+def _complete(
+    folder: Path,
+    scan: Scan,
+    plans: Sequence[ShardPlan],
+    shards: Sequence[WrittenShard],
+    settings: ShardSettings,
+    labels_file: str,
+) -> None:
+    """Write all that is not a shard, the manifest last."""
+    write_plan(plans, folder)
+    rejects = _all_rejects(scan, shards)
+    write_rejects(rejects, folder)
+    infos = tuple(shard.info for shard in shards)
+    write_tfds_metadata(folder, settings.schema, infos)
+    for path in folder.rglob("*.partial"):  # of a process that was killed
+        path.unlink()
+    manifest = Manifest(
+        folder=folder,
+        schema_version=SCHEMA_VERSION,
+        grid=settings.grid,
+        config=settings.config,
+        record_schema=settings.schema,
+        labels_file=labels_file,
+        n_rejected=len(rejects),
+        splits={split: _total(split, plans, shards) for split in SPLITS},
+        shards=infos,
+    )
+    manifest.write()
+
+
+@contextmanager
+def _one_line_for_disks(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConvertError(
+            f"{error.filename or folder}: {error.strerror}; mend that, and the same "
+            f"command continues"
+        ) from None
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -213,44 +333,40 @@ def _read_labels(
     return labels.without(left_out), left_out
 
 
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """Give a folder beside the output that takes its place if all goes well."""
-    folder = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-        if out.exists():
-            out.rename(old)
-        folder.rename(out)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _all_rejects(scan: Scan, shards: Iterable[WrittenShard]) -> list[Reject]:
+    return [*scan.rejects, *(reject for shard in shards for reject in shard.rejects)]
 
 
-def _total(split: Split, shards: Iterable[WrittenShard]) -> SplitInfo:
-    spectra = [s for w in shards if w.info.split == split for s in w.spectra]
+def _taken(
+    plans: Iterable[ShardPlan], shards: Iterable[WrittenShard]
+) -> list[PlannedSpectrum]:
+    dp_ids = {dp_id for shard in shards for dp_id in shard.info.dp_ids}
+    return [s for plan in plans for s in plan.spectra if s.dp_id in dp_ids]
+
+
+def _total(
+    split: Split, plans: Iterable[ShardPlan], shards: Iterable[WrittenShard]
+) -> SplitInfo:
+    spectra = _taken((plan for plan in plans if plan.split == split), shards)
     stars = sorted({spectrum.star for spectrum in spectra})
     return SplitInfo(n_spectra=len(spectra), stars=tuple(stars))
 
 
 def _summarize(
-    manifest: Manifest,
-    shards: Iterable[WrittenShard],
+    plans: Sequence[ShardPlan],
+    shards: Sequence[WrittenShard],
+    scan: Scan,
     labels: Labels | None,
     left_out: tuple[str, ...],
 ) -> ConversionSummary:
-    spectra = [spectrum for shard in shards for spectrum in shard.spectra]
+    spectra = _taken(plans, shards)
+    totals = {split: _total(split, plans, shards) for split in SPLITS}
     matches = [labels.match(s.dp_id, s.star) for s in spectra] if labels else []
     return ConversionSummary(
         n_taken=len(spectra),
-        n_rejected=manifest.n_rejected,
-        n_spectra={split: total.n_spectra for split, total in manifest.splits.items()},
-        n_stars={split: len(total.stars) for split, total in manifest.splits.items()},
+        n_rejected=len(_all_rejects(scan, shards)),
+        n_spectra={split: total.n_spectra for split, total in totals.items()},
+        n_stars={split: len(total.stars) for split, total in totals.items()},
         n_labelled=matches.count("matched"),
         n_ambiguous=matches.count("ambiguous"),
         labels_left_out=left_out,

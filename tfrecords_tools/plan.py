@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,22 +73,48 @@ class ShardPlan(NamedTuple):
         return f"spec-{self.split}.tfrecord-{shard}"
 
 
-def scan_files(
-    paths: Iterable[Path],
-    config: ConvertConfig,
-    advance: Callable[[bool], None] = lambda rejected: None,
-) -> Scan:
+def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
     """
-    Read the headers of the inputs.
+    Read the headers of one input.
 
     Parameters
     ----------
-    paths : iterable of Path
-        The files; of those with the same dp_id the first is taken.
+    path : Path
+        The file.
     config : ConvertConfig
         Names and splits of the stars.
-    advance : callable
-        Called after each file with whether it was rejected.
+
+    Returns
+    -------
+    scanned : PlannedSpectrum or Reject
+        What it is, or why it is not taken.
+    """
+    try:
+        identity = scan_spectrum(path)
+    except SpectrumError as error:
+        return Reject(path, str(error))
+    # Without a name nothing tells whether two files show the same star.
+    star = star_name(identity.target, config.aliases) or f"? {identity.dp_id}"
+    return PlannedSpectrum(
+        path=path,
+        dp_id=identity.dp_id,
+        target=identity.target,
+        star=star,
+        ra=identity.ra,
+        dec=identity.dec,
+        mjd=identity.mjd,
+        split=split_of(star, config.split, config.split_salt),
+    )
+
+
+def merge_scans(scanned: Iterable[PlannedSpectrum | Reject]) -> Scan:
+    """
+    Take each product once.
+
+    Parameters
+    ----------
+    scanned : iterable of PlannedSpectrum or Reject
+        From `scan_file`; of those with the same dp_id the first is taken.
 
     Returns
     -------
@@ -97,17 +123,13 @@ def scan_files(
     """
     taken: dict[str, PlannedSpectrum] = {}
     rejects: list[Reject] = []
-    for path in paths:
-        n_rejects = len(rejects)
-        try:
-            spectrum = _scan_file(path, config)
-        except SpectrumError as error:
-            rejects.append(Reject(path, str(error)))
-        else:
-            first = taken.setdefault(spectrum.dp_id, spectrum)
-            if first is not spectrum:
-                rejects.append(Reject(path, f"duplicate of {printable(first.path)}"))
-        advance(len(rejects) > n_rejects)
+    for item in scanned:
+        if isinstance(item, Reject):
+            rejects.append(item)
+            continue
+        first = taken.setdefault(item.dp_id, item)
+        if first is not item:
+            rejects.append(Reject(item.path, f"duplicate of {printable(first.path)}"))
     return Scan(list(taken.values()), rejects)
 
 
@@ -189,22 +211,6 @@ def printable(path: Path) -> str:
         Bytes that are not UTF-8 are escaped.
     """
     return os.fsencode(path).decode(errors="backslashreplace")
-
-
-def _scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum:
-    identity = scan_spectrum(path)
-    # Without a name nothing tells whether two files show the same star.
-    star = star_name(identity.target, config.aliases) or f"? {identity.dp_id}"
-    return PlannedSpectrum(
-        path=path,
-        dp_id=identity.dp_id,
-        target=identity.target,
-        star=star,
-        ra=identity.ra,
-        dec=identity.dec,
-        mjd=identity.mjd,
-        split=split_of(star, config.split, config.split_salt),
-    )
 
 
 def _write_csv(

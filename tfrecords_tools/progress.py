@@ -27,7 +27,7 @@ class _RateColumn(ProgressColumn):
 @contextmanager
 def show_progress(
     description: str, total: int, show: bool
-) -> Iterator[Callable[[bool], None]]:
+) -> Iterator[Callable[[int, int], None]]:
     """
     Show a bar with rate, rejects and time left while files are read.
 
@@ -43,7 +43,7 @@ def show_progress(
     Yields
     ------
     advance : callable
-        To be called after each file with whether it was rejected.
+        To be called with the number of files done and, of them, rejected.
     """
     console = Console(stderr=True)
     columns = (
@@ -59,9 +59,9 @@ def show_progress(
         task = progress.add_task(description, total=total, rejects=0)
         n_rejects = 0
 
-        def advance(rejected: bool) -> None:
+        def advance(n_files: int, n_rejected: int) -> None:
             nonlocal n_rejects
-            n_rejects += rejected
-            progress.update(task, advance=1, rejects=n_rejects)
+            n_rejects += n_rejected
+            progress.update(task, advance=n_files, rejects=n_rejects)
 
         yield advance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +9,13 @@ import numpy as np
 
 from tfrecords_tools.catalog import Labels
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.manifest import ShardInfo
 from tfrecords_tools.plan import PlannedSpectrum, Reject, ShardPlan
 from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.schema import FLUX_DTYPE, RecordSchema, Value
-from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 from tfrecords_tools.tfrecord import RecordWriter
 
 INDEX_FOLDER = "index"
@@ -24,13 +24,20 @@ _OVERHEAD = 2048
 """Bytes of a record beside its flux, roughly."""
 
 
+class InputError(UserError):
+    """An input has vanished; the message names it."""
+
+
 class WrittenShard(NamedTuple):
     """What became of the files of a plan."""
 
     info: ShardInfo
-    spectra: list[PlannedSpectrum]
-    """Those that were taken, in the order of the records."""
     rejects: list[Reject]
+
+    @property
+    def n_files(self) -> int:
+        """Files of the plan."""
+        return self.info.count + len(self.rejects)
 
 
 class ShardSettings(NamedTuple):
@@ -66,7 +73,6 @@ def write_shard(
     plan: ShardPlan,
     folder: Path,
     settings: ShardSettings,
-    advance: Callable[[bool], None] = lambda rejected: None,
 ) -> WrittenShard:
     """
     Read the files of a plan and write their records and the index of these.
@@ -79,17 +85,20 @@ def write_shard(
         The data set. The shard has a temporary name until it is complete.
     settings : ShardSettings
         What is the same for all shards.
-    advance : callable
-        Called after each file with whether it was rejected.
 
     Returns
     -------
     written : WrittenShard
         A file that is not taken is absent from the records.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read any more: nothing says that it is bad.
     """
     path = folder / plan.file
     partial = path.with_name(f"{path.name}.partial")
-    spectra: list[PlannedSpectrum] = []
+    dp_ids: list[str] = []
     rejects: list[Reject] = []
     with RecordWriter(partial) as writer:
         for spectrum in plan.spectra:
@@ -97,25 +106,28 @@ def write_shard(
                 prepared = prepare_spectrum(
                     spectrum.path, settings.grid, settings.config
                 )
+            except UnreadableError as error:
+                raise InputError(
+                    f"{spectrum.path}: {error}, though its header was read before; "
+                    f"bring it back, and the same command continues"
+                ) from None
             except SpectrumError as error:
                 rejects.append(Reject(spectrum.path, str(error)))
-                advance(True)
                 continue
             values = record_values(prepared, spectrum, settings.labels)
             writer.write(settings.schema.encode(prepared.flux, values))
-            spectra.append(spectrum)
-            advance(False)
+            dp_ids.append(spectrum.dp_id)
     write_index(writer.offsets, folder, plan.file)
     partial.rename(path)
     info = ShardInfo(
         file=plan.file,
         split=plan.split,
-        count=len(spectra),
+        count=len(dp_ids),
         n_bytes=writer.offsets[-1],
         sha256=writer.sha256,
-        dp_ids=tuple(spectrum.dp_id for spectrum in spectra),
+        dp_ids=tuple(dp_ids),
     )
-    return WrittenShard(info, spectra, rejects)
+    return WrittenShard(info, rejects)
 
 
 def record_values(

@@ -19,6 +19,10 @@ class SpectrumError(ValueError):
     """A file is not taken; the message is the reason, in one line."""
 
 
+class UnreadableError(SpectrumError):
+    """The system does not give the file: that says nothing about its content."""
+
+
 @dataclass(frozen=True)
 class Metadata:
     """

@@ -13,6 +13,7 @@ from stellar_tf.cli.options import (
     add_config_options,
     add_overwrite_option,
     existing_path,
+    positive_number,
     read_config,
 )
 
@@ -34,6 +35,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="table of known parameters, with a column dp_id or target",
     )
+    parser.add_argument(
+        "--workers",
+        type=positive_number,
+        default=1,
+        metavar="N",
+        help="processes; the records do not depend on it; default: 1",
+    )
     add_config_options(parser)
     add_overwrite_option(parser)
 
@@ -48,6 +56,7 @@ def _run(args: argparse.Namespace) -> int:
         config.grid,
         config.convert,
         labels=args.labels,
+        n_workers=args.workers,
         overwrite=args.overwrite,
     )
     counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import time
@@ -59,7 +60,9 @@ def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
     for assignment in args.assignments:
         settings += ["--set", assignment]
     overwrite = ["--overwrite"] if args.overwrite else []
+    workers = str(len(os.sched_getaffinity(0)))
     convert = [str(fits), "--out", str(records), "--labels", str(truth)]
+    convert += ["--workers", workers]
     return [
         (["simulate", str(fits), *settings, *overwrite], truth),
         (["convert", *convert, *settings, *overwrite], records),

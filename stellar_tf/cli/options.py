@@ -122,3 +122,27 @@ def natural_number(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"must be 0, 1, 2, ..., got {text}")
     return int(text)
+
+
+def positive_number(text: str) -> int:
+    """
+    Convert an argument to a number of things that are needed.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    number : int
+        One or more.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is anything else.
+    """
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be 1, 2, 3, ..., got {text}")
+    return int(text)

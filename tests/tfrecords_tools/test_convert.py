@@ -27,6 +27,7 @@ from tfrecords_tools.convert import (
 )
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.journal import Journal, JournalError, describe_request
 from tfrecords_tools.tfrecord import read_records
 
 FRACTIONS = SplitFractions(train=0.5, validation=0.3, test=0.2)
@@ -224,7 +225,7 @@ def test_only_a_data_set_is_replaced(inputs, tmp_path):
             convert([inputs], out, GRID, CONFIG, overwrite=True)
 
 
-def test_a_failure_leaves_nothing_and_the_old_data_set(inputs, tmp_path, monkeypatch):
+def test_a_failure_keeps_the_old_data_set_and_goes_on(inputs, tmp_path, monkeypatch):
     out = tmp_path / "records"
     convert([inputs], out, GRID, CONFIG)
     before = snapshot(tmp_path)
@@ -232,10 +233,57 @@ def test_a_failure_leaves_nothing_and_the_old_data_set(inputs, tmp_path, monkeyp
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tfrecords_tools.convert.write_tfds_metadata", fail)
-    with pytest.raises(OSError, match="No space left"):
-        convert([inputs], out, GRID, CONFIG, overwrite=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("tfrecords_tools.convert.write_tfds_metadata", fail)
+        with pytest.raises(ConvertError, match=r"\.records\.partial: No space left"):
+            convert([inputs], out, GRID, CONFIG, overwrite=True)
+    assert snapshot(out) == {k: v for k, v in before.items() if out in k.parents}
+
+    def refuse(*_):
+        raise AssertionError("a finished shard is not written again")
+
+    monkeypatch.setattr("tfrecords_tools.convert.write_shard", refuse)
+    convert([inputs], out, GRID, CONFIG, overwrite=True)
     assert snapshot(tmp_path) == before
+
+
+def test_another_conversion_is_not_lost_silently(inputs, tmp_path, monkeypatch):
+    out = tmp_path / "records"
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tfrecords_tools.convert.write_shard", fail)
+        with pytest.raises(KeyboardInterrupt):
+            convert([inputs], out, GRID, CONFIG)
+    other = CONFIG.model_copy(update={"split_salt": "other"})
+    with pytest.raises(JournalError, match="unfinished conversion of other inputs"):
+        convert([inputs], out, GRID, other)
+    convert([inputs], out, GRID, other, overwrite=True)
+    assert read_manifest(out).config == other
+
+
+def test_one_process_at_a_time(inputs, tmp_path):
+    out = tmp_path / "records"
+    request = describe_request([inputs], GRID, CONFIG, None, overwrite=False)
+    with (
+        Journal(out).open(request, discard=False),
+        pytest.raises(JournalError, match="another process is writing it"),
+    ):
+        convert([inputs], out, GRID, CONFIG)
+
+
+def test_workers_write_the_same_bytes(inputs, tmp_path):
+    write_image(inputs / "zero.fits", np.zeros(800, dtype=np.float32))
+    summaries = [
+        convert([inputs], tmp_path / f"{n}", GRID, CONFIG, n_workers=n) for n in (1, 2)
+    ]
+    assert summaries[0] == summaries[1]
+    for path in (tmp_path / "1").rglob("*"):
+        if path.is_file():
+            other = tmp_path / "2" / path.relative_to(tmp_path / "1")
+            assert path.read_bytes() == other.read_bytes()
 
 
 def test_inputs_are_found_once_and_sorted(inputs, tmp_path):

@@ -11,9 +11,10 @@ from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.plan import (
     PlannedSpectrum,
     Reject,
+    merge_scans,
     plan_shards,
     printable,
-    scan_files,
+    scan_file,
     write_plan,
     write_rejects,
 )
@@ -36,7 +37,7 @@ def test_scan_names_and_splits_the_stars(tmp_path):
         for i, name in enumerate(names)
     ]
     config = CONFIG.model_copy(update={"aliases": {"Ganymede": "HD 1"}})
-    scan = scan_files(paths, config)
+    scan = merge_scans(scan_file(path, config) for path in paths)
     assert [s.star for s in scan.spectra] == ["HD128621", "HD128621", "HD1", "? 3"]
     assert [s.target for s in scan.spectra] == names
     for spectrum in scan.spectra:
@@ -51,14 +52,12 @@ def test_scan_takes_a_product_once_and_refuses_what_is_no_fits(tmp_path):
     bad = tmp_path / "bad.fits"
     bad.write_text("no")
     paths = [tmp_path / "a" / "x.fits", bad, tmp_path / "b" / "x.fits"]
-    steps: list[bool] = []
-    scan = scan_files(paths, CONFIG, steps.append)
+    scan = merge_scans(scan_file(path, CONFIG) for path in paths)
     assert [s.path for s in scan.spectra] == paths[:1]
     assert scan.rejects == [
         Reject(bad, "not a FITS file"),
         Reject(paths[2], f"duplicate of {paths[0]}"),
     ]
-    assert steps == [False, True, True]
 
 
 @pytest.mark.parametrize("n_per_shard", [1, 3, 7, 100])

@@ -9,9 +9,14 @@ from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
 from tfrecords_tools.catalog import read_labels
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.grid import Grid
-from tfrecords_tools.plan import plan_shards, scan_files
+from tfrecords_tools.plan import merge_scans, plan_shards, scan_file
 from tfrecords_tools.schema import RecordSchema
-from tfrecords_tools.shards import ShardSettings, records_per_shard, write_shard
+from tfrecords_tools.shards import (
+    InputError,
+    ShardSettings,
+    records_per_shard,
+    write_shard,
+)
 from tfrecords_tools.tfrecord import read_records
 
 CONFIG = ConvertConfig(split=SplitFractions(train=1.0, validation=0.0, test=0.0))
@@ -27,7 +32,8 @@ def plan(tmp_path):
         path = tmp_path / f"ADP.{i}.fits"
         cards = {**CARDS, "OBJECT": f"HD {i}"}
         paths.append(write_adp(path, flux=flux, cards=cards))
-    (plan,) = plan_shards(scan_files(paths, CONFIG).spectra, 10)
+    scan = merge_scans(scan_file(path, CONFIG) for path in paths)
+    (plan,) = plan_shards(scan.spectra, 10)
     return plan
 
 
@@ -36,9 +42,8 @@ def test_records_of_a_shard(tmp_path, plan):
     labels_path.write_text("star,teff,sptp\nHD 0,5000,G2\nHD 3,4000,\n")
     labels = read_labels(labels_path)
     schema = RecordSchema.with_labels(GRID.n_pixels, labels.columns)
-    steps: list[bool] = []
     settings = ShardSettings(GRID, CONFIG, schema, labels)
-    written = write_shard(plan, tmp_path, settings, steps.append)
+    written = write_shard(plan, tmp_path, settings)
 
     path = tmp_path / "spec-train.tfrecord-00000-of-00001"
     content = path.read_bytes()
@@ -49,13 +54,12 @@ def test_records_of_a_shard(tmp_path, plan):
     assert [(r.path.name, r.reason) for r in written.rejects] == [
         ("ADP.2.fits", "flux is NaN everywhere")
     ]
-    assert sorted(steps) == [False, False, False, True]
+    assert written.n_files == 4
     assert not list(tmp_path.glob("*.partial"))
 
     records = list(read_records(path))
     expected_order = [s.dp_id for s in plan.spectra if s.dp_id != "ADP.2"]
     assert list(written.info.dp_ids) == expected_order
-    assert [s.dp_id for s in written.spectra] == expected_order
     for dp_id, record in zip(expected_order, records, strict=True):
         flux, values = schema.decode(record)
         number = int(dp_id[-1])
@@ -87,6 +91,15 @@ def test_a_shard_is_written_twice_alike(tmp_path, plan):
         (tmp_path / name).mkdir()
         infos.append(write_shard(plan, tmp_path / name, settings).info)
     assert infos[0] == infos[1]
+
+
+def test_an_input_that_vanished_is_no_reject(tmp_path, plan):
+    schema = RecordSchema.with_labels(GRID.n_pixels, ())
+    settings = ShardSettings(GRID, CONFIG, schema, None)
+    plan.spectra[1].path.unlink()
+    with pytest.raises(InputError, match=r"ADP.*fits: cannot be read: No such file"):
+        write_shard(plan, tmp_path, settings)
+    assert not (tmp_path / plan.file).exists()
 
 
 def test_shards_have_the_size_wanted():

@@ -21,7 +21,7 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import CARD_SIZE, Header
-from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
 _BLOCK = 2880
 _MAX_HEADER_BLOCKS = 4000
@@ -98,7 +98,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         try:
             self._stream = _open(path, headers_only)
         except (OSError, EOFError, zlib.error) as error:
-            raise SpectrumError(_describe(error)) from None
+            raise _describe(error) from None
         self._units = self._iterate()
 
     def __exit__(self, *_: object) -> None:
@@ -177,7 +177,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             self._stream.seek(hdu.data_start)
             data = self._stream.read(hdu.data_size)
         except OSError as error:
-            raise SpectrumError(_describe(error)) from None
+            raise _describe(error) from None
         if len(data) < hdu.data_size:
             missing = hdu.data_size - len(data)
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
@@ -190,7 +190,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
                 self._stream.seek(position)
                 text = _read_header(self._stream, is_primary)
             except (OSError, EOFError, zlib.error) as error:
-                raise SpectrumError(_describe(error)) from None
+                raise _describe(error) from None
             if text is None:
                 return
             # Without padding, END and what follows it are not part of the cards.
@@ -253,13 +253,13 @@ def _find_end(block: str) -> int | None:
     return None
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: Exception) -> SpectrumError:
     if isinstance(error, EOFError):
-        return "truncated gzip file"
+        return SpectrumError("truncated gzip file")
     if isinstance(error, gzip.BadGzipFile | zlib.error):
-        return f"corrupt gzip file: {_one_line(error)}"
+        return SpectrumError(f"corrupt gzip file: {_one_line(error)}")
     strerror = getattr(error, "strerror", None)
-    return f"cannot be read: {strerror or _one_line(error)}"
+    return UnreadableError(f"cannot be read: {strerror or _one_line(error)}")
 
 
 def _one_line(error: Exception) -> str:

@@ -92,3 +92,17 @@ def test_analysis_takes_other_labels(
     assert report.read_bytes() == before
     assert run_command([*analyze, "--overwrite"]) == 0
     assert np.isfinite(table["z_mean"]).all()
+
+
+@pytest.mark.slow
+def test_demo_finds_velocity_and_temperature(tmp_path: Path) -> None:
+    """The point of the paper, at the size that a user sees."""
+    assert run_command(["demo", str(tmp_path / "demo")]) == 0
+    analysis = tmp_path / "demo" / "run" / "analysis"
+    labels = read_table(analysis / "labels.ecsv")
+    found = dict(zip(labels["label"], labels["spearman_held_out"], strict=True))
+    assert abs(found["rv"]) >= 0.9
+    assert abs(found["teff"]) >= 0.9
+    verdict = read_table(analysis / "verdict.ecsv")
+    informative = verdict[verdict["informative"]]
+    assert {"rv", "teff"} <= set(informative["tracks"])

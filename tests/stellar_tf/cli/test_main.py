@@ -125,3 +125,12 @@ def test_mistakes_in_the_command_line(
         run_command(argv)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two"])
+def test_workers_are_counted_from_one(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run_command(["convert", str(tmp_path), "--out", "x", f"--workers={text}"])
+    assert f"must be 1, 2, 3, ..., got {text}" in capsys.readouterr().err

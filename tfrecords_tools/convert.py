@@ -16,10 +16,12 @@ from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.journal import Journal, describe_request
 from tfrecords_tools.manifest import (
+    CHECKSUM_NAME,
     MANIFEST_NAME,
     SCHEMA_VERSION,
     Manifest,
     SplitInfo,
+    hash_file,
     read_manifest,
 )
 from tfrecords_tools.plan import (
@@ -183,6 +185,7 @@ def convert(
     settings = ShardSettings(grid, config, schema, table)
     request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
     journal = Journal(out)
+    journal.sweep()
     if not journal.knows(request):
         _check_output(out, overwrite)
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
@@ -280,6 +283,8 @@ def _complete(
     write_tfds_metadata(folder, settings.schema, infos)
     for path in folder.rglob("*.partial"):  # of a process that was killed
         path.unlink()
+    for name in (MANIFEST_NAME, CHECKSUM_NAME):  # likewise
+        (folder / name).unlink(missing_ok=True)
     manifest = Manifest(
         folder=folder,
         schema_version=SCHEMA_VERSION,
@@ -290,8 +295,19 @@ def _complete(
         n_rejected=len(rejects),
         splits={split: _total(split, plans, shards) for split in SPLITS},
         shards=infos,
+        files=_hash_files(folder, {info.file for info in infos}),
     )
     manifest.write()
+
+
+def _hash_files(folder: Path, shards: set[str]) -> dict[str, str]:
+    """Return the SHA-256 of every file that is not a shard, which has its own."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): hash_file(path)
+        for path in files
+        if path.name not in shards or path.parent != folder
+    }
 
 
 @contextmanager

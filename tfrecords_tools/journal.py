@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from typing import Any
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
-from tfrecords_tools.manifest import ShardInfo
+from tfrecords_tools.manifest import ShardInfo, hash_file
 from tfrecords_tools.plan import PlannedSpectrum, Reject, Scan
 from tfrecords_tools.shards import WrittenShard
 
@@ -46,8 +45,16 @@ class Journal:
     def __init__(self, out: Path) -> None:
         self._out = out
         self._folder = out.with_name(f".{out.name}.journal")
+        self._old = out.with_name(f".{out.name}.old")
+        self._finished = out.with_name(f".{out.name}.finished")
         self.staging = out.with_name(f".{out.name}.partial")
         """Folder of the data set until it is complete."""
+
+    def sweep(self) -> None:
+        """Remove what a finished conversion leaves: its notes, and what it replaced."""
+        shutil.rmtree(self._finished, ignore_errors=True)
+        if self._out.exists():
+            shutil.rmtree(self._old, ignore_errors=True)
 
     def knows(self, request: dict[str, Any]) -> bool:
         """
@@ -98,7 +105,9 @@ class Journal:
                 ) from None
             self._begin(request, discard=discard)
             yield
-            shutil.rmtree(self._folder)
+            # Renamed first, so that a kill leaves all notes or none.
+            self._folder.rename(self._finished)
+        self.sweep()
 
     def is_in_place(self) -> bool:
         """
@@ -113,11 +122,9 @@ class Journal:
 
     def put_in_place(self) -> None:
         """Let the complete data set take the place of what is there."""
-        old = self._out.with_name(f".{self._out.name}.old")
         if self._out.exists():
-            self._out.rename(old)
+            self._out.rename(self._old)
         self.staging.rename(self._out)
-        shutil.rmtree(old, ignore_errors=True)
 
     def read_scan(self) -> Scan | None:
         """
@@ -242,7 +249,7 @@ def describe_request(
         "grid": grid.model_dump(mode="json"),
         "config": config.model_dump(mode="json"),
         "labels": None if labels is None else str(labels),
-        "labels_sha256": None if labels is None else _sha256(labels),
+        "labels_sha256": None if labels is None else hash_file(labels),
         "overwrite": overwrite,
     }
 
@@ -268,7 +275,3 @@ def write_durably(path: Path, content: bytes) -> None:
 
 def _to_rejects(rows: list[list[str]]) -> list[Reject]:
     return [Reject(Path(path), reason) for path, reason in rows]
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

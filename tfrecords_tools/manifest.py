@@ -17,6 +17,8 @@ from tfrecords_tools.schema import RecordSchema
 from tfrecords_tools.split import Split
 
 MANIFEST_NAME = "manifest.json"
+CHECKSUM_NAME = "manifest.sha256"
+"""Checksum of the manifest, as ``sha256sum --check`` reads it."""
 SCHEMA_VERSION: Final = 1
 """Raised whenever a reader of the older version would misread the records."""
 
@@ -62,6 +64,8 @@ class Manifest:
     n_rejected: int
     splits: dict[Split, SplitInfo]
     shards: tuple[ShardInfo, ...]
+    files: dict[str, str]
+    """SHA-256, in hexadecimal, of every other file, by its path in the folder."""
 
     def n_spectra(self, split: Split) -> int:
         """
@@ -102,7 +106,9 @@ class Manifest:
         return hashlib.sha256(self._to_json()).hexdigest()
 
     def write(self) -> None:
-        """Write manifest.json into the folder."""
+        """Write manifest.json and its checksum into the folder."""
+        line = f"{self.sha256}  {MANIFEST_NAME}\n"
+        (self.folder / CHECKSUM_NAME).write_text(line, encoding="ascii")
         (self.folder / MANIFEST_NAME).write_bytes(self._to_json())
 
     def _to_json(self) -> bytes:
@@ -152,3 +158,21 @@ def read_manifest(records: Path) -> Manifest:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ManifestError(f"{path}: {key}: {first['msg']}") from None
+
+
+def hash_file(path: Path) -> str:
+    """
+    Compute the SHA-256 of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    sha256 : str
+        In hexadecimal.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

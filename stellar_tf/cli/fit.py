@@ -12,6 +12,7 @@ from stellar_tf.cli.options import (
     add_config_options,
     add_overwrite_option,
     existing_path,
+    positive_number,
     read_config,
 )
 
@@ -37,7 +38,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--devices",
-        type=int,
+        type=positive_number,
         metavar="N",
         help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
     )

@@ -19,11 +19,13 @@ from stellar_tf.cli import (
     export,
     fit,
     simulate,
+    verify,
 )
 from tfrecords_tools.errors import UserError
 
 COMMANDS = tuple(
-    module.COMMAND for module in (simulate, convert, fit, encode, analyze, export, demo)
+    module.COMMAND
+    for module in (simulate, convert, verify, fit, encode, analyze, export, demo)
 )
 
 EXIT_USER_ERROR = 2

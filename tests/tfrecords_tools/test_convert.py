@@ -97,7 +97,7 @@ def test_the_manifest_tells_what_is_there(inputs, tmp_path):
     for split, counts in lengths.items():
         assert counts == [s.count for s in manifest.shards if s.split == split]
     assert {path.name for path in out.iterdir()} == {
-        *("manifest.json", "dataset_info.json", "features.json"),
+        *("manifest.json", "manifest.sha256", "dataset_info.json", "features.json"),
         *("plan.csv", "rejects.csv", "index"),
         *(shard.file for shard in manifest.shards),
     }

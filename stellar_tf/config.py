@@ -281,7 +281,8 @@ def write_config(config: Config, path: Path) -> None:
 def _find(source: Path | str) -> Path:
     path = Path(source)
     shipped = SHIPPED / f"{source}.yaml"
-    return shipped if not path.exists() and shipped.is_file() else path
+    # A folder may well have the name of a shipped file: demo, for one.
+    return shipped if not path.is_file() and shipped.is_file() else path
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

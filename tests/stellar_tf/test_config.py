@@ -94,3 +94,13 @@ def test_mistakes_in_assignments(assignment: str, message: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "no.yaml")
+
+
+def test_a_folder_does_not_hide_shipped_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()
+    assert load_config("demo") == load_config(SHIPPED / "demo.yaml")
+    Path("paper").write_text("training: {seed: 3}")
+    assert load_config("paper").training.seed == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from stellar_tf.config import DatasetConfig
 from stellar_tf.normalisation import normalise_flux
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.manifest import Manifest
+from tfrecords_tools.salvage import find_corrupt
 from tfrecords_tools.split import Split
 
 # Splits are not shuffled while they are evaluated or encoded, so that the order of
@@ -20,6 +23,40 @@ from tfrecords_tools.split import Split
 
 class EmptySplitError(UserError):
     """A split that is needed has no spectra."""
+
+
+class CorruptRecordsError(UserError):
+    """A record does not fit its CRCs; the message names the shard and the record."""
+
+
+@contextmanager
+def name_corrupt_records(manifest: Manifest, advice: str) -> Iterator[None]:
+    """
+    Say which record it is when TensorFlow meets a corrupt one.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The data set that is read inside.
+    advice : str
+        What to do about it.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    CorruptRecordsError
+        If a record is corrupt.
+    """
+    try:
+        yield
+    except tf.errors.DataLossError as error:
+        # TensorFlow tells neither the file nor the record.
+        first = next(find_corrupt(manifest), error)
+        raise CorruptRecordsError(f"{first}; {advice}") from None
 
 
 def build_training_dataset(

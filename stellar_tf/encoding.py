@@ -14,7 +14,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.config import Config
-from stellar_tf.dataset import build_evaluation_dataset
+from stellar_tf.dataset import build_evaluation_dataset, name_corrupt_records
 from stellar_tf.normalisation import normalise_flux
 from stellar_tf.run import Run
 from tfrecords_tools.errors import UserError
@@ -86,10 +86,11 @@ def encode_records(run: Run, records: Path, batch_size: int | None = None) -> Ta
     batch_size = batch_size or config.training.batch_size
     encode = _compile_encoder(run.load_model())
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    for batch in _read_splits(manifest, config, batch_size):
-        posterior = encode(batch.pop("flux"))
-        for name, values in {**batch, **posterior}.items():
-            columns.setdefault(name, []).append(np.asarray(values))
+    with name_corrupt_records(manifest, "convert the spectra again"):
+        for batch in _read_splits(manifest, config, batch_size):
+            posterior = encode(batch.pop("flux"))
+            for name, values in {**batch, **posterior}.items():
+                columns.setdefault(name, []).append(np.asarray(values))
     return _build_table({n: np.concatenate(v) for n, v in columns.items()})
 
 

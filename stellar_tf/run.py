@@ -54,6 +54,11 @@ class Run(NamedTuple):
         return self.folder / "tensorboard"
 
     @property
+    def sound_records(self) -> Path:
+        """Records without the corrupt ones, where there were any to skip."""
+        return self.folder / "sound_records"
+
+    @property
     def latents_path(self) -> Path:
         """Where `analyze` looks for latents unless told otherwise."""
         return self.folder / "latents.parquet"

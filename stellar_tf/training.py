@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from stellar_tf.dataset import (
     build_evaluation_dataset,
     build_training_dataset,
     mean_spectrum,
+    name_corrupt_records,
 )
 from stellar_tf.run import Run, open_run
 from stellar_tf.trainer import Trainer, coarse_scale_at
 from tfrecords_tools.manifest import Manifest, read_manifest
+from tfrecords_tools.salvage import salvage
 from tfrecords_tools.split import SPLITS
 
 N_SPECTRA_OF_MEAN = 4_096
@@ -34,6 +37,7 @@ def fit(
     config: Config,
     strategy: tf.distribute.Strategy,
     *,
+    skip_corrupt: bool = False,
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """
@@ -49,6 +53,9 @@ def fit(
         The settings; the grid is taken from the records.
     strategy : tf.distribute.Strategy
         From `stellar_tf.strategy.build_strategy`.
+    skip_corrupt : bool, default False
+        Whether to look for corrupt records first, tell of them on stderr and do
+        without them.
     extra_callbacks : sequence of keras.callbacks.Callback
         Further observers.
 
@@ -61,6 +68,8 @@ def fit(
     ------
     RunError
         If the folder belongs to other settings or records.
+    CorruptRecordsError
+        If a record is corrupt, unless such are skipped.
     ConfigError
         If the batch cannot be shared out equally among the replicas, or the network
         does not fit the records' grid.
@@ -69,23 +78,11 @@ def fit(
     config = adopt_grid(config, manifest)
     _check_batch(config.training.batch_size, strategy.num_replicas_in_sync)
     run = open_run(run_folder, config, describe_records(manifest))
-    trainer = Trainer(config, strategy)
-    callbacks = build_callbacks(run, trainer.model, trainer.optimizer, config)
-    n_done = callbacks.checkpoint.restore()
-    trim_history(run.history_path, n_done)
-    if n_done == 0 and config.model.subtract_mean:
-        trainer.set_reference(
-            mean_spectrum(
-                manifest,
-                config.dataset,
-                max_spectra=N_SPECTRA_OF_MEAN,
-                batch_size=config.training.batch_size,
-            )
-        )
-    observers = keras.callbacks.CallbackList(
-        [*callbacks.all, *extra_callbacks], model=trainer.model
-    )
-    _run_epochs(trainer, manifest, observers, n_done)
+    if skip_corrupt:
+        manifest = _leave_out_corrupt(manifest, run.sound_records)
+    advice = "pass --skip-corrupt to do without such records, or convert them again"
+    with name_corrupt_records(manifest, advice):
+        _train(Trainer(config, strategy), manifest, run, extra_callbacks)
     return run
 
 
@@ -138,6 +135,38 @@ def describe_records(manifest: Manifest) -> dict[str, object]:
         "manifest_sha256": manifest.sha256,
         "n_spectra": {split: manifest.n_spectra(split) for split in SPLITS},
     }
+
+
+def _leave_out_corrupt(manifest: Manifest, folder: Path) -> Manifest:
+    sound, corrupt = salvage(manifest, folder)
+    for record in corrupt:
+        print(f"skipped: {record}", file=sys.stderr)
+    print(f"{len(corrupt)} corrupt records skipped", file=sys.stderr)
+    return sound
+
+
+def _train(
+    trainer: Trainer,
+    manifest: Manifest,
+    run: Run,
+    extra_callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    config = trainer.config
+    callbacks = build_callbacks(run, trainer.model, trainer.optimizer, config)
+    n_done = callbacks.checkpoint.restore()
+    trim_history(run.history_path, n_done)
+    if n_done == 0 and config.model.subtract_mean:
+        mean = mean_spectrum(
+            manifest,
+            config.dataset,
+            max_spectra=N_SPECTRA_OF_MEAN,
+            batch_size=config.training.batch_size,
+        )
+        trainer.set_reference(mean)
+    observers = keras.callbacks.CallbackList(
+        [*callbacks.all, *extra_callbacks], model=trainer.model
+    )
+    _run_epochs(trainer, manifest, observers, n_done)
 
 
 def _run_epochs(

@@ -24,7 +24,7 @@ LAYERS = (
     ("tfrecords_tools.tfds",),
     ("tfrecords_tools.shards", "tfrecords_tools.engine"),
     ("tfrecords_tools.journal",),
-    ("tfrecords_tools.convert", "tfrecords_tools.verify"),
+    ("tfrecords_tools.convert", "tfrecords_tools.verify", "tfrecords_tools.salvage"),
     ("stellar_tf",),
     ("stellar_tf.simulator.config",),
     ("stellar_tf.config", "stellar_tf.tables"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from xml.parsers.expat import ExpatError
 
+import astropy.units as u
 import numpy as np
 from astropy.io.registry import IORegistryError
 from astropy.table import Table
@@ -25,6 +26,9 @@ _STAR_KEYS = ("target", "star", "object", "name", "star_name", "main_id", "prima
 _ROW_NUMBERS = ("", "col0", "unnamed: 0")
 """Names of a first column without name, as pandas writes its index."""
 _WHITESPACE_TABLES = (".dat", ".txt", ".tab", ".tsv", ".ascii")
+
+_STANDARD_UNITS = (u.K, u.km / u.s)
+"""Labels of other units of temperature and velocity are converted to these."""
 
 _READ_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, OSError, ImportError),
@@ -141,7 +145,8 @@ def read_labels(path: Path, aliases: Mapping[str, str] | None = None) -> Labels:
     Returns
     -------
     labels : Labels
-        All other columns; numbers as floats, all else as strings.
+        All other columns; numbers as floats, temperatures in K and velocities in
+        km/s whatever their unit was, all else as strings.
 
     Raises
     ------
@@ -153,18 +158,20 @@ def read_labels(path: Path, aliases: Mapping[str, str] | None = None) -> Labels:
     names = [n for n in table.colnames if n != key_column]
     if table.colnames[0].lower() in _ROW_NUMBERS:
         names = [n for n in names if n != table.colnames[0]]
-    values = {n: _to_values(table[n]) for n in names if table[n].ndim == 1}
+    values: dict[str, NDArray[np.generic]] = {}
+    columns: list[LabelColumn] = []
+    for name in names:
+        if table[name].ndim == 1:
+            values[name], unit = _standardise(_to_values(table[name]), table[name])
+            is_float = values[name].dtype.kind == "f"
+            columns.append(LabelColumn(name, "float" if is_float else "string", unit))
     if not values:
         raise LabelError(f"{path}: has no column of labels beside {key_column!r}")
-    columns = tuple(
-        LabelColumn(n, "float" if v.dtype.kind == "f" else "string", _unit(table[n]))
-        for n, v in values.items()
-    )
     keys = [str(name).strip() for name in _to_strings(table[key_column])]
     if key == "star":
         keys = [star_name(name, aliases) for name in keys]
     rows, ambiguous = _index(keys, list(values.values()))
-    return Labels(path, key, columns, values, rows, ambiguous)
+    return Labels(path, key, tuple(columns), values, rows, ambiguous)
 
 
 def _read_table(path: Path) -> Table:
@@ -223,9 +230,20 @@ def _to_text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _unit(column: object) -> str:
+def _standardise(
+    values: NDArray[np.generic], column: object
+) -> tuple[NDArray[np.generic], str]:
+    """Convert numbers to the standard unit of their kind; return it as FITS has it."""
     unit = getattr(column, "unit", None)
-    return "" if unit is None else str(unit)
+    if unit is None:
+        return values, ""
+    if values.dtype.kind == "f" and not isinstance(unit, u.UnrecognizedUnit):
+        for standard in _STANDARD_UNITS:
+            if unit.is_equivalent(standard, u.temperature()):
+                quantity = u.Quantity(np.asarray(values), unit)
+                converted = quantity.to_value(standard, u.temperature())
+                return converted, str(standard.to_string("fits"))
+    return values, str(unit)
 
 
 def _index(

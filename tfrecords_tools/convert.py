@@ -34,6 +34,7 @@ from tfrecords_tools.plan import (
     scan_file,
     write_plan,
     write_rejects,
+    write_unlabelled,
 )
 from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.progress import show_progress
@@ -279,6 +280,8 @@ def _complete(
     write_plan(plans, folder)
     rejects = _all_rejects(scan, shards)
     write_rejects(rejects, folder)
+    if settings.labels is not None:
+        write_unlabelled(_taken(plans, shards), settings.labels, folder)
     infos = tuple(shard.info for shard in shards)
     write_tfds_metadata(folder, settings.schema, infos)
     for path in folder.rglob("*.partial"):  # of a process that was killed

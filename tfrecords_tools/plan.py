@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tfrecords_tools.catalog import Labels
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.readers import scan_spectrum
 from tfrecords_tools.spectrum import SpectrumError
@@ -16,6 +17,7 @@ from tfrecords_tools.star import star_name
 
 PLAN_NAME = "plan.csv"
 REJECTS_NAME = "rejects.csv"
+UNLABELLED_NAME = "unlabelled.csv"
 _PLAN_FIELDS = (
     *("split", "shard", "dp_id", "target", "star"),
     *("ra", "dec", "mjd", "path"),
@@ -194,6 +196,34 @@ def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
         The data set.
     """
     _write_csv(folder / REJECTS_NAME, ["path", "reason"], sorted(rejects))
+
+
+def write_unlabelled(
+    spectra: Iterable[PlannedSpectrum], labels: Labels, folder: Path
+) -> None:
+    """
+    Write unlabelled.csv: the spectra that lack labels, and which.
+
+    Parameters
+    ----------
+    spectra : iterable of PlannedSpectrum
+        Those that were taken.
+    labels : Labels
+        What is known.
+    folder : Path
+        The data set.
+    """
+    rows = []
+    for spectrum in spectra:
+        key = spectrum.dp_id, spectrum.star
+        values = labels.lookup(*key)
+        # NaN is not equal to itself.
+        lacking = [n for n, value in values.items() if value == "" or value != value]
+        if lacking:
+            row = (spectrum.dp_id, spectrum.target, spectrum.star, labels.match(*key))
+            rows.append((*row, " ".join(sorted(lacking))))
+    fields = ("dp_id", "target", "star", "match", "lacking")
+    _write_csv(folder / UNLABELLED_NAME, fields, rows)
 
 
 def printable(path: Path) -> str:

@@ -7,9 +7,11 @@ and the masked CRC-32C of the data; all little-endian.
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,6 +99,38 @@ def read_records(path: Path) -> Iterator[bytes]:
         while head := stream.read(_HEAD):
             yield _read_record(stream, head, f"{path}: record {index}")
             index += 1
+
+
+def read_sound_records(
+    path: Path, offsets: Sequence[int]
+) -> Iterator[tuple[int, bytes | None]]:
+    """
+    Iterate over the records of a file that may be damaged.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    offsets : sequence of int
+        Byte at which each record begins, and the size of the file.
+
+    Yields
+    ------
+    index : int
+        Number of the record.
+    record : bytes or None
+        None if it does not fit its CRCs.
+    """
+    with path.open("rb") as stream:
+        for index, (start, stop) in enumerate(pairwise(offsets)):
+            stream.seek(start)
+            frame = io.BytesIO(stream.read(stop - start))
+            try:
+                record = _read_record(frame, frame.read(_HEAD), "")
+            except RecordError:
+                yield index, None
+            else:
+                yield index, record
 
 
 def masked_crc(content: bytes) -> int:

@@ -42,6 +42,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
     )
+    parser.add_argument(
+        "--skip-corrupt",
+        action="store_true",
+        help="look for corrupt records first, list them and do without them",
+    )
     add_config_options(parser)
     add_overwrite_option(parser)
 
@@ -56,7 +61,13 @@ def _run(args: argparse.Namespace) -> int:
     strategy = build_strategy(args.strategy, args.devices)
     if args.overwrite and is_run(args.run_folder):
         shutil.rmtree(args.run_folder)
-    run = fit(args.records, args.run_folder, config, strategy)
+    run = fit(
+        args.records,
+        args.run_folder,
+        config,
+        strategy,
+        skip_corrupt=args.skip_corrupt,
+    )
     print(f"best model: {run.model_path}")
     print(f"history: {run.history_path}")
     return EXIT_OK

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import keras
@@ -8,11 +9,14 @@ import numpy as np
 import pytest
 
 from stellar_tf.config import Config, ConfigError, load_config
+from stellar_tf.dataset import CorruptRecordsError
+from stellar_tf.encoding import encode_records
 from stellar_tf.run import Run, RunError
 from stellar_tf.strategy import build_strategy
 from stellar_tf.training import adopt_grid, fit
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.manifest import read_manifest
+from tfrecords_tools.tfrecord import read_records
 
 
 def read_history(run: Run) -> list[dict[str, str]]:
@@ -97,3 +101,40 @@ def test_the_grid_is_the_records(config: Config, records: Path) -> None:
     assert adopt_grid(small, manifest).grid == config.grid
     with pytest.raises(ConfigError, match="pad_to_multiple"):
         adopt_grid(paper, manifest)
+
+
+@pytest.fixture
+def corrupt(records: Path, tmp_path: Path) -> Path:
+    """The records, with a flipped bit in the second of the training split."""
+    copy = Path(shutil.copytree(records, tmp_path / "corrupt"))
+    shard = read_manifest(copy).shards[0]
+    content = bytearray((copy / shard.file).read_bytes())
+    content[int(np.load(copy / "index" / f"{shard.file}.npy")[1]) + 500] ^= 1
+    (copy / shard.file).write_bytes(content)
+    return copy
+
+
+def test_a_corrupt_record_is_named(
+    config: Config, corrupt: Path, tmp_path: Path, run: Run
+) -> None:
+    strategy = build_strategy("single")
+    with pytest.raises(
+        CorruptRecordsError, match=r"00000-of-.*: record 1 \(ADP.*--skip-corrupt"
+    ):
+        fit(corrupt, tmp_path / "run", config, strategy)
+    with pytest.raises(CorruptRecordsError, match=r"record 1 .* convert the spectra"):
+        encode_records(run, corrupt)
+
+
+def test_corrupt_records_are_skipped_and_counted(
+    config: Config, corrupt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strategy = build_strategy("single")
+    for _ in range(2):  # and a finished run is entered again
+        fit(corrupt, tmp_path / "run", config, strategy, skip_corrupt=True)
+        told = capsys.readouterr().err
+        assert "record 1 (ADP." in told
+        assert "1 corrupt records skipped" in told
+    sound = tmp_path / "run" / "sound_records"
+    n_records = sum(1 for p in sound.iterdir() for _ in read_records(p))
+    assert n_records == 79

@@ -50,6 +50,23 @@ def test_any_format_is_read_and_joined_by_star(tmp_path, table, ending):
     assert labels.lookup("any", "SUN")["teff"] == 5777.0
 
 
+def test_temperatures_and_velocities_have_standard_units(tmp_path):
+    table = Table(
+        {
+            "star": ["HD 1", "HD 2"],
+            "teff": [5000.0, np.nan] * u.deg_C,
+            "rv": [1500, -20] * u.m / u.s,
+            "age": [4.5, 1.0] * u.Gyr,
+        }
+    )
+    table.write(tmp_path / "labels.ecsv")
+    labels = read_labels(tmp_path / "labels.ecsv")
+    assert [c.unit for c in labels.columns] == ["K", "km s-1", "Gyr"]
+    found = labels.lookup("", "HD1")
+    assert found == pytest.approx({"teff": 5273.15, "rv": 1.5, "age": 4.5})
+    assert np.isnan(labels.lookup("", "HD2")["teff"])
+
+
 def test_units_are_kept(tmp_path, table):
     table.write(tmp_path / "labels.ecsv")
     assert read_labels(tmp_path / "labels.ecsv").columns[0].unit == "K"

@@ -157,6 +157,13 @@ def test_labels_are_joined(inputs, tmp_path):
         teff = values["teff"]
         assert teff == 5000.0 if values["star"] == "HD0" else math.isnan(teff)
         assert values["ra"] == 10.5
+    with (tmp_path / "records" / "unlabelled.csv").open(newline="") as stream:
+        unlabelled = list(csv.DictReader(stream))
+    assert len(unlabelled) == 14
+    for row in unlabelled:
+        ambiguous = row["star"] == "HD1"
+        assert row["match"] == ("ambiguous" if ambiguous else "missing")
+        assert row["lacking"] == "sptp teff"
     manifest = read_manifest(tmp_path / "records")
     assert manifest.labels_file == str(labels)
     assert [f.name for f in manifest.record_schema.labels] == ["teff", "sptp"]

@@ -95,13 +95,15 @@ class Grid(Section):
         SpectrumError
             If the file has no wavelength on the grid.
         """
-        position = (wave - self.wave_min) / self.wave_step  # (n,) in grid pixels
-        start, stop = np.searchsorted(position, [-0.5, self.n_pixels - 0.5])
+        ends = self.wave_min + self.wave_step * np.array([-0.5, self.n_pixels - 0.5])
+        start, stop = np.searchsorted(wave, ends)
         if start == stop:
             raise SpectrumError(
                 f"no overlap with the grid: {wave[0]:.1f} to {wave[-1]:.1f} Angstrom"
             )
-        offset = position[start:stop] - np.arange(stop - start)
+        offset = wave[start:stop] - self.wave_min
+        offset /= self.wave_step
+        offset -= np.arange(stop - start)  # in pixels of the grid
         low, high = float(offset.min()), float(offset.max())
         if high - low >= max_drift:
             return Placement(resample(wave, flux, self.edges), 0.0, True)

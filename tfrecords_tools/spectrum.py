@@ -250,10 +250,13 @@ def _check_wave(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> None:
         )
     if wave.size < 2:
         raise SpectrumError(f"the spectrum has {wave.size} pixels")
-    if not np.isfinite(wave).all():
-        raise SpectrumError("wavelengths are not finite")
-    if not (wave[1:] > wave[:-1]).all():
-        raise SpectrumError("wavelengths do not increase")
+    # NaN is not greater than anything: between finite ends all that rises is finite.
+    rises = bool((wave[1:] > wave[:-1]).all())
+    if not (rises and np.isfinite(wave[[0, -1]]).all()):
+        finite = np.isfinite(wave).all()
+        raise SpectrumError(
+            "wavelengths do not increase" if finite else "wavelengths are not finite"
+        )
     if wave[0] <= 0.0:
         raise SpectrumError(f"wavelengths are not positive: {wave[0]:g} Angstrom")
 
@@ -262,5 +265,5 @@ def _check_flux(flux: NDArray[np.float32]) -> None:
     valid = np.isfinite(flux)
     if not valid.any():
         raise SpectrumError("flux is NaN everywhere")
-    if not flux[valid].any():
+    if not (valid & (flux != 0.0)).any():
         raise SpectrumError("flux is zero everywhere")

@@ -1,4 +1,4 @@
-"""The units of a FITS file, plain or gzipped; astropy decodes their data."""
+"""The units of a FITS file, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import CARD_SIZE, Header
+from tfrecords_tools.readers.plain_data import (
+    PlainTable,
+    read_plain_image,
+    read_plain_table,
+)
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
 _BLOCK = 2880
@@ -31,6 +36,7 @@ _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|BSCALE|BZERO|BLANK"
     r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL)\d+"
 )
+_END = "END     "
 _DECODE_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError),
     fits.VerifyError,
@@ -114,7 +120,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         """All units, in the order of the file."""
         return (self.primary, *self._units)
 
-    def table(self, hdu: Hdu) -> fits.FITS_rec:
+    def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:
         """
         Decode a binary table.
 
@@ -125,15 +131,17 @@ class FitsFile(AbstractContextManager["FitsFile"]):
 
         Returns
         -------
-        table : FITS_rec
-            Its columns as astropy gives them, scaling applied.
+        table : FITS_rec or PlainTable
+            Its columns by ``table.field(index)``, scaling applied.
 
         Raises
         ------
         SpectrumError
             If the data are truncated or malformed.
         """
-        return self._decode(hdu, fits.BinTableHDU)
+        data = self._read_data(hdu)
+        plain = read_plain_table(hdu.header, data)
+        return _decode(hdu, data, fits.BinTableHDU) if plain is None else plain
 
     def image(self, hdu: Hdu) -> NDArray[np.generic]:
         """
@@ -154,21 +162,12 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         SpectrumError
             If the data are truncated or malformed.
         """
+        data = self._read_data(hdu)
+        plain = read_plain_image(hdu.header, data)
+        if plain is not None:
+            return plain
         kind = fits.PrimaryHDU if hdu.is_primary else fits.ImageHDU
-        return np.asarray(self._decode(hdu, kind))
-
-    def _decode(self, hdu: Hdu, kind: Any) -> fits.FITS_rec | NDArray[np.generic]:
-        content = _structure(hdu.header) + self._read_data(hdu)
-        try:
-            with warnings.catch_warnings():
-                # A value that breaks a rule of style is still a value.
-                warnings.simplefilter("ignore", AstropyWarning)
-                decoded = kind.fromstring(content).data
-        except _DECODE_ERRORS as error:
-            raise SpectrumError(f"malformed data: {_one_line(error)}") from None
-        if decoded is None:
-            raise SpectrumError("malformed data: the unit is empty")
-        return decoded
+        return np.asarray(_decode(hdu, data, kind))
 
     def _read_data(self, hdu: Hdu) -> bytes:
         if hdu.data_size > _MAX_BYTES:
@@ -181,7 +180,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         if len(data) < hdu.data_size:
             missing = hdu.data_size - len(data)
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
-        return data + bytes(-len(data) % _BLOCK)  # astropy expects whole blocks
+        return data
 
     def _iterate(self) -> Iterator[Hdu]:
         position, is_primary = 0, True
@@ -195,12 +194,27 @@ class FitsFile(AbstractContextManager["FitsFile"]):
                 return
             # Without padding, END and what follows it are not part of the cards.
             start = self._stream.tell()
-            hdu = Hdu(Header.from_text(text), is_primary, start)
+            hdu = Hdu(Header(text), is_primary, start)
             yield hdu
             if hdu.data_size > _MAX_BYTES:
                 return  # such a size is a broken card, or no spectrum
             position = start + -(-hdu.data_size // _BLOCK) * _BLOCK
             is_primary = False
+
+
+def _decode(hdu: Hdu, data: bytes, kind: Any) -> fits.FITS_rec | NDArray[np.generic]:
+    # Astropy expects whole blocks.
+    content = b"".join([_structure(hdu.header), data, bytes(-len(data) % _BLOCK)])
+    try:
+        with warnings.catch_warnings():
+            # A value that breaks a rule of style is still a value.
+            warnings.simplefilter("ignore", AstropyWarning)
+            decoded = kind.fromstring(content).data
+    except _DECODE_ERRORS as error:
+        raise SpectrumError(f"malformed data: {_one_line(error)}") from None
+    if decoded is None:
+        raise SpectrumError("malformed data: the unit is empty")
+    return decoded
 
 
 def _open(path: Path, headers_only: bool) -> BinaryIO:
@@ -247,10 +261,10 @@ def _structure(header: Header) -> bytes:
 
 
 def _find_end(block: str) -> int | None:
-    for start in range(0, _BLOCK, CARD_SIZE):
-        if block[start : start + 8] == "END     ":
-            return start
-    return None
+    start = block.find(_END)
+    while start % CARD_SIZE and start >= 0:  # the same letters inside a card
+        start = block.find(_END, start + 1)
+    return None if start < 0 else start
 
 
 def _describe(error: Exception) -> SpectrumError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
@@ -16,45 +17,47 @@ from astropy.utils.exceptions import AstropyWarning
 from tfrecords_tools.spectrum import SpectrumError
 
 CARD_SIZE = 80
+_HIERARCH, _CONTINUE = "HIERARCH", "CONTINUE"
 
 
 @dataclass(frozen=True)
 class Header:
     """The cards of one header unit."""
 
-    cards: dict[str, str]
-    """Card by keyword, HIERARCH left out; the first of each, with its CONTINUEs."""
+    content: str
+    """Cards of 80 characters, without END."""
     _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
     """Of the cards parsed so far."""
 
-    @classmethod
-    def from_text(cls, text: str) -> Header:
+    @cached_property
+    def cards(self) -> dict[str, str]:
+        """Card by keyword, HIERARCH left out; the first of each, with its CONTINUEs."""
+        starts = range(0, len(self.content), CARD_SIZE)
+        cards: dict[str, str] = {}
+        for start in starts:
+            keyword = self.content[start : start + 8]
+            if keyword == _HIERARCH:
+                card = self.content[start + 9 : start + CARD_SIZE]
+                keyword = card.partition("=")[0]
+            if keyword != _CONTINUE and keyword.strip() not in cards:
+                cards[keyword.strip()] = self._card_at(start)
+        return cards
+
+    def has(self, keyword: str) -> bool:
         """
-        Index the cards of a header unit.
+        Tell whether there is a card.
 
         Parameters
         ----------
-        text : str
-            Cards of 80 characters, without END.
+        keyword : str
+            As for `get`.
 
         Returns
         -------
-        header : Header
-            No card is parsed yet.
+        answer : bool
+            Whatever its value.
         """
-        cards: dict[str, str] = {}
-        last = ""
-        for start in range(0, len(text), CARD_SIZE):
-            card = text[start : start + CARD_SIZE]
-            keyword = card[:8].rstrip()
-            if keyword == "CONTINUE" and last:
-                cards[last] += card
-                continue
-            if keyword == "HIERARCH":
-                keyword = card[9:].partition("=")[0].strip()
-            last = keyword if keyword not in cards else ""
-            cards.setdefault(keyword, card)
-        return cls(cards)
+        return self._find(keyword) is not None
 
     def get(self, keyword: str) -> object:
         """
@@ -71,7 +74,7 @@ class Header:
             bool, int, float, complex or str; None if absent, empty or malformed.
         """
         if keyword not in self._values:
-            card = self.cards.get(keyword)
+            card = self._find(keyword)
             self._values[keyword] = None if card is None else _parse(card)
         return self._values[keyword]
 
@@ -132,12 +135,43 @@ class Header:
         SpectrumError
             If the card is missing without default, malformed or negative.
         """
-        if default is not None and keyword not in self.cards:
+        if default is not None and not self.has(keyword):
             return default
         value = self.get(keyword)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise SpectrumError(f"header card {keyword} is missing or malformed")
         return value
+
+    @cached_property
+    def _short(self) -> dict[str, int]:
+        """Place of the first card of each keyword but the HIERARCH ones."""
+        text = self.content
+        places = [
+            start
+            for start in range(0, len(text), CARD_SIZE)
+            if not text.startswith(_HIERARCH, start)
+        ]
+        # The other way round, so that the first of equal keywords stays.
+        return {text[i : i + 8].strip(): i for i in reversed(places)}
+
+    def _find(self, keyword: str) -> str | None:
+        if keyword in self._short:
+            return self._card_at(self._short[keyword])
+        # Most cards are HIERARCH ones that nobody asks for: they are not indexed.
+        prefix = f"{_HIERARCH} {keyword}"
+        start = self.content.find(prefix)
+        while start >= 0:
+            after = self.content[start + len(prefix) : start + CARD_SIZE]
+            if start % CARD_SIZE == 0 and after.lstrip().startswith("="):
+                return self._card_at(start)
+            start = self.content.find(prefix, start + 1)
+        return None
+
+    def _card_at(self, start: int) -> str:
+        stop = start + CARD_SIZE
+        while self.content.startswith(_CONTINUE, stop):
+            stop += CARD_SIZE
+        return self.content[start:stop]
 
 
 def _parse(card: str) -> object:

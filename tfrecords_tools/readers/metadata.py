@@ -103,7 +103,7 @@ def _read_snr(file: FitsFile) -> float:
     header = file.primary.header
     for pattern in _ORDER_SNR:
         keywords = [pattern.format(order) for order in range(_MAX_ORDERS)]
-        orders = [header.number(k) for k in keywords if k in header.cards]
+        orders = [header.number(k) for k in keywords if header.has(k)]
         finite = [value for value in orders if math.isfinite(value)]
         if finite:
             return statistics.median(finite)

@@ -1,0 +1,173 @@
+"""
+Speed of `stellar-tf convert`, as ratios measured in one run on the same files.
+
+    python benchmarks/convert.py [--n-files 48] [--rounds 5]
+
+The files are simulated HARPS products of full size with all their header cards, read
+once before, so that the disk's cache is warm. Every round times, one after the other,
+
+- plain: what one would write without this project, a loop of astropy's open, the flux,
+  twelve keywords and `tf.io.TFRecordWriter`;
+- ceiling: reading the bytes, their SHA-256, and writing the bytes of the records;
+- ours: `convert` with one process, and with two.
+
+Printed are medians over the rounds, and the medians of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+KEYWORDS = (
+    *("OBJECT", "INSTRUME", "RA", "DEC", "MJD-OBS", "EXPTIME", "SNR", "SPECSYS"),
+    *("ESO DRS BERV", "ESO TEL AIRM START", "ESO OBS PROG ID", "DATE-OBS"),
+)
+MEMORY = (
+    "import resource, sys; from pathlib import Path;"
+    "from tfrecords_tools.config import ConvertConfig;"
+    "from tfrecords_tools.convert import convert;"
+    "from tfrecords_tools.grid import Grid;"
+    "convert([Path(sys.argv[1])], Path(sys.argv[2]), Grid(), ConvertConfig());"
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+)
+
+
+def simulate_files(folder: Path, n_files: int) -> None:
+    """Write simulated products and read them once."""
+    from stellar_tf.config import load_config
+    from stellar_tf.simulator.simulate import simulate
+
+    config = load_config("default", [f"simulate.n_stars={n_files}"])
+    simulate(folder, config.simulate, seed=0, overwrite=False)
+    (folder / "truth.ecsv").unlink()
+    for path in folder.glob("*.fits"):
+        path.read_bytes()
+
+
+def convert_plainly(folder: Path, out: Path) -> None:
+    """Do what one would write without this project."""
+    import numpy as np
+    import tensorflow as tf
+    from astropy.io import fits
+
+    with tf.io.TFRecordWriter(str(out)) as writer:
+        for path in sorted(folder.glob("*.fits")):
+            with fits.open(path) as hdus:
+                flux = hdus[1].data["FLUX"][0].astype(np.float32)
+                header = hdus[0].header
+                values = {key: str(header.get(key, "")).encode() for key in KEYWORDS}
+            values["flux"] = flux.tobytes()
+            feature = {
+                key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+                for key, value in values.items()
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+
+
+def reach_ceiling(folder: Path, out: Path) -> None:
+    """Do what no conversion can do without."""
+    with out.open("wb") as stream:
+        for path in sorted(folder.glob("*.fits")):
+            content = path.read_bytes()
+            hashlib.sha256(content).digest()
+            stream.write(content[: 4 * 312_501 + 1_000])
+
+
+def convert_ours(folder: Path, out: Path, n_workers: int) -> None:
+    """Convert with this project."""
+    from tfrecords_tools.config import ConvertConfig
+    from tfrecords_tools.convert import convert
+    from tfrecords_tools.grid import Grid
+
+    # Shards small enough for both workers to have some.
+    config = ConvertConfig(shard_mib=8.0)
+    summary = convert([folder], out, Grid(), config, n_workers=n_workers)
+    if summary.n_rejected:
+        raise SystemExit(f"{summary.n_rejected} files were rejected")
+
+
+def time_rounds(files: Path, work: Path, n_rounds: int) -> dict[str, list[float]]:
+    """Time every way, round by round [s]."""
+    ways: dict[str, Callable[[Path], None]] = {
+        "plain": lambda out: convert_plainly(files, out),
+        "ceiling": lambda out: reach_ceiling(files, out),
+        "ours": lambda out: convert_ours(files, out, 1),
+        "ours, 2 workers": lambda out: convert_ours(files, out, 2),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for i in range(-1, n_rounds):  # the first round loads what is loaded once
+        for name, way in ways.items():
+            out = work / f"{name} {i}"
+            started = time.perf_counter()
+            way(out)
+            if i >= 0:
+                seconds[name].append(time.perf_counter() - started)
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
+    return seconds
+
+
+def measure_memory(files: Path, work: Path, n_files: int) -> float:
+    """Peak of a process that converts links to so many files [MiB]."""
+    links = work / f"links {n_files}"
+    links.mkdir()
+    originals = sorted(files.glob("*.fits"))
+    for i in range(n_files):
+        os.link(originals[i % len(originals)], links / f"ADP.{i}.fits")
+    out = work / "of links"
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(links), str(out)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    shutil.rmtree(out)
+    return float(done.stdout)
+
+
+def ratio(a: list[float], b: list[float]) -> str:
+    """Format the median and the extremes of the rounds' ratios."""
+    ratios = [x / y for x, y in zip(a, b, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--n-files", type=int, default=48)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--memory", action="store_true", help="also with 200 and with 5,000 files"
+    )
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        files, work = Path(name, "fits"), Path(name, "work")
+        work.mkdir()
+        simulate_files(files, args.n_files)
+        seconds = time_rounds(files, work, args.rounds)
+        for way, times in seconds.items():
+            rate = args.n_files / statistics.median(times)
+            print(f"{way:16} {rate:7.1f} files/s")
+        plain, ceiling, one, two = seconds.values()
+        print("(a) ours over plain, one core    ", ratio(plain, one))
+        print("(b) ours over the ceiling        ", ratio(ceiling, one))
+        print("(c) two workers over one         ", ratio(one, two))
+        if args.memory:
+            for n_files in (200, 5_000):
+                peak = measure_memory(files, work, n_files)
+                print(f"peak memory with {n_files:5} files: {peak:.0f} MiB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"(the benchmark itself, TensorFlow included: {peak:.0f} MiB)")
+
+
+if __name__ == "__main__":
+    main()

@@ -47,6 +47,7 @@ def manifest(tmp_path):
             "test": SplitInfo(n_spectra=0, stars=()),
         },
         shards=(shard(0, 2), shard(1, 0), shard(2, 3)),
+        files={"plan.csv": "cd" * 32},
     )
     manifest.write()
     return manifest
@@ -57,6 +58,8 @@ def test_a_manifest_is_read_as_it_was_written(manifest, tmp_path):
     content = (tmp_path / "manifest.json").read_bytes()
     assert read_manifest(tmp_path).sha256 == hashlib.sha256(content).hexdigest()
     assert "folder" not in json.loads(content)
+    checksum = (tmp_path / "manifest.sha256").read_text()
+    assert checksum == f"{manifest.sha256}  manifest.json\n"
 
 
 def test_a_data_set_may_be_moved(manifest, tmp_path):

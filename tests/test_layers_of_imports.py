@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # A module may import from earlier rows, and from its own row if it is a package.
 LAYERS = (
     ("tfrecords_tools.config", "tfrecords_tools.errors"),
-    ("tfrecords_tools.spectrum",),
+    ("tfrecords_tools.spectrum", "tfrecords_tools.inputs"),
     ("tfrecords_tools.grid",),
     ("tfrecords_tools.readers", "tfrecords_tools.star", "tfrecords_tools.progress"),
     ("tfrecords_tools.catalog", "tfrecords_tools.prepare"),

@@ -13,7 +13,7 @@ from astropy.table import Table
 from stellar_tf.cli.main import run_command
 from stellar_tf.tables import read_table
 from tests.conftest import REAL_DATA
-from tfrecords_tools.convert import discover
+from tfrecords_tools.inputs import discover
 from tfrecords_tools.manifest import Manifest, read_manifest
 from tfrecords_tools.tfrecord import read_records
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +13,7 @@ from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.engine import Engine, local_engine
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.inputs import discover
 from tfrecords_tools.journal import Journal, describe_request
 from tfrecords_tools.manifest import (
     CHECKSUM_NAME,
@@ -22,7 +22,6 @@ from tfrecords_tools.manifest import (
     Manifest,
     SplitInfo,
     hash_file,
-    read_manifest,
 )
 from tfrecords_tools.plan import (
     PlannedSpectrum,
@@ -36,7 +35,6 @@ from tfrecords_tools.plan import (
     write_rejects,
     write_unlabelled,
 )
-from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.schema import SPECTRUM_NAMES, RecordSchema
 from tfrecords_tools.shards import (
@@ -47,20 +45,6 @@ from tfrecords_tools.shards import (
 )
 from tfrecords_tools.split import SPLITS, Split
 from tfrecords_tools.tfds import write_tfds_metadata
-
-__all__ = [
-    "ConversionSummary",
-    "ConvertError",
-    "Manifest",
-    "OutputExistsError",
-    "PreparedSpectrum",
-    "convert",
-    "discover",
-    "prepare_spectrum",
-    "read_manifest",
-]
-
-_ENDINGS = (".fits", ".fits.gz")
 
 
 class ConvertError(UserError):
@@ -86,40 +70,6 @@ class ConversionSummary(NamedTuple):
     """Records whose rows in the label table differ, so that none was used."""
     labels_left_out: tuple[str, ...]
     """Columns of the label table that every record has of its own."""
-
-
-def discover(inputs: Sequence[Path]) -> list[Path]:
-    """
-    List the files to convert.
-
-    Parameters
-    ----------
-    inputs : sequence of Path
-        Folders, searched with all below them for ``*.fits`` and ``*.fits.gz``, and
-        files, taken whatever their name.
-
-    Returns
-    -------
-    files : list of Path
-        Sorted, each once.
-
-    Raises
-    ------
-    ConvertError
-        If an input does not exist, or there is no file at all.
-    """
-    files: set[Path] = set()
-    for path in inputs:
-        if path.is_dir():
-            files.update(_walk(path))
-        elif path.exists():
-            files.add(path)
-        else:
-            raise ConvertError(f"{path}: does not exist")
-    if not files:
-        listed = ", ".join(str(path) for path in inputs)
-        raise ConvertError(f"no FITS files (*.fits, *.fits.gz) in: {listed}")
-    return sorted(files)
 
 
 def convert(
@@ -163,10 +113,9 @@ def convert(
     Raises
     ------
     ConvertError
-        If an input is missing, the output exists and may not be replaced, or the
-        disk is full.
+        If the output exists and may not be replaced, or the disk is full.
     InputError
-        If an input vanishes on the way.
+        If an input is missing, or vanishes on the way.
     JournalError
         If another conversion to the same output is under way or unfinished.
     LabelError
@@ -322,14 +271,6 @@ def _one_line_for_disks(folder: Path) -> Iterator[None]:
             f"{error.filename or folder}: {error.strerror}; mend that, and the same "
             f"command continues"
         ) from None
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    # os.walk does not follow links to folders, so it ends.
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if name.lower().endswith(_ENDINGS):
-                yield Path(parent, name)
 
 
 def _check_output(out: Path, overwrite: bool) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from tfrecords_tools.catalog import Labels
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.inputs import InputError
 from tfrecords_tools.manifest import ShardInfo
 from tfrecords_tools.plan import PlannedSpectrum, Reject, ShardPlan
 from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
@@ -22,10 +22,6 @@ INDEX_FOLDER = "index"
 _MIB = 2**20
 _OVERHEAD = 2048
 """Bytes of a record beside its flux, roughly."""
-
-
-class InputError(UserError):
-    """An input has vanished; the message names it."""
 
 
 class WrittenShard(NamedTuple):

@@ -12,8 +12,8 @@ from stellar_tf.cli.options import (
     EXIT_REJECTS,
     add_config_options,
     add_overwrite_option,
+    at_least,
     existing_path,
-    positive_number,
     read_config,
 )
 
@@ -37,7 +37,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=positive_number,
+        type=at_least(1),
         default=1,
         metavar="N",
         help="processes; the records do not depend on it; default: 1",

@@ -42,7 +42,7 @@ def _run(args: argparse.Namespace) -> int:
     from stellar_tf import encoding
     from stellar_tf.run import Run
     from stellar_tf.tables import check_table_path, write_table
-    from tfrecords_tools.convert import discover
+    from tfrecords_tools.inputs import discover
 
     run = Run(args.run_folder)
     out = args.out or run.latents_path

@@ -11,8 +11,8 @@ from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
+    at_least,
     existing_path,
-    positive_number,
     read_config,
 )
 
@@ -38,7 +38,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--devices",
-        type=positive_number,
+        type=at_least(1),
         metavar="N",
         help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,49 +101,26 @@ def existing_path(text: str) -> Path:
     return path
 
 
-def natural_number(text: str) -> int:
+def at_least(minimum: int) -> Callable[[str], int]:
     """
-    Convert an argument to a number that counts or seeds.
+    Make the converter of an argument that counts.
 
     Parameters
     ----------
-    text : str
-        The argument.
+    minimum : int
+        The smallest number allowed, 0 or more.
 
     Returns
     -------
-    number : int
-        Zero or more.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is anything else.
+    convert : callable
+        From str to int; raises `argparse.ArgumentTypeError` for anything else.
     """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be 0, 1, 2, ..., got {text}")
-    return int(text)
 
+    def convert(text: str) -> int:
+        if not text.isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(
+                f"must be {minimum}, {minimum + 1}, {minimum + 2}, ..., got {text}"
+            )
+        return int(text)
 
-def positive_number(text: str) -> int:
-    """
-    Convert an argument to a number of things that are needed.
-
-    Parameters
-    ----------
-    text : str
-        The argument.
-
-    Returns
-    -------
-    number : int
-        One or more.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is anything else.
-    """
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be 1, 2, 3, ..., got {text}")
-    return int(text)
+    return convert

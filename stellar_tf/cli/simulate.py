@@ -10,7 +10,7 @@ from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
-    natural_number,
+    at_least,
     read_config,
 )
 
@@ -21,7 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--visits", type=int, metavar="V", help="exposures of each")
     parser.add_argument(
         "--seed",
-        type=natural_number,
+        type=at_least(0),
         default=0,
         metavar="S",
         help="another seed, another survey; default: 0",

@@ -9,8 +9,8 @@ from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_FAILED,
     EXIT_OK,
+    at_least,
     existing_path,
-    positive_number,
 )
 
 
@@ -25,7 +25,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=positive_number,
+        type=at_least(1),
         default=1,
         metavar="N",
         help="processes; default: 1",

@@ -9,7 +9,8 @@ from astropy.io import fits
 from stellar_tf.encoding import SpectraError, encode_files, encode_records, is_records
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table, write_table
-from tfrecords_tools.convert import convert, discover
+from tfrecords_tools.convert import convert
+from tfrecords_tools.inputs import discover
 from tfrecords_tools.manifest import read_manifest
 
 

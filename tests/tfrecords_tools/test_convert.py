@@ -21,13 +21,12 @@ from tfrecords_tools.convert import (
     ConvertError,
     OutputExistsError,
     convert,
-    discover,
-    prepare_spectrum,
-    read_manifest,
 )
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.journal import Journal, JournalError, describe_request
+from tfrecords_tools.manifest import read_manifest
+from tfrecords_tools.prepare import prepare_spectrum
 from tfrecords_tools.tfrecord import read_records
 
 FRACTIONS = SplitFractions(train=0.5, validation=0.3, test=0.2)
@@ -291,28 +290,6 @@ def test_workers_write_the_same_bytes(inputs, tmp_path):
         if path.is_file():
             other = tmp_path / "2" / path.relative_to(tmp_path / "1")
             assert path.read_bytes() == other.read_bytes()
-
-
-def test_inputs_are_found_once_and_sorted(inputs, tmp_path):
-    extra = inputs / "UPPER.FITS.GZ"
-    extra.write_bytes(b"")
-    (inputs / "loop").symlink_to(inputs)
-    odd = tmp_path / "odd.name"
-    odd.write_bytes(b"")
-    files = discover([inputs, inputs / "visit0", extra, odd])
-    assert len(files) == 2 * N_STARS + 2
-    assert files == sorted(files)
-    assert {odd, extra} <= set(files)
-
-
-def test_missing_and_empty_inputs(tmp_path):
-    with pytest.raises(ConvertError, match="none: does not exist"):
-        discover([tmp_path / "none"])
-    with pytest.raises(ConvertError, match=r"no FITS files .* in: .*"):
-        discover([tmp_path])
-    with pytest.raises(ConvertError, match="no FITS files"):
-        convert([tmp_path], tmp_path / "records", GRID, CONFIG)
-    assert not (tmp_path / "records").exists()
 
 
 def test_all_real_files_are_converted(real_data, tmp_path):

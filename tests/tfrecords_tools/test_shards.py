@@ -9,10 +9,10 @@ from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
 from tfrecords_tools.catalog import read_labels
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.inputs import InputError
 from tfrecords_tools.plan import merge_scans, plan_shards, scan_file
 from tfrecords_tools.schema import RecordSchema
 from tfrecords_tools.shards import (
-    InputError,
     ShardSettings,
     records_per_shard,
     write_shard,

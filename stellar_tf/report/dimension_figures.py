@@ -34,7 +34,8 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
     Returns
     -------
     figure : plotly.graph_objects.Figure
-        Two panels over the dimensions, the most informative first.
+        Two panels over the dimensions, the most informative first, each with the label
+        that it tracks, if any.
     """
     table = result.verdict_table
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.05)
@@ -61,9 +62,14 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
     figure.update_yaxes(title_text="MAD of z_mean", row=2, col=1)
     order = [_name(d) for d in table["dimension"]]
     figure.update_xaxes(
-        type="category", categoryorder="array", categoryarray=order, showgrid=False
-    )
-    figure.update_xaxes(title_text="latent dimension", row=2, col=1)
+        type="category", categoryorder="array", categoryarray=order, showgrid=False,
+        tickmode="array", tickvals=order,
+        ticktext=[
+            f"{name}<br><b>{tracks}</b>" if tracks else name
+            for name, tracks in zip(order, table["tracks"], strict=True)
+        ],
+    )  # fmt: skip
+    figure.update_xaxes(title_text="latent dimension", title_standoff=24, row=2, col=1)
     apply_style(figure, 560)
     return figure
 

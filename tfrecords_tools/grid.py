@@ -103,7 +103,7 @@ class Grid(Section):
             )
         offset = wave[start:stop] - self.wave_min
         offset /= self.wave_step
-        offset -= np.arange(stop - start)  # in pixels of the grid
+        offset -= np.arange(stop - start, dtype=np.float64)  # in pixels of the grid
         low, high = float(offset.min()), float(offset.max())
         if high - low >= max_drift:
             return Placement(resample(wave, flux, self.edges), 0.0, True)

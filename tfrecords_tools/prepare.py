@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +99,5 @@ def correct_spectrum(spectrum: Spectrum, config: ConvertConfig) -> Spectrum:
     flux = mask_zero_runs(spectrum.flux, config.min_zero_run)
     if flux is not spectrum.flux:
         n_masked = int(np.isnan(flux).sum() - np.isnan(spectrum.flux).sum())
-        step = f"{n_masked} pixels of zeros masked"
-        spectrum = replace(spectrum, flux=flux, history=(*spectrum.history, step))
+        spectrum = spectrum.with_gaps(flux, n_masked)
     return to_air(to_barycentric(spectrum))

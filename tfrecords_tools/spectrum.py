@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -83,6 +84,28 @@ class Spectrum:
         _check_wave(self.wave, self.flux)
         _check_flux(self.flux)
 
+    def with_gaps(self, flux: NDArray[np.float32], n_masked: int) -> Spectrum:
+        """
+        Replace the flux by one with more bad pixels, without checking all again.
+
+        Parameters
+        ----------
+        flux : ndarray of float32
+            Shape (n,); it still has valid pixels that are not zero.
+        n_masked : int
+            How many more are bad.
+
+        Returns
+        -------
+        spectrum : Spectrum
+            Its history tells of them.
+        """
+        spectrum = copy.copy(self)
+        step = f"{n_masked} pixels of zeros masked"
+        object.__setattr__(spectrum, "flux", flux)
+        object.__setattr__(spectrum, "history", (*self.history, step))
+        return spectrum
+
 
 def as_flux(values: NDArray[np.generic]) -> NDArray[np.float32]:
     """
@@ -120,15 +143,14 @@ def mask_zero_runs(flux: NDArray[np.float32], min_zero_run: int) -> NDArray[np.f
     masked : ndarray of float32
         Shape (n,): the same array if there is no such run, else a copy with NaN.
     """
-    zero = np.zeros(flux.size + 2, dtype=np.int8)
-    zero[1:-1] = flux == 0.0
-    edges = np.flatnonzero(np.diff(zero)).reshape(-1, 2)  # (n_runs, start and stop)
-    gaps = edges[edges[:, 1] - edges[:, 0] >= min_zero_run]
-    if gaps.size == 0:
+    zeros = np.flatnonzero(flux == 0.0)
+    runs = np.split(zeros, np.flatnonzero(np.diff(zeros) > 1) + 1)
+    gaps = [run for run in runs if run.size >= min_zero_run]
+    if not gaps:
         return flux
     masked = flux.copy()
-    for start, stop in gaps:
-        masked[start:stop] = np.nan
+    for gap in gaps:
+        masked[gap] = np.nan
     return masked
 
 

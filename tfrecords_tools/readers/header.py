@@ -7,6 +7,7 @@ most of the time of converting it. Here astropy parses only the cards that are u
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,14 @@ from tfrecords_tools.spectrum import SpectrumError
 
 CARD_SIZE = 80
 _HIERARCH, _CONTINUE = "HIERARCH", "CONTINUE"
+# Nearly all cards; astropy needs 50 microseconds for one of these.
+_PLAIN_VALUE = re.compile(
+    r"(?:[A-Z0-9_-]{1,8} *|HIERARCH [A-Z0-9_ -]+?)= +"
+    r"(?:(?P<logical>[TF])|(?P<integer>[+-]?[0-9]{1,15})"
+    r"|(?P<real>[+-]?[0-9]+\.[0-9]*(?:E[+-]?[0-9]{1,2})?)"
+    r"|'(?P<text>[^'&]*)')"
+    r" *(?:/[ -~]*)?"
+)
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,19 @@ class Header:
 
 
 def _parse(card: str) -> object:
+    plain = _PLAIN_VALUE.fullmatch(card)
+    if plain is None:
+        return _parse_thoroughly(card)
+    if plain["text"] is not None:
+        return plain["text"].rstrip()
+    if plain["integer"] is not None:
+        return int(plain["integer"])
+    if plain["real"] is not None:
+        return float(plain["real"])
+    return plain["logical"] == "T"
+
+
+def _parse_thoroughly(card: str) -> object:
     try:
         with warnings.catch_warnings():
             # A card that breaks a rule of style can still have a value.

@@ -30,6 +30,7 @@ from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
 _BLOCK = 2880
 _MAX_HEADER_BLOCKS = 4000
+_BLOCKS_AT_ONCE = 32
 _MAX_BYTES = 2**30
 """No single spectrum is larger; this also bounds what a gzip file may expand to."""
 _STRUCTURE = re.compile(
@@ -234,22 +235,27 @@ def _open(path: Path, headers_only: bool) -> BinaryIO:
 
 def _read_header(stream: BinaryIO, is_primary: bool) -> str | None:
     """Return the cards before END, or None where the file has no further unit."""
-    blocks: list[str] = []
-    for _ in range(_MAX_HEADER_BLOCKS):
-        block = stream.read(_BLOCK).decode("latin-1")
-        if not blocks:
-            if not block and is_primary:
+    begin = stream.tell()
+    content = ""
+    for _ in range(_MAX_HEADER_BLOCKS // _BLOCKS_AT_ONCE):
+        more = stream.read(_BLOCK * _BLOCKS_AT_ONCE).decode("latin-1")
+        if not content:
+            if not more and is_primary:
                 raise SpectrumError("the file is empty")
-            if not block.startswith("SIMPLE  =" if is_primary else "XTENSION="):
+            if not more.startswith("SIMPLE  =" if is_primary else "XTENSION="):
                 if is_primary:
                     raise SpectrumError("not a FITS file")
                 return None
-        if len(block) < _BLOCK:
-            raise SpectrumError("truncated in a header")
-        blocks.append(block)
-        end = _find_end(block)
+        end = _find_end(more)
+        content += more
         if end is not None:
-            return "".join(blocks)[: end - _BLOCK]
+            end += len(content) - len(more)
+            size = (end // _BLOCK + 1) * _BLOCK
+            if size <= len(content):
+                stream.seek(begin + size)
+                return content[:end]
+        if len(more) < _BLOCK * _BLOCKS_AT_ONCE:
+            raise SpectrumError("truncated in a header")
     raise SpectrumError("a header has no END")
 
 

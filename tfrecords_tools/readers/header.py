@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
@@ -155,13 +156,13 @@ class Header:
     def _short(self) -> dict[str, int]:
         """Place of the first card of each keyword but the HIERARCH ones."""
         text = self.content
-        places = [
-            start
-            for start in range(0, len(text), CARD_SIZE)
-            if not text.startswith(_HIERARCH, start)
-        ]
+        whole = len(text) // CARD_SIZE * CARD_SIZE
+        letters = np.frombuffer(text[:whole].encode("latin-1"), np.uint8)
+        keywords = letters.reshape(-1, CARD_SIZE)[:, :8].copy().view("S8")[:, 0]
+        numbers = np.flatnonzero(keywords != _HIERARCH.encode())
         # The other way round, so that the first of equal keywords stays.
-        return {text[i : i + 8].strip(): i for i in reversed(places)}
+        places = [CARD_SIZE * int(number) for number in numbers[::-1]]
+        return {text[i : i + 8].strip(): i for i in places}
 
     def _find(self, keyword: str) -> str | None:
         if keyword in self._short:

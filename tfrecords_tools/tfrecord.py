@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -47,7 +48,10 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
         """Byte at which each record begins, and the size of the file so far."""
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
+        with self._stream:
+            self._stream.flush()
+            # What is noted as written must be there after a power cut, too.
+            os.fsync(self._stream.fileno())
 
     @property
     def sha256(self) -> str:

@@ -208,8 +208,10 @@ class _FluxParser:
     ) -> None:
         self._grid = manifest.grid
         self._kind = config.normalise
+        self._stored_dtype = tf.as_dtype(manifest.record_schema.flux_dtype)
         self._spec: dict[str, Any] = {
             "flux": tf.io.FixedLenFeature((), tf.string),
+            "flux_scale": tf.io.FixedLenFeature((), tf.float32),
             "median_flux": tf.io.FixedLenFeature((), tf.float32),
         }
         if with_metadata:
@@ -219,8 +221,12 @@ class _FluxParser:
 
     def __call__(self, records: tf.Tensor) -> dict[str, tf.Tensor]:
         features: dict[str, tf.Tensor] = tf.io.parse_example(records, self._spec)
-        flux = tf.io.decode_raw(features["flux"], tf.float32, little_endian=True)
+        flux = tf.io.decode_raw(
+            features["flux"], self._stored_dtype, little_endian=True
+        )
         flux = tf.ensure_shape(flux, (None, self._grid.n_pixels))
+        if self._stored_dtype != tf.float32:
+            flux = tf.cast(flux, tf.float32) * features["flux_scale"][:, tf.newaxis]
         features["flux"] = normalise_flux(
             flux, self._grid, self._kind, features["median_flux"]
         ).flux

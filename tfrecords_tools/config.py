@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
@@ -43,6 +45,8 @@ class ConvertConfig(Section):
     """This many exact zeros in a row are a gap between detectors, not data."""
     shard_mib: float = Field(default=128.0, gt=0.0)
     """Size a shard is planned for, in MiB."""
+    flux_dtype: Literal["float32", "float16"] = "float32"
+    """How records store the flux; float16 halves them and keeps 3.3 digits."""
     split: SplitFractions = SplitFractions()
     split_salt: str = "stellar-tf"
     """Changing it draws other splits."""

@@ -131,7 +131,8 @@ def convert(
     """
     files = discover(inputs)
     table, left_out = _read_labels(labels, config)
-    schema = RecordSchema.with_labels(grid.n_pixels, table.columns if table else ())
+    columns = table.columns if table else ()
+    schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
     settings = ShardSettings(grid, config, schema, table)
     request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
     journal = Journal(out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,16 @@ class Placement(NamedTuple):
 
 
 class Grid(Section):
-    """Equidistant air wavelengths in the barycentric frame."""
+    """Air wavelengths in the barycentric frame, equidistant or in equal ratios."""
 
     wave_min: float = Field(default=3785.0, gt=0.0)
     """First wavelength [Angstrom]."""
     wave_step: float = Field(default=0.01, gt=0.0)
-    """Distance of neighbouring pixels [Angstrom]."""
+    """Distance of neighbouring pixels; with spacing log, of the first two's centres
+    to first order: ``wave_min * dv / c`` for pixels of the velocity dv [Angstrom]."""
+    spacing: Literal["linear", "log"] = "linear"
+    """In equal steps, or in equal ratios: equal steps of velocity (FITS paper III,
+    eq. 5: wave_min is CRVAL1, wave_step CDELT1 of an axis AWAV-LOG)."""
     n_pixels: int = Field(default=312_501, ge=1)
     pad_to_multiple: int = Field(default=16_384, ge=1)
     """The network's input is padded with zeros up to a multiple of this."""
@@ -41,14 +45,12 @@ class Grid(Section):
     @property
     def wave(self) -> NDArray[np.float64]:
         """Wavelength of each pixel, shape (n_pixels,) [Angstrom]."""
-        index = np.arange(self.n_pixels, dtype=np.float64)
-        return self.wave_min + self.wave_step * index
+        return self._wave_at(np.arange(self.n_pixels, dtype=np.float64))
 
     @property
     def edges(self) -> NDArray[np.float64]:
         """Borders of the pixels, shape (n_pixels + 1,) [Angstrom]."""
-        index = np.arange(self.n_pixels + 1, dtype=np.float64)
-        return self.wave_min + self.wave_step * (index - 0.5)
+        return self._wave_at(np.arange(self.n_pixels + 1, dtype=np.float64) - 0.5)
 
     @property
     def padded_length(self) -> int:
@@ -95,15 +97,14 @@ class Grid(Section):
         SpectrumError
             If the file has no wavelength on the grid.
         """
-        ends = self.wave_min + self.wave_step * np.array([-0.5, self.n_pixels - 0.5])
+        ends = self._wave_at(np.array([-0.5, self.n_pixels - 0.5]))
         start, stop = np.searchsorted(wave, ends)
         if start == stop:
             raise SpectrumError(
                 f"no overlap with the grid: {wave[0]:.1f} to {wave[-1]:.1f} Angstrom"
             )
-        offset = wave[start:stop] - self.wave_min
-        offset /= self.wave_step
-        offset -= np.arange(stop - start, dtype=np.float64)  # in pixels of the grid
+        offset = self._position(wave[start:stop])
+        offset -= np.arange(stop - start, dtype=np.float64)
         low, high = float(offset.min()), float(offset.max())
         if high - low >= max_drift:
             return Placement(resample(wave, flux, self.edges), 0.0, True)
@@ -113,6 +114,21 @@ class Grid(Section):
         placed = np.full(self.n_pixels, np.nan, dtype=np.float32)
         placed[first : first + stop - start] = flux[start:stop]
         return Placement(placed, (low + high) / 2.0 - first, False)
+
+    def _wave_at(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Wavelengths of positions in pixels, 0 at the first one's centre."""
+        offset = self.wave_step * position
+        if self.spacing == "log":
+            return self.wave_min * np.exp(offset / self.wave_min)
+        return self.wave_min + offset
+
+    def _position(self, wave: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Invert `_wave_at`."""
+        if self.spacing == "log":
+            return np.log(wave / self.wave_min) * (self.wave_min / self.wave_step)
+        position = wave - self.wave_min
+        position /= self.wave_step
+        return position
 
 
 def resample(

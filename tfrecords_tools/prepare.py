@@ -20,6 +20,8 @@ from tfrecords_tools.spectrum import (
     to_barycentric,
 )
 
+_HALF_MAX = float(np.finfo(np.float16).max)
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedSpectrum:
@@ -28,6 +30,8 @@ class PreparedSpectrum:
     flux: NDArray[np.float32]
     """Shape (n_pixels,), NaN where there is no valid pixel [metadata.flux_unit]."""
     metadata: Metadata
+    flux_scale: float
+    """What the flux is divided by to be stored; 1 unless as float16."""
     median_flux: float
     """Over the valid pixels."""
     phase_error: float
@@ -71,12 +75,19 @@ def prepare_spectrum(path: Path, grid: Grid, config: ConvertConfig) -> PreparedS
             f"{config.min_median_flux:g}"
         )
     step = "resampled, conserving flux" if placement.resampled else "shifted"
+    flux, scale, history = placement.flux, 1.0, (*spectrum.history, step)
+    if config.flux_dtype == "float16":
+        scale = _half_precision_scale(valid, median)
+        flux, n_masked = _mask_beyond_half_precision(flux, scale)
+        if n_masked:
+            history = (*history, f"{n_masked} pixels beyond float16 masked")
     return PreparedSpectrum(
-        flux=placement.flux,
+        flux=flux,
         metadata=spectrum.metadata,
+        flux_scale=scale,
         median_flux=median,
         phase_error=placement.phase_error,
-        history=(*spectrum.history, step),
+        history=history,
     )
 
 
@@ -101,3 +112,17 @@ def correct_spectrum(spectrum: Spectrum, config: ConvertConfig) -> Spectrum:
         n_masked = int(np.isnan(flux).sum() - np.isnan(spectrum.flux).sum())
         spectrum = spectrum.with_gaps(flux, n_masked)
     return to_air(to_barycentric(spectrum))
+
+
+def _half_precision_scale(valid: NDArray[np.float32], median: float) -> float:
+    """Return the median or, where that is not positive, the median of the sizes."""
+    scales = (median, float(np.median(np.abs(valid))), float(np.abs(valid).max()), 1.0)
+    return next(scale for scale in scales if scale > 0.0)
+
+
+def _mask_beyond_half_precision(
+    flux: NDArray[np.float32], scale: float
+) -> tuple[NDArray[np.float32], int]:
+    """Mark what would become infinite as bad; return also how many pixels."""
+    beyond = np.abs(flux) > _HALF_MAX * scale
+    return np.where(beyond, np.float32(np.nan), flux), int(beyond.sum())

@@ -18,8 +18,7 @@ from tfrecords_tools.config import Section
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.example import ExampleError, decode_example, encode_example
 
-FLUX_DTYPE = np.dtype("<f4")
-"""Of the bytes in `flux`, whatever the machine."""
+FluxType = Literal["float32", "float16"]
 
 Value = float | str
 
@@ -33,7 +32,7 @@ class Feature(Section):
 
     name: str
     kind: Literal["flux", "string", "float"]
-    """Bytes of `FLUX_DTYPE`, one UTF-8 string, or one float32."""
+    """Bytes of `RecordSchema.flux_dtype`, one UTF-8 string, or one float32."""
     unit: str = ""
     description: str = ""
     is_label: bool = False
@@ -44,7 +43,7 @@ SPECTRUM_FEATURES: tuple[Feature, ...] = (
     Feature(
         name="flux",
         kind="flux",
-        description="Flux on the grid, little-endian float32; NaN is a bad pixel.",
+        description="Flux on the grid over flux_scale, little-endian; NaN is bad.",
     ),
     Feature(name="dp_id", kind="string", description="Identifier of the data product."),
     Feature(name="target", kind="string", description="Target as in the header."),
@@ -72,6 +71,11 @@ SPECTRUM_FEATURES: tuple[Feature, ...] = (
     Feature(name="specsys", kind="string", description="Frame of the wavelengths."),
     Feature(name="flux_unit", kind="string", description="Unit of the flux."),
     Feature(
+        name="flux_scale",
+        kind="float",
+        description="The stored flux is to be multiplied by this; 1 for float32.",
+    ),
+    Feature(
         name="median_flux", kind="float", description="Median flux of valid pixels."
     ),
     Feature(
@@ -95,10 +99,17 @@ class RecordSchema(Section):
 
     n_pixels: int = Field(ge=1)
     """Length of the flux."""
+    flux_dtype: FluxType = "float32"
+    """Of the stored flux."""
     features: tuple[Feature, ...] = SPECTRUM_FEATURES
 
     @classmethod
-    def with_labels(cls, n_pixels: int, columns: Iterable[LabelColumn]) -> RecordSchema:
+    def with_labels(
+        cls,
+        n_pixels: int,
+        columns: Iterable[LabelColumn],
+        flux_dtype: FluxType = "float32",
+    ) -> RecordSchema:
         """
         Extend the features of a spectrum by those of a label table.
 
@@ -108,6 +119,8 @@ class RecordSchema(Section):
             Length of the flux.
         columns : iterable of LabelColumn
             Each becomes a feature.
+        flux_dtype : {"float32", "float16"}
+            Of the stored flux.
 
         Returns
         -------
@@ -129,7 +142,11 @@ class RecordSchema(Section):
                 "labels must not be named as what every record has of its own, "
                 f"got {', '.join(clashes)}"
             )
-        return cls(n_pixels=n_pixels, features=SPECTRUM_FEATURES + labels)
+        return cls(
+            n_pixels=n_pixels,
+            flux_dtype=flux_dtype,
+            features=SPECTRUM_FEATURES + labels,
+        )
 
     @property
     def labels(self) -> tuple[Feature, ...]:
@@ -145,7 +162,8 @@ class RecordSchema(Section):
         flux : ndarray of float32
             Shape (n_pixels,).
         values : mapping of str to float or str
-            Every other feature by name; further keys are errors.
+            Every other feature by name; further keys are errors. The flux is stored
+            over ``values["flux_scale"]``.
 
         Returns
         -------
@@ -166,7 +184,7 @@ class RecordSchema(Section):
         if set(values) != expected:
             wrong = ", ".join(sorted(expected ^ set(values)))
             raise ValueError(f"values must be the schema's features, wrong: {wrong}")
-        content = np.ascontiguousarray(flux, FLUX_DTYPE).data.cast("B")
+        content = self.pack_flux(flux, float(values["flux_scale"]))
         return encode_example(
             (f.name, content if f.kind == "flux" else _to_wire(f, values[f.name]))
             for f in self.features
@@ -198,21 +216,70 @@ class RecordSchema(Section):
             wire = decode_example(record)
         except ExampleError as error:
             raise SchemaError(f"record is {error}") from None
-        flux = np.empty(0, FLUX_DTYPE)
+        content = memoryview(b"")
         values: dict[str, Value] = {}
         for feature in self.features:
             value = _from_wire(feature, wire.get(feature.name, []))
             if isinstance(value, memoryview):
-                flux = self._flux(value)
+                content = value
             else:
                 values[feature.name] = value
-        return flux, values
+        return self.unpack_flux(content, float(values["flux_scale"])), values
 
-    def _flux(self, content: memoryview) -> NDArray[np.float32]:
-        size = self.n_pixels * FLUX_DTYPE.itemsize
+    def pack_flux(self, flux: NDArray[np.float32], scale: float) -> memoryview:
+        """
+        Turn a flux into the bytes that are stored.
+
+        Parameters
+        ----------
+        flux : ndarray of float32
+            Shape (n_pixels,).
+        scale : float
+            What the stored flux is to be multiplied by.
+
+        Returns
+        -------
+        content : memoryview
+            Little-endian, whatever the machine.
+        """
+        scaled = flux if scale == 1.0 else flux / np.float32(scale)
+        return np.ascontiguousarray(scaled, self._stored_dtype).data.cast("B")
+
+    def unpack_flux(self, content: memoryview, scale: float) -> NDArray[np.float32]:
+        """
+        Undo `pack_flux`, but for the digits float16 does not have.
+
+        Parameters
+        ----------
+        content : memoryview
+            As stored.
+        scale : float
+            What the stored flux is to be multiplied by.
+
+        Returns
+        -------
+        flux : ndarray of float32
+            Shape (n_pixels,), read-only.
+
+        Raises
+        ------
+        SchemaError
+            If the bytes are too many or too few.
+        """
+        size = self.n_pixels * self._stored_dtype.itemsize
         if len(content) != size:
             raise SchemaError(f"flux must have {size} bytes, got {len(content)}")
-        return np.frombuffer(content, FLUX_DTYPE)
+        flux = np.frombuffer(content, self._stored_dtype)
+        if scale == 1.0:
+            flux = flux.astype(np.float32, copy=False)
+        else:
+            flux = flux * np.float32(scale)
+        flux.flags.writeable = False
+        return flux
+
+    @property
+    def _stored_dtype(self) -> np.dtype[np.floating]:
+        return np.dtype(self.flux_dtype).newbyteorder("<")
 
 
 def _to_wire(feature: Feature, value: Value) -> bytes | float:

@@ -14,7 +14,7 @@ from tfrecords_tools.inputs import InputError
 from tfrecords_tools.manifest import ShardInfo
 from tfrecords_tools.plan import PlannedSpectrum, Reject, ShardPlan
 from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum
-from tfrecords_tools.schema import FLUX_DTYPE, RecordSchema, Value
+from tfrecords_tools.schema import RecordSchema, Value
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 from tfrecords_tools.tfrecord import RecordWriter
 
@@ -61,7 +61,7 @@ def records_per_shard(grid: Grid, config: ConvertConfig) -> int:
     n_records : int
         At least 1.
     """
-    record = grid.n_pixels * FLUX_DTYPE.itemsize + _OVERHEAD
+    record = grid.n_pixels * np.dtype(config.flux_dtype).itemsize + _OVERHEAD
     return max(1, round(config.shard_mib * _MIB / record))
 
 
@@ -151,6 +151,7 @@ def record_values(
         **(labels.lookup(spectrum.dp_id, spectrum.star) if labels else {}),
         **vars(metadata),
         "star": spectrum.star,
+        "flux_scale": prepared.flux_scale,
         "median_flux": prepared.median_flux,
         "phase_error": prepared.phase_error,
         "history": "; ".join(prepared.history),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfrecords_tools.manifest import ShardInfo
-from tfrecords_tools.schema import FLUX_DTYPE, Feature, RecordSchema
+from tfrecords_tools.schema import Feature, RecordSchema
 from tfrecords_tools.split import SPLITS
 
 _NAME = "spec"
@@ -55,7 +55,7 @@ def write_tfds_metadata(
             if members
         ],
     }
-    features = {f.name: _describe(f, schema.n_pixels) for f in schema.features}
+    features = {f.name: _describe(f, schema) for f in schema.features}
     tree = {
         "pythonClassName": f"{_FEATURES}.features_dict.FeaturesDict",
         "featuresDict": {"features": features},
@@ -64,7 +64,7 @@ def write_tfds_metadata(
     _write_json(folder / "features.json", tree)
 
 
-def _describe(feature: Feature, n_pixels: int) -> dict[str, object]:
+def _describe(feature: Feature, schema: RecordSchema) -> dict[str, object]:
     description = feature.description
     if feature.unit:
         description = f"{description} [{feature.unit}]".strip()
@@ -75,8 +75,8 @@ def _describe(feature: Feature, n_pixels: int) -> dict[str, object]:
         kind = {"pythonClassName": f"{_FEATURES}.scalar.Scalar", "tensor": tensor}
     else:
         tensor = {
-            "shape": {"dimensions": [str(n_pixels)]},
-            "dtype": FLUX_DTYPE.name,
+            "shape": {"dimensions": [str(schema.n_pixels)]},
+            "dtype": schema.flux_dtype,
             "encoding": "bytes",
         }
         kind = {

@@ -185,10 +185,12 @@ def _compare_source(
     if source is None:
         return f"no source in {PLAN_NAME}"
     try:
-        fresh = prepare_spectrum(source, manifest.grid, manifest.config).flux
+        fresh = prepare_spectrum(source, manifest.grid, manifest.config)
     except SpectrumError as error:
         return f"source {source}: {error}"
-    same = np.array_equal(flux, fresh, equal_nan=True)
+    schema, scale = manifest.record_schema, fresh.flux_scale
+    stored = schema.unpack_flux(schema.pack_flux(fresh.flux, scale), scale)
+    same = np.array_equal(flux, stored, equal_nan=True)
     return "" if same else f"flux differs from its source {source}"
 
 

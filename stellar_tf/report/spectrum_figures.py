@@ -136,11 +136,8 @@ def _line(
     *,
     legend: bool = False,
 ) -> go.Scatter:
-    # The grid is even: two numbers instead of an axis per curve.
-    step = (wave[-1] - wave[0]) / max(wave.size - 1, 1)
     return go.Scatter(
-        x0=float(wave[0]),
-        dx=float(step),
+        **_axis(wave),
         y=np.asarray(values, np.float32),
         mode="lines",
         line={"color": colour, "width": 1.3},
@@ -149,6 +146,15 @@ def _line(
         showlegend=legend,
         hovertemplate="%{x:.2f} Å: %{y:.4f}<extra>" + name + "</extra>",
     )
+
+
+def _axis(wave: NDArray[np.floating]) -> dict[str, Any]:
+    """Return an even axis as two numbers, any other as it is."""
+    step = (wave[-1] - wave[0]) / max(wave.size - 1, 1)
+    even = wave[0] + step * np.arange(wave.size)
+    if np.abs(wave - even).max() < 0.01 * abs(step):
+        return {"x0": float(wave[0]), "dx": float(step)}
+    return {"x": wave}
 
 
 def _zoom(

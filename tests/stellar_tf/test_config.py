@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stellar_tf.config import SHIPPED, Config, ConfigError, load_config, write_config
+from tfrecords_tools.prepare import prepare_spectrum
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.yaml")))
@@ -23,6 +25,26 @@ def test_paper() -> None:
     assert (grid.pad_left, grid.pad_right, grid.padded_length) == (7589, 7590, 327_680)
     assert config.model.length_multiple == 2**14
     assert config.objective.final_kl_weight == 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "step"),
+    [
+        ("default", "eso_adp", "shifted"),
+        ("harpsn", "harpsn", "shifted"),
+        ("espresso", "espresso", "resampled, conserving flux"),
+        ("uves", "uves", "resampled, conserving flux"),
+    ],
+)
+def test_real_files_fill_the_grid_of_their_instrument(
+    real_data: Path, name: str, kind: str, step: str
+) -> None:
+    (path,) = (real_data / "real" / kind).iterdir()
+    config = load_config(name)
+    prepared = prepare_spectrum(path, config.grid, config.convert)
+    assert prepared.history[-1] == step
+    # What is missing is the gap between the detectors and flagged pixels.
+    assert np.isfinite(prepared.flux).mean() > 0.98
 
 
 def test_write_then_read(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from stellar_tf.dataset import (
     build_training_dataset,
     mean_spectrum,
 )
+from tfrecords_tools.convert import convert
 from tfrecords_tools.manifest import Manifest, read_manifest
 from tfrecords_tools.tfrecord import read_records
 
@@ -54,6 +55,19 @@ def test_evaluation_reads_every_record_once_in_order(
     found = np.concatenate([batch["dp_id"] for batch in seen])
     assert [dp_id.decode() for dp_id in found] == dp_ids
     assert {"target", "star", "snr", "berv", "teff", "rv"} <= set(seen[0])
+
+
+def test_float16_records_are_read_as_they_are_stored(
+    fits_folder: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    config = manifest.config.model_copy(update={"flux_dtype": "float16"})
+    convert([fits_folder], tmp_path / "half", manifest.grid, config)
+    half = read_manifest(tmp_path / "half")
+    batches = build_evaluation_dataset(half, "test", DatasetConfig(), batch_size=7)
+    flux = np.concatenate([batch["flux"] for batch in batches])
+    _, spectra = stored(manifest, "test")
+    np.testing.assert_allclose(flux, stored(half, "test")[1], rtol=1e-3)
+    np.testing.assert_allclose(flux, spectra, rtol=6e-4, atol=1e-6)
 
 
 def test_labels_are_those_of_the_truth(manifest: Manifest, fits_folder: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tfrecords_tools.grid import Grid, pixel_edges, resample
-from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT, SpectrumError
 
 GRID = Grid(wave_min=5000.0, wave_step=0.01, n_pixels=100, pad_to_multiple=64)
 
@@ -34,6 +34,41 @@ def test_pixels_edges_and_padding():
     np.testing.assert_allclose(grid.edges[:2], [3784.995, 3785.005])
     assert grid.padded_length == 327_680
     assert grid.pad_left + grid.n_pixels + grid.pad_right == grid.padded_length
+
+
+def test_log_spacing_is_even_in_velocity():
+    step = 3772.0 * 0.5 / SPEED_OF_LIGHT
+    grid = Grid(wave_min=3772.0, wave_step=step, n_pixels=442_868, spacing="log")
+    assert grid.wave[0] == 3772.0
+    velocity = SPEED_OF_LIGHT * np.diff(np.log(grid.wave))
+    np.testing.assert_allclose(velocity, 0.5, rtol=1e-9)
+    assert np.log(grid.edges[7] * grid.edges[8]) == pytest.approx(
+        2.0 * np.log(grid.wave[7]), abs=1e-12
+    )
+
+
+@given(st.integers(-90, 90), st.floats(-0.49, 0.49))
+def test_a_spectrum_in_steps_of_the_log_grid_is_shifted(first, phase):
+    grid = GRID.model_copy(update={"spacing": "log"})
+    wave = 5000.0 * np.exp(2e-6 * (first + phase + np.arange(200)))
+    flux = np.arange(200, dtype=np.float32)
+    placed = grid.place(wave, flux, 0.05)
+    assert not placed.resampled
+    assert placed.phase_error == pytest.approx(phase, abs=1e-6)
+    pixel = np.arange(100)
+    inside = (pixel >= first) & (pixel < first + 200)
+    np.testing.assert_array_equal(placed.flux[inside], flux[pixel[inside] - first])
+    assert np.isnan(placed.flux[~inside]).all()
+
+
+def test_an_even_spectrum_is_resampled_to_a_log_grid():
+    grid = Grid(wave_min=5000.0, wave_step=0.02, n_pixels=400, spacing="log")
+    wave = 4999.0 + 0.01 * np.arange(1000)
+    flux = np.random.default_rng(0).normal(100.0, 5.0, 1000).astype(np.float32)
+    placed = grid.place(wave, flux, 0.05)
+    expected = [integrate(wave, flux, *ends) for ends in pairwise(grid.edges)]
+    assert placed.resampled
+    np.testing.assert_allclose(placed.flux, expected, rtol=1e-6)
 
 
 @given(st.integers(-150, 150), st.integers(2, 300), st.floats(-0.49, 0.49))

@@ -74,6 +74,34 @@ def test_faint_spectra_are_noise_only_in_adu(tmp_path, unit, median, taken):
             prepare_spectrum(path, GRID, CONFIG)
 
 
+def test_float32_is_not_scaled(tmp_path):
+    prepared = prepare_spectrum(write_adp(tmp_path / "a.fits"), GRID, CONFIG)
+    assert prepared.flux_scale == 1.0
+
+
+def test_float16_is_scaled_by_the_median_and_masks_what_it_cannot_hold(tmp_path):
+    flux = FLUX.copy()
+    flux[200] = 7e4 * np.median(flux)
+    config = ConvertConfig(flux_dtype="float16")
+    prepared = prepare_spectrum(write_adp(tmp_path / "a.fits", flux=flux), GRID, config)
+    assert prepared.flux_scale == prepared.median_flux
+    assert np.flatnonzero(np.isnan(prepared.flux)).tolist() == [150]
+    assert prepared.history[-1] == "1 pixels beyond float16 masked"
+
+
+@pytest.mark.parametrize(
+    ("flux", "scale"),
+    [
+        (np.full(800, -3.0), 3.0),
+        (np.where(np.arange(800) < 100, 5.0, 0.0), 5.0),
+    ],
+)
+def test_float16_has_a_scale_without_a_positive_median(tmp_path, flux, scale):
+    path = write_adp(tmp_path / "a.fits", flux=flux.astype("f4"), flux_unit="")
+    config = ConvertConfig(flux_dtype="float16", min_zero_run=1000)
+    assert prepare_spectrum(path, GRID, config).flux_scale == scale
+
+
 def test_negative_flux_is_data(tmp_path):
     flux = FLUX.copy()
     flux[100:200] = -5.0

@@ -21,9 +21,12 @@ LABELS = (LabelColumn("teff", "float", "K"), LabelColumn("sptp", "string", ""))
 SCHEMA = RecordSchema.with_labels(5, LABELS)
 FLUX = np.array([1.0, np.nan, -3.0, 0.0, 5.5], dtype=np.float32)
 VALUES: dict[str, float | str] = {
-    f.name: f"the {f.name}" if f.kind == "string" else float(i)
-    for i, f in enumerate(SCHEMA.features)
-    if f.kind != "flux"
+    **{
+        f.name: f"the {f.name}" if f.kind == "string" else float(i)
+        for i, f in enumerate(SCHEMA.features)
+        if f.kind != "flux"
+    },
+    "flux_scale": 1.0,
 }
 
 
@@ -47,6 +50,21 @@ def test_flux_of_any_layout_is_stored_little_endian():
     for flux in (FLUX.astype(">f4"), np.repeat(FLUX, 2)[::2]):
         found, _ = SCHEMA.decode(SCHEMA.encode(flux, VALUES))
         np.testing.assert_array_equal(found, FLUX)
+
+
+@given(
+    hnp.arrays(np.float32, 5, elements=st.floats(-6e4, 6e4, width=32)),
+    st.floats(2.0**-60, 2.0**60, width=32),
+)
+def test_half_precision_keeps_eleven_bits_of_the_scaled_flux(relative, scale):
+    schema = SCHEMA.model_copy(update={"flux_dtype": "float16"})
+    flux = relative * np.float32(scale)
+    values = {**VALUES, "flux_scale": scale}
+    found, _ = schema.decode(schema.encode(flux, values))
+    # Half a unit in the last of 11 bits, or half the smallest number.
+    error = np.maximum(2.0**-11 * np.abs(flux), 2.0**-25 * scale) * (1.0 + 1e-6)
+    assert (np.abs(found - flux) <= error).all()
+    assert schema.encode(found, values) == schema.encode(flux, values)
 
 
 def test_floats_beyond_float32_become_infinite():

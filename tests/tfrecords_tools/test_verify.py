@@ -38,6 +38,17 @@ def whole(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_float16_is_compared_as_it_is_stored(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"flux_dtype": "float16"})
+    source = write_adp(tmp_path / "a.fits")
+    convert([source], tmp_path / "records", GRID, config)
+    assert problems(tmp_path / "records", deep=True) == {}
+    source.unlink()
+    write_adp(source, flux=1.002 * make_flux())  # which float16 tells apart
+    (what,) = problems(tmp_path / "records", deep=True).values()
+    assert "flux differs from its source" in what
+
+
 @pytest.fixture
 def records(whole: Path, tmp_path: Path) -> Path:
     """A copy to be damaged."""

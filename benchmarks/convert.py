@@ -102,11 +102,13 @@ def convert_ours(folder: Path, out: Path, n_workers: int) -> None:
     """Convert with this project."""
     from tfrecords_tools.config import ConvertConfig
     from tfrecords_tools.convert import convert
+    from tfrecords_tools.engine import local_engine
     from tfrecords_tools.grid import Grid
 
     # Shards small enough for both workers to have some.
     config = ConvertConfig(shard_mib=8.0)
-    summary = convert([folder], out, Grid(), config, n_workers=n_workers)
+    engine = local_engine(n_workers)
+    summary = convert([folder], out, Grid(), config, engine=engine)
     if summary.n_rejected:
         raise SystemExit(f"{summary.n_rejected} files were rejected")
 

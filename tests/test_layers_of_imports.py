@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 # A module may import from earlier rows, and from its own row if it is a package.
 LAYERS = (
-    ("tfrecords_tools.config", "tfrecords_tools.errors"),
+    ("tfrecords_tools.config", "tfrecords_tools.errors", "tfrecords_tools.durable"),
     ("tfrecords_tools.spectrum", "tfrecords_tools.inputs"),
     ("tfrecords_tools.grid",),
     ("tfrecords_tools.readers", "tfrecords_tools.star", "tfrecords_tools.progress"),
@@ -23,7 +23,7 @@ LAYERS = (
     ("tfrecords_tools.manifest", "tfrecords_tools.plan"),
     ("tfrecords_tools.tfds",),
     ("tfrecords_tools.shards", "tfrecords_tools.engine"),
-    ("tfrecords_tools.journal",),
+    ("tfrecords_tools.journal", "tfrecords_tools.beam_engine"),
     ("tfrecords_tools.convert", "tfrecords_tools.verify", "tfrecords_tools.salvage"),
     ("stellar_tf",),
     ("stellar_tf.simulator.config",),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tfrecords_tools.catalog import Labels, read_labels
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import PARTIAL_SUFFIX
 from tfrecords_tools.engine import Engine, local_engine
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
@@ -79,7 +80,7 @@ def convert(
     config: ConvertConfig,
     labels: Path | None = None,
     *,
-    n_workers: int = 1,
+    engine: AbstractContextManager[Engine] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> ConversionSummary:
@@ -98,8 +99,8 @@ def convert(
         What is taken, and how it is laid out.
     labels : Path, optional
         Table of labels, see `catalog.read_labels`.
-    n_workers : int, default 1
-        Processes; the bytes do not depend on it.
+    engine : context manager of Engine, optional
+        What does the work, by default this process; the bytes do not depend on it.
     overwrite : bool
         Whether to replace a data set that is there.
     progress : bool
@@ -140,10 +141,10 @@ def convert(
     if not journal.knows(request):
         _check_output(out, overwrite)
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
-        with local_engine(n_workers) as engine:
-            scan = _scan(files, config, journal, engine, progress)
+        with engine or local_engine(1) as workers:
+            scan = _scan(files, config, journal, workers, progress)
             plans = plan_shards(scan.spectra, records_per_shard(grid, config))
-            shards = _write_shards(plans, out, settings, journal, engine, progress)
+            shards = _write_shards(plans, out, settings, journal, workers, progress)
         if not journal.is_in_place():
             labels_file = "" if labels is None else str(labels)
             _complete(journal.staging, scan, plans, shards, settings, labels_file)
@@ -234,7 +235,7 @@ def _complete(
         write_unlabelled(_taken(plans, shards), settings.labels, folder)
     infos = tuple(shard.info for shard in shards)
     write_tfds_metadata(folder, settings.schema, infos)
-    for path in folder.rglob("*.partial"):  # of a process that was killed
+    for path in folder.rglob(f"*{PARTIAL_SUFFIX}"):  # of a process that was killed
         path.unlink()
     for name in (MANIFEST_NAME, CHECKSUM_NAME):  # likewise
         (folder / name).unlink(missing_ok=True)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
+
+from tfrecords_tools.errors import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _CHUNKS_PER_WORKER = 32
 """Few enough to keep messages rare, enough to keep all workers busy to the end."""
+
+
+class EngineError(UserError):
+    """The work ended for a reason that is not in the work; the message tells it."""
 
 
 class Engine(Protocol):
@@ -52,9 +59,15 @@ class _Workers:
 
     def map(
         self, function: Callable[[Task], Result], tasks: Sequence[Task]
-    ) -> Iterable[Result]:
+    ) -> Iterator[Result]:
         chunk = max(1, len(tasks) // (self._n_workers * _CHUNKS_PER_WORKER))
-        return self._pool.map(function, tasks, chunksize=chunk)
+        try:
+            yield from self._pool.map(function, tasks, chunksize=chunk)
+        except BrokenProcessPool:
+            raise EngineError(
+                "a worker was killed, perhaps for want of memory; the same command "
+                "continues, with fewer --workers if need be"
+            ) from None
 
 
 @contextmanager

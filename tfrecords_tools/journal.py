@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import write_durably
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.manifest import ShardInfo, hash_file
@@ -252,25 +252,6 @@ def describe_request(
         "labels_sha256": None if labels is None else hash_file(labels),
         "overwrite": overwrite,
     }
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """
-    Write a file such that a kill or a power cut leaves all of it or nothing.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it is replaced if it exists.
-    content : bytes
-        All of it.
-    """
-    partial = path.with_name(f"{path.name}.part")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
 
 
 def _to_rejects(rows: list[list[str]]) -> list[Reject]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from tfrecords_tools.catalog import Labels
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import partial_path, write_durably
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.inputs import InputError
 from tfrecords_tools.manifest import ShardInfo
@@ -93,7 +95,7 @@ def write_shard(
         If a file cannot be read any more: nothing says that it is bad.
     """
     path = folder / plan.file
-    partial = path.with_name(f"{path.name}.partial")
+    partial = partial_path(path)
     dp_ids: list[str] = []
     rejects: list[Reject] = []
     with RecordWriter(partial) as writer:
@@ -114,7 +116,7 @@ def write_shard(
             writer.write(settings.schema.encode(prepared.flux, values))
             dp_ids.append(spectrum.dp_id)
     write_index(writer.offsets, folder, plan.file)
-    partial.rename(path)
+    partial.replace(path)
     info = ShardInfo(
         file=plan.file,
         split=plan.split,
@@ -173,4 +175,6 @@ def write_index(offsets: list[int], folder: Path, shard: str) -> None:
     """
     index = folder / INDEX_FOLDER
     index.mkdir(exist_ok=True)
-    np.save(index / f"{shard}.npy", np.array(offsets, dtype=np.uint64))
+    content = io.BytesIO()
+    np.save(content, np.array(offsets, dtype=np.uint64))
+    write_durably(index / f"{shard}.npy", content.getvalue())

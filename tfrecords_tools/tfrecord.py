@@ -38,20 +38,28 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
     Parameters
     ----------
     path : Path
-        The file; it is replaced if it exists.
+        The file; it is replaced if it exists, and removed if an error ends the
+        context.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._stream = path.open("wb")
         self._hash = hashlib.sha256()
         self.offsets = [0]
         """Byte at which each record begins, and the size of the file so far."""
 
-    def __exit__(self, *_: object) -> None:
-        with self._stream:
-            self._stream.flush()
-            # What is noted as written must be there after a power cut, too.
-            os.fsync(self._stream.fileno())
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            with self._stream:
+                self._stream.flush()
+                # What is noted as written must be there after a power cut, too.
+                os.fsync(self._stream.fileno())
+        except OSError:
+            self._path.unlink()
+            raise
+        if kind is not None:
+            self._path.unlink()
 
     @property
     def sha256(self) -> str:

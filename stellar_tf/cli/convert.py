@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
@@ -16,6 +18,10 @@ from stellar_tf.cli.options import (
     existing_path,
     read_config,
 )
+from tfrecords_tools.errors import UserError
+
+if TYPE_CHECKING:
+    from tfrecords_tools.engine import Engine
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +42,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="table of known parameters, with a column dp_id or target",
     )
     parser.add_argument(
+        "--engine",
+        choices=["local", "beam"],
+        default="local",
+        help="processes here, or Apache Beam, which takes the arguments after -- ; the "
+        "records do not depend on it; default: local",
+    )
+    parser.add_argument(
         "--workers",
         type=at_least(1),
-        default=1,
         metavar="N",
-        help="processes; the records do not depend on it; default: 1",
+        help="processes of the local engine; default: 1",
     )
     add_config_options(parser)
     add_overwrite_option(parser)
@@ -56,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
         config.grid,
         config.convert,
         labels=args.labels,
-        n_workers=args.workers,
+        engine=_choose_engine(args),
         overwrite=args.overwrite,
     )
     counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())
@@ -79,6 +91,21 @@ def _run(args: argparse.Namespace) -> int:
     return EXIT_REJECTS if summary.n_rejected else EXIT_OK
 
 
+def _choose_engine(args: argparse.Namespace) -> AbstractContextManager[Engine]:
+    if args.engine == "local":
+        if args.after_dashes:
+            raise UserError("arguments after -- go to Beam: give --engine beam, too")
+        from tfrecords_tools.engine import local_engine
+
+        return local_engine(args.workers or 1)
+    if args.workers is not None:
+        raise UserError("--workers is for --engine local; Beam has options after --")
+    from tfrecords_tools.beam_engine import beam_engine
+
+    scratch = args.out.with_name(f".{args.out.name}.beam")
+    return beam_engine(args.after_dashes, scratch)
+
+
 COMMAND = Command(
     "convert",
     "put FITS spectra on one grid and write them as TFRecords",
@@ -86,4 +113,5 @@ COMMAND = Command(
     _run,
     description="Exit status: 0 if every file was taken, 3 if some were rejected, "
     "1 if all were.",
+    takes_arguments_after_dashes=True,
 )

@@ -62,8 +62,32 @@ def build_parser() -> argparse.ArgumentParser:
             description=command.description or command.help,
         )
         command.add_options(subparser)
-        subparser.set_defaults(run=command.run)
+        subparser.set_defaults(definition=command)
     return parser
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """
+    Parse the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The command's name and its arguments.
+
+    Returns
+    -------
+    args : argparse.Namespace
+        With the `Command` as ``definition``, and what follows ``--`` as
+        ``after_dashes`` for a command that passes it on.
+    """
+    parser, argv = build_parser(), list(argv)
+    end = argv.index("--") if "--" in argv else len(argv)
+    args = parser.parse_args(argv[:end])
+    args.after_dashes = argv[end + 1 :]
+    if args.after_dashes and not args.definition.takes_arguments_after_dashes:
+        parser.error(f"{args.command} takes no arguments after --")
+    return args
 
 
 def run_command(argv: Sequence[str]) -> int:
@@ -80,7 +104,7 @@ def run_command(argv: Sequence[str]) -> int:
     status : int
         Exit status: 0 on success.
     """
-    return _run(build_parser().parse_args(list(argv)))
+    return _run(parse_arguments(argv))
 
 
 def run() -> None:
@@ -88,12 +112,12 @@ def run() -> None:
     # TensorFlow reports on the machine's devices at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.WARNING)
-    app.run(_run, flags_parser=lambda argv: build_parser().parse_args(argv[1:]))
+    app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
 
 
 def _run(args: argparse.Namespace) -> int:
     try:
-        status: int = args.run(args)
+        status: int = args.definition.run(args)
     except UserError as error:
         print(f"stellar-tf {args.command}: {error}", file=sys.stderr)
         return EXIT_USER_ERROR

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from tfrecords_tools.convert import (
     OutputExistsError,
     convert,
 )
+from tfrecords_tools.engine import EngineError, local_engine
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.journal import Journal, JournalError, describe_request
@@ -283,7 +286,8 @@ def test_one_process_at_a_time(inputs, tmp_path):
 def test_workers_write_the_same_bytes(inputs, tmp_path):
     write_image(inputs / "zero.fits", np.zeros(800, dtype=np.float32))
     summaries = [
-        convert([inputs], tmp_path / f"{n}", GRID, CONFIG, n_workers=n) for n in (1, 2)
+        convert([inputs], tmp_path / f"{n}", GRID, CONFIG, engine=local_engine(n))
+        for n in (1, 2)
     ]
     assert summaries[0] == summaries[1]
     for path in (tmp_path / "1").rglob("*"):
@@ -322,3 +326,15 @@ def test_all_real_files_are_converted(real_data, tmp_path):
 def test_wave_covers_the_grid():
     assert WAVE[0] < GRID.wave[0]
     assert WAVE[-1] > GRID.wave[-1]
+
+
+def test_a_killed_worker_is_told_in_one_line():
+    with (
+        pytest.raises(EngineError, match="a worker was killed"),
+        local_engine(2) as engine,
+    ):
+        list(engine.map(kill_oneself, [1, 2]))
+
+
+def kill_oneself(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

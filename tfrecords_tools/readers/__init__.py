@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tfrecords_tools.readers import eso_adp, espresso_s1d, harps_s1d, image
+from tfrecords_tools.readers import (
+    eso_adp,
+    espresso_s1d,
+    harps_s1d,
+    image,
+    with_specutils,
+)
 from tfrecords_tools.readers.columns import read_columns
 from tfrecords_tools.readers.fits_file import FitsFile, Hdu
 from tfrecords_tools.readers.metadata import Identity, read_identity
@@ -48,7 +54,7 @@ def read_spectrum(path: Path) -> Spectrum:
             hdu = find(file)
             if hdu is not None:
                 return read(file, hdu)
-        raise SpectrumError(_absence(file))
+        return _read_as_anything(file)
 
 
 def scan_spectrum(path: Path) -> Identity:
@@ -72,6 +78,20 @@ def scan_spectrum(path: Path) -> Identity:
     """
     with FitsFile(path, headers_only=True) as file:
         return read_identity(file)
+
+
+def _read_as_anything(file: FitsFile) -> Spectrum:
+    absence = _absence(file)
+    if not with_specutils.is_installed() or not any(h.data_size for h in file.hdus):
+        raise SpectrumError(absence)
+    file.check_sizes()
+    try:
+        spectrum = with_specutils.read_with_specutils(file)
+    except SpectrumError as error:
+        raise SpectrumError(f"{absence} ({error})") from None
+    if spectrum is None:
+        raise SpectrumError(absence)
+    return spectrum
 
 
 def _absence(file: FitsFile) -> str:

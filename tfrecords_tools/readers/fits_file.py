@@ -121,6 +121,23 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         """All units, in the order of the file."""
         return (self.primary, *self._units)
 
+    def check_sizes(self) -> None:
+        """
+        Check that all data are there and of a size a spectrum can have.
+
+        Raises
+        ------
+        SpectrumError
+            If not.
+        """
+        for hdu in self.hdus:
+            self._check_size(hdu)
+        *_, last = self.hdus
+        self._stream.seek(0, io.SEEK_END)
+        missing = last.data_start + last.data_size - self._stream.tell()
+        if missing > 0:
+            raise SpectrumError(f"truncated: {missing} bytes of data are missing")
+
     def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:
         """
         Decode a binary table.
@@ -170,9 +187,12 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         kind = fits.PrimaryHDU if hdu.is_primary else fits.ImageHDU
         return np.asarray(_decode(hdu, data, kind))
 
-    def _read_data(self, hdu: Hdu) -> bytes:
+    def _check_size(self, hdu: Hdu) -> None:
         if hdu.data_size > _MAX_BYTES:
             raise SpectrumError(f"a data unit of {hdu.data_size} bytes is no spectrum")
+
+    def _read_data(self, hdu: Hdu) -> bytes:
+        self._check_size(hdu)
         try:
             self._stream.seek(hdu.data_start)
             data = self._stream.read(hdu.data_size)

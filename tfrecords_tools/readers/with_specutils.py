@@ -1,0 +1,101 @@
+"""Files that no reader here knows, by those of specutils, if that is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tfrecords_tools.readers.fits_file import FitsFile
+from tfrecords_tools.readers.metadata import read_metadata
+from tfrecords_tools.spectrum import Medium, Spectrum, SpectrumError, as_flux
+
+# Surveys whose wavelengths are in vacuum, by the names of specutils' formats.
+_IN_VACUUM = ("SDSS", "APOGEE", "MaNGA", "JWST", "HST", "MUSCLES", "Subaru")
+
+
+def is_installed() -> bool:
+    """
+    Tell whether there is specutils.
+
+    Returns
+    -------
+    answer : bool
+        It is not imported for this, which takes seconds.
+    """
+    return importlib.util.find_spec("specutils") is not None
+
+
+def read_with_specutils(file: FitsFile) -> Spectrum | None:
+    """
+    Read a file in a format that specutils knows.
+
+    Parameters
+    ----------
+    file : FitsFile
+        Its units must be of sane sizes, for specutils reads them all.
+
+    Returns
+    -------
+    spectrum : Spectrum or None
+        None if specutils does not know the file, or more than one format fits it.
+
+    Raises
+    ------
+    SpectrumError
+        If specutils cannot read a file it knows, or it holds not one spectrum.
+
+    Notes
+    -----
+    Masked pixels are NaN. Axes of frequency or energy become wavelengths. Those of the
+    surveys listed here are in vacuum, any others are taken for air. The frame is that
+    of SPECSYS, else UNKNOWN.
+    """
+    from specutils.io.registers import identify_spectrum_format
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of units, headers and styles
+        try:
+            name = identify_spectrum_format(str(file.path))
+        except Exception:  # an identifier may fail in any way at a strange file
+            return None
+        if not isinstance(name, str):
+            return None
+        try:
+            return _convert(_load(file, name), name, file)
+        except SpectrumError:
+            raise
+        except Exception as error:  # and so may a loader
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise SpectrumError(f"specutils, as {name}: {reason}") from None
+
+
+def _load(file: FitsFile, name: str) -> Any:
+    import specutils
+
+    return specutils.Spectrum.read(str(file.path), format=name)
+
+
+def _convert(loaded: Any, name: str, file: FitsFile) -> Spectrum:
+    import astropy.units as u
+
+    if loaded.flux.ndim != 1:
+        shape = " x ".join(str(n) for n in loaded.flux.shape)
+        raise SpectrumError(f"specutils, as {name}: {shape} values, not one spectrum")
+    wave = loaded.spectral_axis.to_value(u.AA, equivalencies=u.spectral())
+    flux = as_flux(loaded.flux.value)
+    if loaded.mask is not None:
+        flux[np.asarray(loaded.mask, bool)] = np.nan
+    if wave[0] > wave[-1]:  # by frequency
+        wave, flux = wave[::-1], flux[::-1]
+    medium: Medium = "vacuum" if name.startswith(_IN_VACUUM) else "air"
+    assumed = () if medium == "vacuum" else ("air assumed",)
+    return Spectrum(
+        wave=np.ascontiguousarray(wave, np.float64),
+        flux=np.ascontiguousarray(flux),
+        metadata=read_metadata(file, str(loaded.flux.unit)),
+        medium=medium,
+        history=(f"specutils, as {name}", *assumed),
+    )

@@ -39,6 +39,8 @@ class ConvertConfig(Section):
 
     min_median_flux: float = Field(default=50.0, ge=0.0)
     """Spectra in ADU with a smaller median flux are noise only and are rejected."""
+    verify_checksums: bool = True
+    """Reject files that do not fit their CHECKSUM: damaged, or edited without it."""
     max_drift: float = Field(default=0.05, gt=0.0)
     """Pixels: a file whose step drifts less than this over the grid is only shifted."""
     min_zero_run: int = Field(default=100, ge=1)

@@ -191,7 +191,7 @@ def _scan(
         for item in engine.map(partial(scan_file, config=config), files):
             scanned.append(item)
             advance(1, isinstance(item, Reject))
-    scan = merge_scans(scanned)
+    scan = merge_scans(scanned, config)
     journal.write_scan(scan)
     return scan
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.catalog import Labels
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.readers import scan_spectrum
+from tfrecords_tools.readers import read_spectrum, scan_spectrum
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS, Split, order_key, split_of
 from tfrecords_tools.star import star_name
@@ -18,6 +21,7 @@ from tfrecords_tools.star import star_name
 PLAN_NAME = "plan.csv"
 REJECTS_NAME = "rejects.csv"
 UNLABELLED_NAME = "unlabelled.csv"
+_URI = "file://"
 _PLAN_FIELDS = (
     *("split", "shard", "dp_id", "target", "star"),
     *("ra", "dec", "mjd", "path"),
@@ -109,30 +113,58 @@ def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
     )
 
 
-def merge_scans(scanned: Iterable[PlannedSpectrum | Reject]) -> Scan:
+def merge_scans(
+    scanned: Iterable[PlannedSpectrum | Reject], config: ConvertConfig
+) -> Scan:
     """
     Take each product once.
 
     Parameters
     ----------
     scanned : iterable of PlannedSpectrum or Reject
-        From `scan_file`; of those with the same dp_id the first is taken.
+        From `scan_file`; of those with the same dp_id the first that can be read is
+        taken, since another may be a download that broke off.
+    config : ConvertConfig
+        Whether checksums count.
 
     Returns
     -------
     scan : Scan
         Each file is in one of its lists.
     """
-    taken: dict[str, PlannedSpectrum] = {}
+    copies: dict[str, list[PlannedSpectrum]] = {}
     rejects: list[Reject] = []
     for item in scanned:
         if isinstance(item, Reject):
             rejects.append(item)
-            continue
-        first = taken.setdefault(item.dp_id, item)
-        if first is not item:
-            rejects.append(Reject(item.path, f"duplicate of {printable(first.path)}"))
-    return Scan(list(taken.values()), rejects)
+        else:
+            copies.setdefault(item.dp_id, []).append(item)
+    spectra = []
+    for members in copies.values():
+        taken = _choose_copy(members, config)
+        spectra.append(taken)
+        rejects += [_duplicate(m, taken) for m in members if m is not taken]
+    return Scan(spectra, rejects)
+
+
+def _choose_copy(
+    members: Sequence[PlannedSpectrum], config: ConvertConfig
+) -> PlannedSpectrum:
+    if len(members) > 1:
+        for member in members:
+            with suppress(SpectrumError):
+                read_spectrum(member.path, config.verify_checksums)
+                return member
+    return members[0]
+
+
+def _duplicate(copy: PlannedSpectrum, taken: PlannedSpectrum) -> Reject:
+    try:
+        same = filecmp.cmp(copy.path, taken.path, shallow=False)
+    except OSError:
+        same = False
+    reason = f"duplicate of {printable(taken.path)}"
+    return Reject(copy.path, reason if same else f"{reason}, with other content")
 
 
 def plan_shards(
@@ -243,6 +275,43 @@ def printable(path: Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
+def path_to_text(path: Path) -> str:
+    """
+    Write a path such that `path_from_text` gives it back.
+
+    Parameters
+    ----------
+    path : Path
+        Any path.
+
+    Returns
+    -------
+    text : str
+        The path or, where its bytes are not UTF-8, a file URI.
+    """
+    is_text = os.fsencode(path) == str(path).encode(errors="replace")
+    return str(path) if is_text else path.absolute().as_uri()
+
+
+def path_from_text(text: str) -> Path:
+    """
+    Undo `path_to_text`.
+
+    Parameters
+    ----------
+    text : str
+        As in plan.csv.
+
+    Returns
+    -------
+    path : Path
+        The path.
+    """
+    if text.startswith(_URI):  # str(Path) has no two slashes
+        return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))))
+    return Path(text)
+
+
 def _write_csv(
     path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
@@ -250,4 +319,4 @@ def _write_csv(
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(fields)
         for row in rows:
-            writer.writerow(printable(v) if isinstance(v, Path) else v for v in row)
+            writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)

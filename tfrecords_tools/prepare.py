@@ -63,7 +63,8 @@ def prepare_spectrum(path: Path, grid: Grid, config: ConvertConfig) -> PreparedS
     SpectrumError
         If the file is not taken; the message is the reason, without the path.
     """
-    spectrum = correct_spectrum(read_spectrum(path), config)
+    read = read_spectrum(path, config.verify_checksums)
+    spectrum = correct_spectrum(read, config)
     placement = grid.place(spectrum.wave, spectrum.flux, config.max_drift)
     valid = placement.flux[np.isfinite(placement.flux)]
     if not valid.any():

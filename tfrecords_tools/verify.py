@@ -24,7 +24,7 @@ from tfrecords_tools.manifest import (
     hash_file,
     read_manifest,
 )
-from tfrecords_tools.plan import PLAN_NAME
+from tfrecords_tools.plan import PLAN_NAME, path_from_text
 from tfrecords_tools.prepare import prepare_spectrum
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.schema import SchemaError
@@ -260,7 +260,7 @@ def _read_plan(manifest: Manifest) -> list[dict[str, str]]:
 
 def _read_sources(manifest: Manifest) -> dict[str, Path]:
     return {
-        row["dp_id"]: Path(row["path"])
+        row["dp_id"]: path_from_text(row["path"])
         for row in _read_plan(manifest)
         if row.get("dp_id") and row.get("path")
     }

@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.tfrecords_tools.fits_files import CARDS, write_adp
+from tests.tfrecords_tools.fits_files import CARDS, make_flux, write_adp
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.plan import (
     PlannedSpectrum,
     Reject,
     merge_scans,
+    path_from_text,
+    path_to_text,
     plan_shards,
-    printable,
     scan_file,
     write_plan,
     write_rejects,
@@ -37,7 +41,7 @@ def test_scan_names_and_splits_the_stars(tmp_path):
         for i, name in enumerate(names)
     ]
     config = CONFIG.model_copy(update={"aliases": {"Ganymede": "HD 1"}})
-    scan = merge_scans(scan_file(path, config) for path in paths)
+    scan = merge_scans((scan_file(path, config) for path in paths), config)
     assert [s.star for s in scan.spectra] == ["HD128621", "HD128621", "HD1", "? 3"]
     assert [s.target for s in scan.spectra] == names
     for spectrum in scan.spectra:
@@ -52,7 +56,7 @@ def test_scan_takes_a_product_once_and_refuses_what_is_no_fits(tmp_path):
     bad = tmp_path / "bad.fits"
     bad.write_text("no")
     paths = [tmp_path / "a" / "x.fits", bad, tmp_path / "b" / "x.fits"]
-    scan = merge_scans(scan_file(path, CONFIG) for path in paths)
+    scan = merge_scans((scan_file(path, CONFIG) for path in paths), CONFIG)
     assert [s.path for s in scan.spectra] == paths[:1]
     assert scan.rejects == [
         Reject(bad, "not a FITS file"),
@@ -109,6 +113,32 @@ def test_plan_and_rejects_are_tables(tmp_path):
     assert rows == [
         ["path", "reason"],
         ["a", "1st"],
-        [printable(odd), "second, really"],
+        [path_to_text(odd), "second, really"],
     ]
-    assert printable(odd).endswith("\\xff")
+    assert path_from_text(rows[2][0]) == odd.absolute()
+
+
+@given(st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b))
+def test_any_path_is_found_again_by_its_text(name):
+    path = Path("/folder") / os.fsdecode(name)
+    text = path_to_text(path)
+    assert path_from_text(text) == path
+    text.encode()
+
+
+def test_the_copy_that_can_be_read_is_taken(tmp_path):
+    paths = [tmp_path / name / "ADP.1.fits" for name in "abcd"]
+    for path in paths:
+        path.parent.mkdir()
+    whole = write_adp(paths[1]).read_bytes()
+    paths[0].write_bytes(whole[:-4000])  # a download that broke off
+    paths[2].write_bytes(whole)
+    write_adp(paths[3], flux=make_flux(seed=5))
+    scan = merge_scans((scan_file(path, CONFIG) for path in paths), CONFIG)
+    assert [spectrum.path for spectrum in scan.spectra] == [paths[1]]
+    same = f"duplicate of {paths[1]}"
+    assert sorted(scan.rejects) == [
+        Reject(paths[0], f"{same}, with other content"),
+        Reject(paths[2], same),
+        Reject(paths[3], f"{same}, with other content"),
+    ]

@@ -32,7 +32,7 @@ def plan(tmp_path):
         path = tmp_path / f"ADP.{i}.fits"
         cards = {**CARDS, "OBJECT": f"HD {i}"}
         paths.append(write_adp(path, flux=flux, cards=cards))
-    scan = merge_scans(scan_file(path, CONFIG) for path in paths)
+    scan = merge_scans((scan_file(path, CONFIG) for path in paths), CONFIG)
     (plan,) = plan_shards(scan.spectra, 10)
     return plan
 

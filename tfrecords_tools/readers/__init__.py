@@ -29,7 +29,7 @@ _FORMS: tuple[tuple[_Find, _Read], ...] = (
 )
 
 
-def read_spectrum(path: Path) -> Spectrum:
+def read_spectrum(path: Path, verify_checksums: bool = True) -> Spectrum:
     """
     Read a spectrum, of whichever form the file's content has.
 
@@ -37,6 +37,8 @@ def read_spectrum(path: Path) -> Spectrum:
     ----------
     path : Path
         A FITS file, plain or gzipped.
+    verify_checksums : bool, default True
+        Whether to refuse a file that does not fit its CHECKSUM.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def read_spectrum(path: Path) -> Spectrum:
         If the file cannot be read or holds no valid spectrum; the message is the
         reason, without the path.
     """
-    with FitsFile(path) as file:
+    with FitsFile(path, verify_checksums=verify_checksums) as file:
         for find, read in _FORMS:
             hdu = find(file)
             if hdu is not None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import math
 import re
+import stat
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -31,13 +32,15 @@ from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 _BLOCK = 2880
 _MAX_HEADER_BLOCKS = 4000
 _BLOCKS_AT_ONCE = 32
-_MAX_BYTES = 2**30
+_MAX_BYTES = 2**27
 """No single spectrum is larger; this also bounds what a gzip file may expand to."""
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|BSCALE|BZERO|BLANK"
     r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL)\d+"
 )
 _END = "END     "
+_EXTENSION = b"XTENSION="
+_ALL_ONES = 0xFFFF_FFFF
 _DECODE_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError),
     fits.VerifyError,
@@ -50,6 +53,8 @@ class Hdu:
 
     header: Header
     is_primary: bool
+    start: int
+    """Byte of the unzipped file at which the header begins."""
     data_start: int
     """Byte of the unzipped file at which the data begin."""
 
@@ -93,6 +98,10 @@ class FitsFile(AbstractContextManager["FitsFile"]):
     headers_only : bool
         Whether only headers will be read: a gzipped file is then unzipped only as
         far as needed, and its checksum is not verified.
+    verify_checksums : bool
+        Whether units that are read must fit their CHECKSUM, where they have both that
+        and a DATASUM (FITS standard 4.0, appendix J). The primary unit always is, if
+        it has no data.
 
     Raises
     ------
@@ -100,8 +109,11 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         If the file cannot be read, is empty or is not FITS.
     """
 
-    def __init__(self, path: Path, headers_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, headers_only: bool = False, verify_checksums: bool = False
+    ) -> None:
         self.path = path
+        self._verify_checksums = verify_checksums
         try:
             self._stream = _open(path, headers_only)
         except (OSError, EOFError, zlib.error) as error:
@@ -123,18 +135,18 @@ class FitsFile(AbstractContextManager["FitsFile"]):
 
     def check_sizes(self) -> None:
         """
-        Check that all data are there and of a size a spectrum can have.
+        Check that all data are there and, together, of a size a spectrum can have.
 
         Raises
         ------
         SpectrumError
             If not.
         """
-        for hdu in self.hdus:
-            self._check_size(hdu)
         *_, last = self.hdus
-        self._stream.seek(0, io.SEEK_END)
-        missing = last.data_start + last.data_size - self._stream.tell()
+        end = last.data_start + last.data_size
+        if end > _MAX_BYTES:
+            raise SpectrumError(f"a file of {end} bytes is no spectrum")
+        missing = end - self._stream.seek(0, io.SEEK_END)
         if missing > 0:
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
 
@@ -187,21 +199,29 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         kind = fits.PrimaryHDU if hdu.is_primary else fits.ImageHDU
         return np.asarray(_decode(hdu, data, kind))
 
-    def _check_size(self, hdu: Hdu) -> None:
+    def _read_data(self, hdu: Hdu) -> memoryview:
         if hdu.data_size > _MAX_BYTES:
             raise SpectrumError(f"a data unit of {hdu.data_size} bytes is no spectrum")
-
-    def _read_data(self, hdu: Hdu) -> bytes:
-        self._check_size(hdu)
         try:
-            self._stream.seek(hdu.data_start)
-            data = self._stream.read(hdu.data_size)
+            content = self._read_unit(hdu)
         except OSError as error:
             raise _describe(error) from None
+        begin = hdu.data_start - hdu.start
+        data = memoryview(content)[begin : begin + hdu.data_size]
         if len(data) < hdu.data_size:
             missing = hdu.data_size - len(data)
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
+        if self._verify_checksums:
+            _check_sum(hdu, content)
+        following = self._stream.read(len(_EXTENSION))
+        if following != _EXTENSION and following.strip(b"\0"):
+            raise SpectrumError("malformed: the data do not end where the header says")
         return data
+
+    def _read_unit(self, hdu: Hdu) -> bytes:
+        self._stream.seek(hdu.start)
+        padded = -(-hdu.data_size // _BLOCK) * _BLOCK
+        return self._stream.read(hdu.data_start - hdu.start + padded)
 
     def _iterate(self) -> Iterator[Hdu]:
         position, is_primary = 0, True
@@ -215,7 +235,11 @@ class FitsFile(AbstractContextManager["FitsFile"]):
                 return
             # Without padding, END and what follows it are not part of the cards.
             start = self._stream.tell()
-            hdu = Hdu(Header(text), is_primary, start)
+            hdu = Hdu(Header(text), is_primary, position, start)
+            if is_primary and hdu.header.get("SIMPLE") is not True:
+                raise SpectrumError("not a FITS file by its own card SIMPLE")
+            if self._verify_checksums and is_primary and hdu.data_size == 0:
+                _check_sum(hdu, self._read_unit(hdu))
             yield hdu
             if hdu.data_size > _MAX_BYTES:
                 return  # such a size is a broken card, or no spectrum
@@ -223,7 +247,9 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             is_primary = False
 
 
-def _decode(hdu: Hdu, data: bytes, kind: Any) -> fits.FITS_rec | NDArray[np.generic]:
+def _decode(
+    hdu: Hdu, data: memoryview, kind: Any
+) -> fits.FITS_rec | NDArray[np.generic]:
     # Astropy expects whole blocks.
     content = b"".join([_structure(hdu.header), data, bytes(-len(data) % _BLOCK)])
     try:
@@ -239,6 +265,9 @@ def _decode(hdu: Hdu, data: bytes, kind: Any) -> fits.FITS_rec | NDArray[np.gene
 
 
 def _open(path: Path, headers_only: bool) -> BinaryIO:
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has its own error
+        raise SpectrumError("is a device or a pipe, not a file")
     with path.open("rb") as stream:
         is_gzip = stream.read(2) == b"\x1f\x8b"
     if not is_gzip:
@@ -262,7 +291,7 @@ def _read_header(stream: BinaryIO, is_primary: bool) -> str | None:
         if not content:
             if not more and is_primary:
                 raise SpectrumError("the file is empty")
-            if not more.startswith("SIMPLE  =" if is_primary else "XTENSION="):
+            if not more.startswith("SIMPLE  =" if is_primary else _EXTENSION.decode()):
                 if is_primary:
                     raise SpectrumError("not a FITS file")
                 return None
@@ -277,6 +306,23 @@ def _read_header(stream: BinaryIO, is_primary: bool) -> str | None:
         if len(more) < _BLOCK * _BLOCKS_AT_ONCE:
             raise SpectrumError("truncated in a header")
     raise SpectrumError("a header has no END")
+
+
+def _check_sum(hdu: Hdu, unit: bytes) -> None:
+    """Check that the 32-bit words of a unit add up to -0 in ones' complement."""
+    # Pipelines of HARPS write a DATASUM alone, and not that of their data.
+    if not (hdu.header.has("CHECKSUM") and hdu.header.has("DATASUM")):
+        return
+    if len(unit) % 4:  # without its padding
+        unit += bytes(-len(unit) % 4)
+    total = int(np.frombuffer(unit, ">u4").sum(dtype=np.uint64))
+    while total >> 32:
+        total = (total & _ALL_ONES) + (total >> 32)
+    if total != _ALL_ONES:
+        raise SpectrumError(
+            "does not fit its CHECKSUM: damaged, or edited since (such files are taken "
+            "with --set convert.verify_checksums=false)"
+        )
 
 
 def _structure(header: Header) -> bytes:

@@ -50,7 +50,7 @@ class PlainTable(NamedTuple):
         return self.columns[index]
 
 
-def read_plain_table(header: Header, data: bytes) -> PlainTable | None:
+def read_plain_table(header: Header, data: bytes | memoryview) -> PlainTable | None:
     """
     Decode a binary table, if its layout is plain.
 
@@ -86,7 +86,9 @@ def read_plain_table(header: Header, data: bytes) -> PlainTable | None:
     return PlainTable(tuple(columns)) if offset == width else None
 
 
-def read_plain_image(header: Header, data: bytes) -> NDArray[np.generic] | None:
+def read_plain_image(
+    header: Header, data: bytes | memoryview
+) -> NDArray[np.generic] | None:
     """
     Decode an image, if its layout is plain.
 

@@ -71,16 +71,14 @@ def test_frequencies_become_wavelengths(tmp_path: Path) -> None:
 
 def test_what_specutils_reads_wrongly_is_refused(tmp_path: Path) -> None:
     path = write_sdss(tmp_path / "a.fits", loglam=np.full(N, np.nan, np.float32))
-    with pytest.raises(SpectrumError, match="no flux: .*specutils, as SDSS-III/IV"):
+    with pytest.raises(SpectrumError, match=r"no flux: .*specutils, as SDSS-III/IV"):
         read_spectrum(path)
 
 
 def test_a_truncated_file_is_not_given_to_specutils(tmp_path: Path) -> None:
     path = write_sdss(tmp_path / "a.fits")
     path.write_bytes(path.read_bytes()[:-2880])
-    with pytest.raises(
-        SpectrumError, match=r"truncated: \d+ bytes of data are missing"
-    ):
+    with pytest.raises(SpectrumError, match=r"truncated: \d+ bytes of data"):
         read_spectrum(path)
 
 

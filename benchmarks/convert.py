@@ -10,7 +10,8 @@ times, one after the other,
 - plain: what one would write without this project, a loop of astropy's open, the flux,
   twelve keywords and `tf.io.TFRecordWriter`;
 - ceiling: reading the bytes, their SHA-256, and writing the bytes of the records;
-- ours: `convert` with one process; and, on ten times as many files, with one and two.
+- ours: `convert` with one process; and, on forty times as many files, with one and two;
+- what the second core adds: the ceiling in one process and, shared out, in two.
 
 Printed are medians over the rounds, and the medians of the rounds' ratios.
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -34,7 +36,7 @@ KEYWORDS = (
     *("ESO DRS BERV", "ESO TEL AIRM START", "ESO OBS PROG ID", "DATE-OBS"),
 )
 N_ORIGINALS = 24
-N_MANY = 10
+N_MANY = 40
 MEMORY = """
 import sys
 from pathlib import Path
@@ -98,6 +100,20 @@ def reach_ceiling(folder: Path, out: Path) -> None:
             stream.write(content[: 4 * 312_501 + 1_000])
 
 
+def reach_ceilings(folders: list[Path], out: Path) -> None:
+    """Reach it in one process for each folder."""
+    out.mkdir()
+    context = multiprocessing.get_context("fork")
+    processes = [
+        context.Process(target=reach_ceiling, args=(folder, out / folder.name))
+        for folder in folders
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+
 def convert_ours(folder: Path, out: Path, n_workers: int) -> None:
     """Convert with this project."""
     from tfrecords_tools.config import ConvertConfig
@@ -105,10 +121,8 @@ def convert_ours(folder: Path, out: Path, n_workers: int) -> None:
     from tfrecords_tools.engine import local_engine
     from tfrecords_tools.grid import Grid
 
-    # Shards small enough for both workers to have some.
-    config = ConvertConfig(shard_mib=8.0)
     engine = local_engine(n_workers)
-    summary = convert([folder], out, Grid(), config, engine=engine)
+    summary = convert([folder], out, Grid(), ConvertConfig(), engine=engine)
     if summary.n_rejected:
         raise SystemExit(f"{summary.n_rejected} files were rejected")
 
@@ -159,7 +173,11 @@ def main() -> None:
         work.mkdir()
         simulate_files(originals, N_ORIGINALS)
         files = link_files(originals, Path(name, "some"), args.n_files)
-        many = link_files(originals, Path(name, "many"), N_MANY * args.n_files)
+        n_many = N_MANY * args.n_files
+        many = link_files(originals, Path(name, "many"), n_many)
+        halves = [
+            link_files(originals, Path(name, f"half {i}"), n_many // 2) for i in (0, 1)
+        ]
         ways: dict[str, Callable[[Path], None]] = {
             "plain": lambda out: convert_plainly(files, out),
             "ceiling": lambda out: reach_ceiling(files, out),
@@ -167,16 +185,20 @@ def main() -> None:
             # Workers take a second to start: more files, as in an archive.
             "ours, many": lambda out: convert_ours(many, out, 1),
             "2 workers, many": lambda out: convert_ours(many, out, 2),
+            # What this machine's second core adds.
+            "ceiling, many": lambda out: reach_ceiling(many, out),
+            "2 ceilings, many": lambda out: reach_ceilings(halves, out),
         }
         time_rounds({name: ways[name] for name in ("plain", "ours")}, work, 1)
         seconds = time_rounds(ways, work, args.rounds)
         for way, times in seconds.items():
             n_files = args.n_files * (N_MANY if "many" in way else 1)
             print(f"{way:16} {n_files / statistics.median(times):7.1f} files/s")
-        plain, ceiling, ours, one, two = seconds.values()
+        plain, ceiling, ours, one, two, one_ceiling, two_ceilings = seconds.values()
         print("(a) ours over plain, one core    ", ratio(plain, ours))
         print("(b) ours over the ceiling        ", ratio(ceiling, ours))
         print("(c) two workers over one         ", ratio(one, two))
+        print("    two ceilings over one         ", ratio(one_ceiling, two_ceilings))
         if args.memory:
             for n_files in (200, 5_000):
                 linked = link_files(originals, Path(name, f"{n_files}"), n_files)

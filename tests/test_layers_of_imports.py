@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 # A module may import from earlier rows, and from its own row if it is a package.
 LAYERS = (
     ("tfrecords_tools.config", "tfrecords_tools.errors", "tfrecords_tools.durable"),
-    ("tfrecords_tools.spectrum", "tfrecords_tools.inputs"),
+    ("tfrecords_tools.spectrum", "tfrecords_tools.inputs", "tfrecords_tools.labels"),
     ("tfrecords_tools.grid",),
     ("tfrecords_tools.readers", "tfrecords_tools.star", "tfrecords_tools.progress"),
     ("tfrecords_tools.catalog", "tfrecords_tools.prepare"),
@@ -35,7 +35,7 @@ LAYERS = (
     ("stellar_tf.model",),
     ("stellar_tf.run", "stellar_tf.strategy"),
     ("stellar_tf.callbacks", "stellar_tf.trainer"),
-    ("stellar_tf.training",),
+    ("stellar_tf.training", "stellar_tf.torch_import"),
     ("stellar_tf.encoding", "stellar_tf.decoding"),
     ("stellar_tf.analysis",),
     ("stellar_tf.report", "stellar_tf.export"),

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tfrecords_tools.catalog import Labels, read_labels
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.durable import PARTIAL_SUFFIX
 from tfrecords_tools.engine import Engine, local_engine
@@ -16,6 +15,7 @@ from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.inputs import discover
 from tfrecords_tools.journal import Journal, describe_request
+from tfrecords_tools.labels import Labels
 from tfrecords_tools.manifest import (
     CHECKSUM_NAME,
     MANIFEST_NAME,
@@ -289,6 +289,9 @@ def _read_labels(
 ) -> tuple[Labels | None, tuple[str, ...]]:
     if path is None:
         return None, ()
+    # Not above: workers import this module, and astropy's tables take a second.
+    from tfrecords_tools.catalog import read_labels
+
     labels = read_labels(path, config.aliases)
     names = [column.name for column in labels.columns]
     left_out = tuple(name for name in names if name in SPECTRUM_NAMES)

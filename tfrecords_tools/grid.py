@@ -12,6 +12,7 @@ from pydantic import Field
 from tfrecords_tools.config import Section
 from tfrecords_tools.spectrum import SpectrumError
 
+_BLOCK = np.arange(16_384, dtype=np.float64)
 _OVERLAP_TOLERANCE = 1e-6
 """Pixels: less overlap than this with a bad pixel is rounding of the edges."""
 
@@ -98,14 +99,12 @@ class Grid(Section):
             If the file has no wavelength on the grid.
         """
         ends = self._wave_at(np.array([-0.5, self.n_pixels - 0.5]))
-        start, stop = np.searchsorted(wave, ends)
+        start, stop = (int(index) for index in np.searchsorted(wave, ends))
         if start == stop:
             raise SpectrumError(
                 f"no overlap with the grid: {wave[0]:.1f} to {wave[-1]:.1f} Angstrom"
             )
-        offset = self._position(wave[start:stop])
-        offset -= np.arange(stop - start, dtype=np.float64)
-        low, high = float(offset.min()), float(offset.max())
+        low, high = self._drift(wave[start:stop])
         if high - low >= max_drift:
             return Placement(resample(wave, flux, self.edges), 0.0, True)
         # Rounding to even would move equal phases of one half to different sides.
@@ -114,6 +113,15 @@ class Grid(Section):
         placed = np.full(self.n_pixels, np.nan, dtype=np.float32)
         placed[first : first + stop - start] = flux[start:stop]
         return Placement(placed, (low + high) / 2.0 - first, False)
+
+    def _drift(self, wave: NDArray[np.float64]) -> tuple[float, float]:
+        """Extremes of the pixels' positions less those in the file."""
+        extremes: list[float] = []
+        for i in range(0, wave.size, _BLOCK.size):  # which fits into the cache
+            offset = self._position(wave[i : i + _BLOCK.size])
+            offset -= _BLOCK[: offset.size]
+            extremes += (float(offset.min()) - i, float(offset.max()) - i)
+        return min(extremes), max(extremes)
 
     def _wave_at(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """Wavelengths of positions in pixels, 0 at the first one's centre."""
@@ -126,8 +134,8 @@ class Grid(Section):
         """Invert `_wave_at`."""
         if self.spacing == "log":
             return np.log(wave / self.wave_min) * (self.wave_min / self.wave_step)
-        position = wave - self.wave_min
-        position /= self.wave_step
+        position = wave * (1.0 / self.wave_step)
+        position -= self.wave_min / self.wave_step
         return position
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from tfrecords_tools.catalog import Labels
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.labels import Labels
 from tfrecords_tools.readers import read_spectrum, scan_spectrum
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS, Split, order_key, split_of

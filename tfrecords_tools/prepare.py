@@ -69,7 +69,7 @@ def prepare_spectrum(path: Path, grid: Grid, config: ConvertConfig) -> PreparedS
     valid = placement.flux[np.isfinite(placement.flux)]
     if not valid.any():
         raise SpectrumError("no valid flux on the grid")
-    median = float(np.median(valid))
+    median = _median(valid)
     if spectrum.metadata.flux_unit.lower() == "adu" and median < config.min_median_flux:
         raise SpectrumError(
             f"noise only: median flux {median:.1f} ADU is below "
@@ -108,16 +108,24 @@ def correct_spectrum(spectrum: Spectrum, config: ConvertConfig) -> Spectrum:
     corrected : Spectrum
         Its history tells what was done.
     """
-    flux = mask_zero_runs(spectrum.flux, config.min_zero_run)
-    if flux is not spectrum.flux:
-        n_masked = int(np.isnan(flux).sum() - np.isnan(spectrum.flux).sum())
+    flux, n_masked = mask_zero_runs(spectrum.flux, config.min_zero_run)
+    if n_masked:
         spectrum = spectrum.with_gaps(flux, n_masked)
     return to_air(to_barycentric(spectrum))
 
 
+def _median(values: NDArray[np.float32]) -> float:
+    """Return numpy's median of finite values, by one selection instead of three."""
+    half = values.size // 2
+    parted = np.partition(values, half)
+    upper = parted[half]
+    lower = upper if values.size % 2 else parted[:half].max()
+    return float(np.float32(0.5) * (lower + upper))
+
+
 def _half_precision_scale(valid: NDArray[np.float32], median: float) -> float:
     """Return the median or, where that is not positive, the median of the sizes."""
-    scales = (median, float(np.median(np.abs(valid))), float(np.abs(valid).max()), 1.0)
+    scales = (median, _median(np.abs(valid)), float(np.abs(valid).max()), 1.0)
     return next(scale for scale in scales if scale > 0.0)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tfrecords_tools.catalog import LabelColumn
 from tfrecords_tools.config import Section
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.example import ExampleError, decode_example, encode_example
+from tfrecords_tools.labels import LabelColumn
 
 FluxType = Literal["float32", "float16"]
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfrecords_tools.catalog import Labels
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.durable import partial_path, write_durably
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.inputs import InputError
+from tfrecords_tools.labels import Labels
 from tfrecords_tools.manifest import ShardInfo
 from tfrecords_tools.plan import PlannedSpectrum, Reject, ShardPlan
 from tfrecords_tools.prepare import PreparedSpectrum, prepare_spectrum

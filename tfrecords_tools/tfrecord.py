@@ -11,6 +11,7 @@ import io
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,7 @@ from tfrecords_tools.errors import UserError
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _HEAD = _LENGTH.size + _CRC.size
+_FLUSH_BYTES = 2**24
 _MAX_RECORD = 2**31
 """Protocol buffers end here; a longer length is corrupt, whatever its CRC."""
 
@@ -48,13 +50,17 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
         self._hash = hashlib.sha256()
         self.offsets = [0]
         """Byte at which each record begins, and the size of the file so far."""
+        self._flusher = ThreadPoolExecutor(1)
+        self._flushed: Future[None] = self._flusher.submit(lambda: None)
+        self._n_given_to_flusher = 0
 
     def __exit__(self, kind: object, *_: object) -> None:
         try:
-            with self._stream:
+            with self._stream, self._flusher:
                 self._stream.flush()
                 # What is noted as written must be there after a power cut, too.
                 os.fsync(self._stream.fileno())
+                self._flushed.result()
         except OSError:
             self._path.unlink()
             raise
@@ -85,6 +91,14 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
             self._stream.write(piece)
             self._hash.update(piece)
         self.offsets.append(self.offsets[-1] + sum(len(piece) for piece in pieces))
+        self._flush_now_and_then()
+
+    def _flush_now_and_then(self) -> None:
+        """Keep the disk busy meanwhile, so that little is left to wait for."""
+        waiting = self.offsets[-1] - self._n_given_to_flusher
+        if waiting > _FLUSH_BYTES and self._flushed.done():
+            self._n_given_to_flusher = self.offsets[-1]
+            self._flushed = self._flusher.submit(os.fsync, self._stream.fileno())
 
 
 def read_records(path: Path) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
 from tfrecords_tools.config import ConvertConfig, SplitFractions
-from tfrecords_tools.convert import OutputExistsError, convert
+from tfrecords_tools.convert import ConvertError, OutputExistsError, convert
 
 CONFIG = ConvertConfig(
     split=SplitFractions(train=0.5, validation=0.3, test=0.2), shard_mib=0.01
@@ -125,3 +126,21 @@ def test_killed_at_random_moments(
         names = {path.name for path in tmp_path.iterdir()}
         assert names == {"records", "expected", "old"}
     assert n_kept > N_KILLS  # the kills came at all stages
+
+
+@pytest.mark.parametrize("limit", [100, 1_500, 5_000])
+def test_a_disk_that_takes_no_more(inputs: Path, tmp_path: Path, limit: int) -> None:
+    """The system itself refuses to write, as a full disk does, at a file's size."""
+    out, expected = tmp_path / "records", tmp_path / "expected"
+    convert([inputs], expected, GRID, CONFIG)
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, unlimited[1]))
+    try:
+        with pytest.raises(ConvertError, match=r"too large; mend that, and the same"):
+            convert([inputs], out, GRID, CONFIG)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert not out.exists()
+    assert not list(tmp_path.glob(".records.partial/*.partial"))
+    convert([inputs], out, GRID, CONFIG)
+    assert snapshot(out) == snapshot(expected)

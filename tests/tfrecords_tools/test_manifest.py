@@ -6,8 +6,8 @@ import json
 import pytest
 
 from tests.tfrecords_tools.fits_files import GRID
-from tfrecords_tools.catalog import LabelColumn
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.labels import LabelColumn
 from tfrecords_tools.manifest import (
     SCHEMA_VERSION,
     Manifest,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tfrecords_tools.catalog import LabelColumn
 from tfrecords_tools.example import encode_example
+from tfrecords_tools.labels import LabelColumn
 from tfrecords_tools.schema import (
     SPECTRUM_FEATURES,
     SPECTRUM_NAMES,

@@ -73,7 +73,9 @@ def test_zero_runs_are_masked_as_a_loop_does(values, min_zero_run):
             expected[start:stop] = np.nan
         start = max(stop, start + 1)
     before = flux.copy()
-    np.testing.assert_array_equal(mask_zero_runs(flux, min_zero_run), expected)
+    masked, n_masked = mask_zero_runs(flux, min_zero_run)
+    np.testing.assert_array_equal(masked, expected)
+    assert n_masked == np.isnan(expected).sum() - np.isnan(flux).sum()
     np.testing.assert_array_equal(flux, before)
 
 

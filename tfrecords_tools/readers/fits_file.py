@@ -31,14 +31,16 @@ from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
 _BLOCK = 2880
 _MAX_HEADER_BLOCKS = 4000
-_BLOCKS_AT_ONCE = 32
+# Read at once: the first header of an ESO product has 85 blocks, the others few.
+_BLOCKS_OF_PRIMARY = 96
+_BLOCKS_OF_EXTENSION = 4
 _MAX_BYTES = 2**27
 """No single spectrum is larger; this also bounds what a gzip file may expand to."""
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|BSCALE|BZERO|BLANK"
     r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL)\d+"
 )
-_END = "END     "
+_END = b"END     "
 _EXTENSION = b"XTENSION="
 _ALL_ONES = 0xFFFF_FFFF
 _DECODE_ERRORS = (
@@ -58,13 +60,13 @@ class Hdu:
     data_start: int
     """Byte of the unzipped file at which the data begin."""
 
-    @property
+    @cached_property
     def axes(self) -> tuple[int, ...]:
         """Lengths of the axes, NAXIS1 first."""
         n_axes = self.header.size("NAXIS")
         return tuple(self.header.size(f"NAXIS{i + 1}") for i in range(n_axes))
 
-    @property
+    @cached_property
     def data_size(self) -> int:
         """Bytes of data, without padding."""
         if not self.axes:
@@ -268,10 +270,10 @@ def _open(path: Path, headers_only: bool) -> BinaryIO:
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder has its own error
         raise SpectrumError("is a device or a pipe, not a file")
-    with path.open("rb") as stream:
-        is_gzip = stream.read(2) == b"\x1f\x8b"
-    if not is_gzip:
-        return path.open("rb")
+    stream = path.open("rb")
+    if stream.peek(2)[:2] != b"\x1f\x8b":
+        return stream
+    stream.close()
     if headers_only:
         return cast(BinaryIO, gzip.open(path))
     with gzip.open(path) as unzipped:
@@ -285,25 +287,26 @@ def _open(path: Path, headers_only: bool) -> BinaryIO:
 def _read_header(stream: BinaryIO, is_primary: bool) -> str | None:
     """Return the cards before END, or None where the file has no further unit."""
     begin = stream.tell()
-    content = ""
-    for _ in range(_MAX_HEADER_BLOCKS // _BLOCKS_AT_ONCE):
-        more = stream.read(_BLOCK * _BLOCKS_AT_ONCE).decode("latin-1")
+    content = b""
+    n_bytes = _BLOCK * (_BLOCKS_OF_PRIMARY if is_primary else _BLOCKS_OF_EXTENSION)
+    while len(content) < _BLOCK * _MAX_HEADER_BLOCKS:
+        more = stream.read(n_bytes)
         if not content:
             if not more and is_primary:
                 raise SpectrumError("the file is empty")
-            if not more.startswith("SIMPLE  =" if is_primary else _EXTENSION.decode()):
+            if not more.startswith(b"SIMPLE  =" if is_primary else _EXTENSION):
                 if is_primary:
                     raise SpectrumError("not a FITS file")
                 return None
-        end = _find_end(more)
+        searched = len(content)
         content += more
+        end = _find_end(content, searched)
         if end is not None:
-            end += len(content) - len(more)
             size = (end // _BLOCK + 1) * _BLOCK
             if size <= len(content):
                 stream.seek(begin + size)
-                return content[:end]
-        if len(more) < _BLOCK * _BLOCKS_AT_ONCE:
+                return content[:end].decode("latin-1")
+        if len(more) < n_bytes:
             raise SpectrumError("truncated in a header")
     raise SpectrumError("a header has no END")
 
@@ -332,11 +335,13 @@ def _structure(header: Header) -> bytes:
     return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("latin-1")
 
 
-def _find_end(block: str) -> int | None:
-    start = block.find(_END)
-    while start % CARD_SIZE and start >= 0:  # the same letters inside a card
-        start = block.find(_END, start + 1)
-    return None if start < 0 else start
+def _find_end(content: bytes, searched: int) -> int | None:
+    """Return where the card END begins, if it is whole; cards before are searched."""
+    n_cards = (len(content) - searched) // CARD_SIZE
+    cards = np.frombuffer(content, f"S{CARD_SIZE}", n_cards, searched)
+    keywords = cards.view(np.uint64)[:: CARD_SIZE // 8]
+    (found,) = np.nonzero(keywords == np.frombuffer(_END, np.uint64))
+    return searched + CARD_SIZE * int(found[0]) if found.size else None
 
 
 def _describe(error: Exception) -> SpectrumError:

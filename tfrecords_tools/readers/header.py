@@ -167,6 +167,8 @@ class Header:
     def _find(self, keyword: str) -> str | None:
         if keyword in self._short:
             return self._card_at(self._short[keyword])
+        if len(keyword) <= 8 and " " not in keyword:
+            return None  # HIERARCH is for other names
         # Most cards are HIERARCH ones that nobody asks for: they are not indexed.
         prefix = f"{_HIERARCH} {keyword}"
         start = self.content.find(prefix)

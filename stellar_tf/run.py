@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -148,7 +149,9 @@ def is_run(folder: Path) -> bool:
     return run.config_path.is_file() and run.records_path.is_file()
 
 
-def open_run(folder: Path, config: Config, records: dict[str, Any]) -> Run:
+def open_run(
+    folder: Path, config: Config, records: dict[str, Any], *, overwrite: bool = False
+) -> Run:
     """
     Create a run folder, or enter one of the same settings and records again.
 
@@ -160,6 +163,8 @@ def open_run(folder: Path, config: Config, records: dict[str, Any]) -> Run:
         Settings of this run.
     records : dict
         ``folder``, ``manifest_sha256`` and ``n_spectra`` of the data set.
+    overwrite : bool, default False
+        Whether to replace a run that is there.
 
     Returns
     -------
@@ -172,6 +177,8 @@ def open_run(folder: Path, config: Config, records: dict[str, Any]) -> Run:
         If the folder holds something else or a run with other settings or records.
     """
     run = Run(folder)
+    if is_run(folder) and overwrite:
+        shutil.rmtree(folder)
     if is_run(folder):
         if run.read_config() != config:
             raise RunError(

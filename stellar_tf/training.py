@@ -38,6 +38,7 @@ def fit(
     strategy: tf.distribute.Strategy,
     *,
     skip_corrupt: bool = False,
+    overwrite: bool = False,
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """
@@ -56,6 +57,8 @@ def fit(
     skip_corrupt : bool, default False
         Whether to look for corrupt records first, tell of them on stderr and do
         without them.
+    overwrite : bool, default False
+        Whether to replace a run that is there instead of continuing it.
     extra_callbacks : sequence of keras.callbacks.Callback
         Further observers.
 
@@ -77,7 +80,8 @@ def fit(
     manifest = read_manifest(records)
     config = adopt_grid(config, manifest)
     _check_batch(config.training.batch_size, strategy.num_replicas_in_sync)
-    run = open_run(run_folder, config, describe_records(manifest))
+    origin = describe_records(manifest)
+    run = open_run(run_folder, config, origin, overwrite=overwrite)
     if skip_corrupt:
         manifest = _leave_out_corrupt(manifest, run.sound_records)
     advice = "pass --skip-corrupt to do without such records, or convert them again"

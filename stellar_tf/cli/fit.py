@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from stellar_tf.cli.command import Command
@@ -54,19 +53,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     config = read_config(args)
 
-    from stellar_tf.run import is_run
     from stellar_tf.strategy import build_strategy
     from stellar_tf.training import fit
 
     strategy = build_strategy(args.strategy, args.devices)
-    if args.overwrite and is_run(args.run_folder):
-        shutil.rmtree(args.run_folder)
     run = fit(
         args.records,
         args.run_folder,
         config,
         strategy,
         skip_corrupt=args.skip_corrupt,
+        overwrite=args.overwrite,
     )
     print(f"best model: {run.model_path}")
     print(f"history: {run.history_path}")

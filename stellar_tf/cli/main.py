@@ -18,6 +18,7 @@ from stellar_tf.cli import (
     encode,
     export,
     fit,
+    import_torch,
     simulate,
     verify,
 )
@@ -25,7 +26,10 @@ from tfrecords_tools.errors import UserError
 
 COMMANDS = tuple(
     module.COMMAND
-    for module in (simulate, convert, verify, fit, encode, analyze, export, demo)
+    for module in (
+        *(simulate, convert, verify, fit, import_torch),
+        *(encode, analyze, export, demo),
+    )
 )
 
 EXIT_USER_ERROR = 2

@@ -42,3 +42,12 @@ def test_what_is_no_run(tmp_path: Path) -> None:
         run.read_records()
     with pytest.raises(RunError, match="has no model yet"):
         run.load_model()
+
+
+def test_a_run_is_replaced_only_when_told_to(tmp_path: Path, config: Config) -> None:
+    run = open_run(tmp_path / "run", config, RECORDS)
+    run.history_path.touch()
+    other = {**RECORDS, "manifest_sha256": "cd"}
+    open_run(tmp_path / "run", config, other, overwrite=True)
+    assert run.read_records() == other
+    assert not run.history_path.exists()

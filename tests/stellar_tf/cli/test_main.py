@@ -59,6 +59,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
             "n_devices must be at most 2 on this machine, got 64",
         ),
         (["encode", "EMPTY", "RECORDS"], "is not a run folder"),
+        (["fit", "EMPTY", "--run", "RUN", "--overwrite"], "is no data set"),
         (["encode", "RUN", "RECORDS", "--out", "x.docx"], "the ending must be one of"),
         (["encode", "RUN", "RECORDS", "--out", "LATENTS"], "exists; choose another"),
         (["analyze", "EMPTY"], "is not a run folder"),

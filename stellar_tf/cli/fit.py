@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
+    add_run_option,
     at_least,
     existing_path,
     read_config,
@@ -20,15 +20,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "records", type=existing_path, metavar="RECORDS", help="folder of records"
     )
-    # Commands that follow keep their function in "run".
-    parser.add_argument(
-        "--run",
-        dest="run_folder",
-        type=Path,
-        required=True,
-        metavar="RUN",
-        help="folder of the run; an interrupted one continues",
-    )
+    add_run_option(parser, "folder of the run; an interrupted one continues")
     parser.add_argument(
         "--strategy",
         choices=("single", "mirrored"),

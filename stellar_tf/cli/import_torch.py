@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
+    add_run_option,
     existing_path,
 )
 
@@ -21,14 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="PyTorch file of the network's state dict",
     )
-    parser.add_argument(
-        "--run",
-        dest="run_folder",
-        type=Path,
-        required=True,
-        metavar="RUN",
-        help="folder of the run to make",
-    )
+    add_run_option(parser, "folder of the run to make")
     add_config_options(parser)
     add_overwrite_option(parser)
 

@@ -76,6 +76,27 @@ def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_run_option(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """
+    Add ``--run``, for commands that make a run.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        A command's parser.
+    purpose : str
+        What the help says.
+    """
+    parser.add_argument(
+        "--run",
+        dest="run_folder",
+        type=Path,
+        required=True,
+        metavar="RUN",
+        help=purpose,
+    )
+
+
 def existing_path(text: str) -> Path:
     """
     Convert an argument to a path that exists.

@@ -105,6 +105,15 @@ def write_espresso(
     return path
 
 
+def write_survey(folder: Path, n_stars: int) -> Path:
+    """Write a spectrum of each star, and a file that is none."""
+    for i in range(n_stars):
+        cards = {**CARDS, "OBJECT": f"HD {i}"}
+        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+    (folder / "bad.fits").write_text("no FITS")
+    return folder
+
+
 def drop_cards(path: Path, *keywords: str) -> Path:
     """Blank cards in the bytes of a file, which astropy would refuse to drop."""
     content = path.read_bytes()

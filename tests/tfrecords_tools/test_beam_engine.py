@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stellar_tf.cli.main import run_command
-from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
+from tests.tfrecords_tools.fits_files import GRID, write_survey
 from tfrecords_tools.beam_engine import beam_engine
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.convert import convert
@@ -42,12 +42,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("in")
-    for i in range(16):
-        cards = {**CARDS, "OBJECT": f"HD {i}"}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
-    (folder / "bad.fits").write_text("no FITS")
-    return folder
+    return write_survey(tmp_path_factory.mktemp("in"), 16)
 
 
 @pytest.fixture(scope="module")

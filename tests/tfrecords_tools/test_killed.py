@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
+from tests.tfrecords_tools.fits_files import GRID, write_survey
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.convert import ConvertError, OutputExistsError, convert
 
@@ -30,12 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("in")
-    for i in range(16):
-        cards = {**CARDS, "OBJECT": f"HD {i}"}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
-    (folder / "bad.fits").write_text("no FITS")
-    return folder
+    return write_survey(tmp_path_factory.mktemp("in"), 16)
 
 
 def run_in_child(work: Callable[[], object], kill_at: int | None) -> tuple[bool, int]:

@@ -1,11 +1,9 @@
-"""Observers of the training loop: checkpoints, history, TensorBoard, progress."""
+"""Observers of the training loop: history, TensorBoard, progress."""
 
 from __future__ import annotations
 
 import csv
-import math
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -21,76 +19,6 @@ from rich.progress import (
 
 from stellar_tf.config import Config
 from stellar_tf.run import Run
-
-N_CHECKPOINTS = 2
-"""States kept: the newest, and one more should that be damaged."""
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """
-    Keep the state training can continue from, and the best model.
-
-    Parameters
-    ----------
-    run : Run
-        The run folder's paths.
-    autoencoder : keras.Model
-        The model under training.
-    optimizer : keras.optimizers.Optimizer
-        Its optimiser.
-
-    Notes
-    -----
-    "Best" is the smallest validation loss at the final KL weight.
-    """
-
-    def __init__(
-        self,
-        run: Run,
-        autoencoder: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-    ) -> None:
-        super().__init__()
-        self._model_path = run.model_path
-        self._autoencoder = autoencoder
-        self._step = tf.Variable(0, dtype=tf.int64, name="step")
-        self._best = tf.Variable(math.inf, dtype=tf.float64, name="best")
-        state = tf.train.Checkpoint(
-            model=autoencoder, optimizer=optimizer, step=self._step, best=self._best
-        )
-        self._states = tf.train.CheckpointManager(
-            state, str(run.checkpoints), max_to_keep=N_CHECKPOINTS
-        )
-
-    def restore(self) -> int:
-        """
-        Continue from the newest state if there is one.
-
-        Returns
-        -------
-        n_done : int
-            Steps it had made; 0 for a new run.
-        """
-        self._states.restore_or_initialize()
-        return int(self._step)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """
-        Save the state, and the model if it is the best so far.
-
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch.
-        logs : dict
-            ``step`` and ``val_loss`` are used.
-        """
-        logs = logs or {}
-        if logs["val_loss"] < float(self._best):
-            self._best.assign(logs["val_loss"])
-            _save_model(self._autoencoder, self._model_path)
-        self._step.assign(int(logs["step"]))
-        self._states.save(checkpoint_number=int(logs["step"]))
 
 
 class Scalars(keras.callbacks.Callback):
@@ -209,21 +137,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._progress.stop()
 
 
-class Callbacks(NamedTuple):
-    """The observers of a run."""
-
-    checkpoint: Checkpoint
-    """The one that knows where to continue."""
-    all: list[keras.callbacks.Callback]
-    """Every one, in the order in which they are called."""
-
-
-def build_callbacks(
-    run: Run,
-    autoencoder: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    config: Config,
-) -> Callbacks:
+def build_observers(run: Run, config: Config) -> list[keras.callbacks.Callback]:
     """
     Build the observers of a run.
 
@@ -231,27 +145,19 @@ def build_callbacks(
     ----------
     run : Run
         The run folder's paths.
-    autoencoder : keras.Model
-        The model under training.
-    optimizer : keras.optimizers.Optimizer
-        Its optimiser.
     config : Config
         The settings.
 
     Returns
     -------
-    callbacks : Callbacks
-        In an order in which the checkpoint comes after the row of the history that
-        it stands for.
+    observers : list of keras.callbacks.Callback
+        In the order in which they are called.
     """
-    checkpoint = Checkpoint(run, autoencoder, optimizer)
-    observers: list[keras.callbacks.Callback] = [
+    return [
         ProgressBar(config.training.n_steps),
         keras.callbacks.CSVLogger(str(run.history_path), append=True),
         Scalars(run.tensorboard),
-        checkpoint,
     ]
-    return Callbacks(checkpoint, observers)
 
 
 def trim_history(path: Path, n_done: int) -> None:
@@ -278,10 +184,4 @@ def trim_history(path: Path, n_done: int) -> None:
     temporary = path.with_name(f"{path.name}.part")
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([header, *kept])
-    temporary.replace(path)
-
-
-def _save_model(autoencoder: Any, path: Path) -> None:
-    temporary = path.with_name(f"part-{path.name}")
-    autoencoder.save(temporary)
     temporary.replace(path)

@@ -25,10 +25,17 @@ class DatasetConfig(Section):
 
     normalise: Literal["masked", "paper"] = "masked"
     """Median over valid pixels, or over all with invalid ones counted as zero."""
-    shuffle_buffer: int = Field(default=256, ge=1)
-    """Spectra held for shuffling."""
+    balance_stars: bool = False
+    """Draw training spectra with weight 1 / (spectra of that star)."""
+    one_per_star_validation: bool = False
+    """Validate on one spectrum of each star, the same throughout a run."""
+    max_velocity_shift: float = Field(default=0.0, ge=0.0)
+    """Training spectra are shifted by a velocity drawn evenly up to this either way:
+    velocity whitening [km/s]."""
+    noise: float = Field(default=0.0, ge=0.0)
+    """Standard deviation of normal noise added to training spectra, in medians."""
     n_parallel_reads: int = Field(default=4, ge=1)
-    """Shards read at the same time."""
+    """Training spectra, or shards of other splits, read at the same time."""
 
 
 class StridedConfig(Section):
@@ -156,8 +163,14 @@ class TrainingConfig(Section):
     """Longer gradients, over all weights together, are shortened to this."""
     seed: int = Field(default=0, ge=0)
     """Of the initial weights, the order of the spectra and the bottleneck's noise."""
+    deterministic: bool = False
+    """Have TensorFlow use operations that give the same bits in every run."""
     steps_per_epoch: int = Field(default=1_000, ge=1)
-    """Steps between validations, checkpoints and rows of the history."""
+    """Steps between validations and rows of the history."""
+    checkpoint_steps: int | None = Field(default=1_000, ge=1)
+    """Steps between checkpoints, if not fewer by the minutes."""
+    checkpoint_minutes: float | None = Field(default=15.0, gt=0.0)
+    """Minutes between checkpoints, if not fewer by the steps."""
     n_devices: int | None = Field(default=None, ge=1)
     """Replicas of the mirrored strategy; on a machine without GPUs, logical CPUs."""
 

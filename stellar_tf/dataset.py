@@ -10,15 +10,16 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from stellar_tf import sampling
+from stellar_tf.augmentation import add_noise, shift_velocity
 from stellar_tf.config import DatasetConfig
 from stellar_tf.normalisation import normalise_flux
+from stellar_tf.sampling import Sampler, balance
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.manifest import Manifest
+from tfrecords_tools.record_table import RecordPlace, RecordTable
 from tfrecords_tools.salvage import find_corrupt
 from tfrecords_tools.split import Split
-
-# Splits are not shuffled while they are evaluated or encoded, so that the order of
-# the results is the order of the records.
 
 
 class EmptySplitError(UserError):
@@ -59,62 +60,142 @@ def name_corrupt_records(manifest: Manifest, advice: str) -> Iterator[None]:
         raise CorruptRecordsError(f"{first}; {advice}") from None
 
 
-def build_training_dataset(
-    manifest: Manifest,
-    config: DatasetConfig,
-    *,
-    batch_size: int,
-    seed: int,
-    first_spectrum: int = 0,
-) -> tf.data.Dataset:
+class TrainingStream:
     """
-    Stream the training split for ever, in another order each pass.
+    The training split for ever, in another order each pass.
 
     Parameters
     ----------
     manifest : Manifest
         The data set.
     config : DatasetConfig
-        Normalisation and reading.
+        Normalisation, sampling and augmentation.
     batch_size : int
         Spectra a batch, over all replicas.
     seed : int
-        Decides the order of every pass.
-    first_spectrum : int, default 0
-        Position in the stream to start from: batches times batch size of what an
-        interrupted run has seen.
-
-    Returns
-    -------
-    dataset : tf.data.Dataset
-        Infinite; elements are float32 (batch_size, padded_length), NaN at bad
-        pixels.
+        Decides the order of every pass and the augmentation.
 
     Raises
     ------
     EmptySplitError
         If the training split has no spectra.
+    RecordError
+        If an index of its shards is missing or damaged.
+
+    Notes
+    -----
+    What stands at each place, and what is done to it, depends on the seed and the
+    place alone: a stream can be entered anywhere, and any number of workers take
+    the same batches. Only the spectra of the next batches are in memory.
     """
-    n_spectra = _count(manifest, "train")
-    first_pass, offset = divmod(first_spectrum, n_spectra)
 
-    def read_pass(number: tf.Tensor) -> tf.data.Dataset:
-        # Both shuffles depend on nothing but the seed and the number of the pass,
-        # so that a stream can be entered anywhere.
-        key = seed * 1_000_003 + number
-        records = _read_records(manifest, "train", config, shuffle_seed=key)
-        return records.shuffle(config.shuffle_buffer, seed=key)
+    def __init__(
+        self, manifest: Manifest, config: DatasetConfig, *, batch_size: int, seed: int
+    ) -> None:
+        _count(manifest, "train")
+        self._manifest, self._config = manifest, config
+        self._batch_size, self._seed = batch_size, seed
+        self._table = RecordTable(manifest, "train")
+        weights = balance(self._table.stars()) if config.balance_stars else None
+        self._sampler = Sampler(len(self._table), seed, weights)
+        self.failure: UserError | None = None
+        """Why a spectrum could not be read."""
 
-    passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
-    records = passes.flat_map(read_pass).skip(offset)
-    batches = records.batch(batch_size, drop_remainder=True)
-    batches = batches.apply(
-        tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    )
-    parse = _FluxParser(manifest, config)
-    return batches.map(
-        lambda records: parse(records)["flux"], num_parallel_calls=tf.data.AUTOTUNE
-    ).prefetch(tf.data.AUTOTUNE)
+    def build(
+        self,
+        first_step: int = 0,
+        context: tf.distribute.InputContext | None = None,
+    ) -> tf.data.Dataset:
+        """
+        Build the batches of one worker.
+
+        Parameters
+        ----------
+        first_step : int, default 0
+            Batches an interrupted run has seen.
+        context : tf.distribute.InputContext, optional
+            Which worker; by default all of the batch is read.
+
+        Returns
+        -------
+        dataset : tf.data.Dataset
+            Infinite; elements are float32 (spectra of a replica, padded_length), NaN
+            at bad pixels. The replicas' elements follow each other.
+        """
+        n_replicas = context.num_replicas_in_sync if context else 1
+        n_workers = context.num_input_pipelines if context else 1
+        worker = context.input_pipeline_id if context else 0
+        begin = self._batch_size * worker // n_workers
+        end = self._batch_size * (worker + 1) // n_workers
+
+        def places(step: tf.Tensor) -> tf.data.Dataset:
+            batch = step * self._batch_size
+            return tf.data.Dataset.range(batch + begin, batch + end)
+
+        grid, kind = self._manifest.grid, self._config.normalise
+
+        def normalise(flux: tf.Tensor, median: tf.Tensor) -> tf.Tensor:
+            return normalise_flux(flux, grid, kind, median).flux
+
+        return (
+            tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
+            .flat_map(places)
+            .map(self._load, self._config.n_parallel_reads, deterministic=True)
+            .batch(self._batch_size // n_replicas, drop_remainder=True)
+            .apply(
+                tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+            )
+            .map(normalise, tf.data.AUTOTUNE, deterministic=True)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    def places_of(self, step: int) -> list[RecordPlace]:
+        """
+        List the records of a batch.
+
+        Parameters
+        ----------
+        step : int
+            Batches before it.
+
+        Returns
+        -------
+        places : list of RecordPlace
+            In the order of the batch.
+        """
+        first = step * self._batch_size
+        numbers = (self._sampler.record_at(first + i) for i in range(self._batch_size))
+        return [self._table.place(number) for number in numbers]
+
+    def _load(self, place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        flux, median = tf.numpy_function(
+            self._read, [place], [tf.float32, tf.float32], stateful=False
+        )
+        flux.set_shape((self._manifest.grid.n_pixels,))
+        median.set_shape(())
+        return flux, median
+
+    def _read(self, place: NDArray[np.int64]) -> tuple[NDArray[np.float32], np.float32]:
+        try:
+            record = self._table.read(self._sampler.record_at(int(place)))
+            flux, values = self._manifest.record_schema.decode(record)
+        except UserError as error:  # which TensorFlow would bury in its own
+            self.failure = error
+            raise
+        median = float(values["median_flux"])
+        return self._augment(flux, median, int(place)), np.float32(median)
+
+    def _augment(
+        self, flux: NDArray[np.float32], median: float, place: int
+    ) -> NDArray[np.float32]:
+        largest, noise = self._config.max_velocity_shift, self._config.noise
+        rng = np.random.Generator(np.random.Philox(key=(self._seed, place)))
+        if largest > 0.0:
+            velocity = rng.uniform(-largest, largest)
+            flux = shift_velocity(flux, self._manifest.grid, velocity)
+        if noise > 0.0:
+            flux = add_noise(flux, noise * abs(median), rng)
+        return flux
 
 
 def build_evaluation_dataset(
@@ -124,9 +205,10 @@ def build_evaluation_dataset(
     *,
     batch_size: int,
     with_metadata: bool = False,
+    one_per_star: bool = False,
 ) -> tf.data.Dataset:
     """
-    Read a split once, in the order of its records.
+    Read a split once, in the order of its records, which is that of the results.
 
     Parameters
     ----------
@@ -140,6 +222,8 @@ def build_evaluation_dataset(
         Spectra a batch; the last batch may be smaller.
     with_metadata : bool, default False
         Whether to keep every feature of the records.
+    one_per_star : bool, default False
+        Whether to take one spectrum of each star, always the same.
 
     Returns
     -------
@@ -152,11 +236,16 @@ def build_evaluation_dataset(
     EmptySplitError
         If the split has no spectra.
     """
-    n_batches = -(-_count(manifest, split) // batch_size)
+    n_spectra = _count(manifest, split)
+    records = _read_records(manifest, split)
+    if one_per_star:
+        stars = RecordTable(manifest, split).stars()
+        chosen = sampling.one_per_star(stars, seed=0)
+        records, n_spectra = _keep(records, chosen), int(chosen.sum())
+    n_batches = -(-n_spectra // batch_size)
     parse = _FluxParser(manifest, config, with_metadata=with_metadata)
     return (
-        _read_records(manifest, split, config)
-        .batch(batch_size)
+        records.batch(batch_size)
         .apply(tf.data.experimental.assert_cardinality(n_batches))
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
@@ -233,22 +322,15 @@ class _FluxParser:
         return features
 
 
-def _read_records(
-    manifest: Manifest,
-    split: Split,
-    config: DatasetConfig,
-    shuffle_seed: tf.Tensor | None = None,
-) -> tf.data.Dataset:
+def _read_records(manifest: Manifest, split: Split) -> tf.data.Dataset:
     paths = [str(path) for path in manifest.shard_paths(split)]
-    shards = tf.data.Dataset.from_tensor_slices(paths)
-    if shuffle_seed is None:
-        return tf.data.TFRecordDataset(shards)
-    return shards.shuffle(len(paths), seed=shuffle_seed).interleave(
-        tf.data.TFRecordDataset,
-        cycle_length=config.n_parallel_reads,
-        num_parallel_calls=config.n_parallel_reads,
-        deterministic=True,
-    )
+    return tf.data.TFRecordDataset(tf.data.Dataset.from_tensor_slices(paths))
+
+
+def _keep(records: tf.data.Dataset, chosen: NDArray[np.bool_]) -> tf.data.Dataset:
+    is_chosen = tf.constant(chosen)
+    kept = records.enumerate().filter(lambda number, _: is_chosen[number])
+    return kept.map(lambda _, record: record)
 
 
 def _count(manifest: Manifest, split: Split) -> int:

@@ -162,7 +162,8 @@ def open_run(
     config : Config
         Settings of this run.
     records : dict
-        ``folder``, ``manifest_sha256`` and ``n_spectra`` of the data set.
+        ``folder``, ``manifest_sha256`` and ``n_spectra`` of the data set, and perhaps
+        ``init_from_sha256`` of the model it begins with.
     overwrite : bool, default False
         Whether to replace a run that is there.
 
@@ -185,12 +186,15 @@ def open_run(
                 f"{folder}: was fitted with other settings; choose another --run "
                 f"or pass --overwrite"
             )
-        known = run.read_records()["manifest_sha256"]
-        if known != records["manifest_sha256"]:
-            raise RunError(
-                f"{folder}: was fitted to other records; choose another --run "
-                f"or pass --overwrite"
-            )
+        known = run.read_records()
+        for key, what in (
+            ("manifest_sha256", "fitted to other records"),
+            ("init_from_sha256", "begun with other weights"),
+        ):
+            if known.get(key) != records.get(key):
+                raise RunError(
+                    f"{folder}: was {what}; choose another --run or pass --overwrite"
+                )
         return run
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"{folder}: exists and is not a run folder")

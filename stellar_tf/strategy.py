@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import Literal
 
 import tensorflow as tf
@@ -14,15 +16,16 @@ class StrategyError(UserError):
 
 
 def build_strategy(
-    name: Literal["single", "mirrored"], n_devices: int | None = None
+    name: Literal["single", "mirrored", "multiworker"], n_devices: int | None = None
 ) -> tf.distribute.Strategy:
     """
-    Build a strategy for one machine.
+    Build a strategy for one machine or several.
 
     Parameters
     ----------
-    name : {"single", "mirrored"}
-        One device, or a replica on each of several.
+    name : {"single", "mirrored", "multiworker"}
+        One device, a replica on each of several, or a replica on each device of the
+        machines that TF_CONFIG lists.
     n_devices : int, optional
         Replicas of "mirrored". By default all GPUs, or 2 logical CPUs where there
         is no GPU. Logical CPUs share the processor: they are for testing.
@@ -35,10 +38,12 @@ def build_strategy(
     Raises
     ------
     StrategyError
-        If there are fewer devices than asked for.
+        If there are fewer devices than asked for, or TF_CONFIG lists no machines.
     """
     if name == "single":
         return tf.distribute.get_strategy()
+    if name == "multiworker":
+        return _build_multiworker()
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         devices, reduction = [f"GPU:{i}" for i in range(len(gpus))], None
@@ -53,6 +58,62 @@ def build_strategy(
             f"got {n_replicas}"
         )
     return tf.distribute.MirroredStrategy(devices[:n_replicas], reduction)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """
+    Tell whether this process writes the run's files.
+
+    Parameters
+    ----------
+    strategy : tf.distribute.Strategy
+        Of `build_strategy`.
+
+    Returns
+    -------
+    answer : bool
+        True for one process of a training.
+    """
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    return resolver.task_type in (None, "chief") or (
+        resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+    )
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """
+    Wait until every worker has come here.
+
+    Parameters
+    ----------
+    strategy : tf.distribute.Strategy
+        Of `build_strategy`.
+    """
+
+    def meet() -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        strategy.run(tf.function(meet))
+
+
+def _build_multiworker() -> tf.distribute.Strategy:
+    try:
+        cluster = json.loads(os.environ.get("TF_CONFIG", "{}"))
+        n_workers = len(cluster["cluster"]["worker"])
+        known = {"type", "index"} <= set(cluster["task"]) and n_workers > 0
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise StrategyError(
+            "--strategy multiworker needs the environment variable TF_CONFIG, such as "
+            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}'
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _logical_cpus(n_devices: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -12,6 +13,10 @@ import tensorflow as tf
 from stellar_tf import losses
 from stellar_tf.config import Config, ObjectiveConfig, TrainingConfig
 from stellar_tf.model import build_autoencoder
+
+
+class NotFiniteError(ArithmeticError):
+    """The loss or a gradient is NaN or infinite; the message says which."""
 
 
 class TermSums(NamedTuple):
@@ -46,7 +51,7 @@ class Trainer:
             self.model = build_autoencoder(config)
             self.optimizer = build_optimizer(config.training)
             self.optimizer.build(self.model.trainable_variables)
-        self._train_steps: dict[int, Callable[..., TermSums]] = {}
+        self._train_steps: dict[int, Callable[..., tuple[TermSums, tf.Tensor]]] = {}
         self._evaluate = tf.function(self._run_evaluation)
 
     def set_reference(self, mean: tf.Tensor) -> None:
@@ -78,6 +83,11 @@ class Trainer:
         logs : dict
             ``loss`` and ``flux_mae`` in normalised flux, ``kl`` in nats: means over
             the global batch, before the update.
+
+        Raises
+        ------
+        NotFiniteError
+            If the loss or a gradient is not finite; the weights are spoilt then.
         """
         coarse = coarse_scale_at(step, self.config.objective)
         if coarse not in self._train_steps:
@@ -85,8 +95,13 @@ class Trainer:
                 partial(self._run_training, coarse=coarse)
             )
         beta = losses.kl_weight_at(step, self.config.objective.kl_weights)
-        sums = self._train_steps[coarse](flux, tf.constant(beta))
-        return _means(sums)
+        sums, gradients_are_finite = self._train_steps[coarse](flux, tf.constant(beta))
+        logs = _means(sums)
+        if not math.isfinite(logs["loss"]):
+            raise NotFiniteError(f"the loss is {logs['loss']}")
+        if not gradients_are_finite:
+            raise NotFiniteError("a gradient is NaN or infinite")
+        return logs
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
         """
@@ -114,8 +129,8 @@ class Trainer:
 
     def _run_training(
         self, flux: tf.Tensor, beta: tf.Tensor, *, coarse: int
-    ) -> TermSums:
-        def update(flux: tf.Tensor) -> TermSums:
+    ) -> tuple[TermSums, tf.Tensor]:
+        def update(flux: tf.Tensor) -> tuple[TermSums, tf.Tensor]:
             with tf.GradientTape() as tape:
                 sums = self._terms(flux, beta, coarse, training=True)
                 # Replicas' gradients are summed: dividing by the global batch
@@ -124,9 +139,14 @@ class Trainer:
             variables = self.model.trainable_variables
             gradients = self._limit(tape.gradient(loss, variables))
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            return sums
+            # One sum over all says whether any is not finite.
+            total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
+            return sums, tf.cast(tf.math.is_finite(total), tf.float32)
 
-        return self._sum_replicas(self.strategy.run(update, (flux,)))
+        sums, finite = self.strategy.run(update, (flux,))
+        n_finite = self.strategy.reduce(tf.distribute.ReduceOp.SUM, finite, axis=None)
+        all_finite = n_finite >= float(self.strategy.num_replicas_in_sync)
+        return self._sum_replicas(sums), all_finite
 
     def _limit(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         max_norm = self.config.training.max_gradient_norm

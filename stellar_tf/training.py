@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -12,23 +13,32 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from stellar_tf import losses
-from stellar_tf.callbacks import build_callbacks, trim_history
+from stellar_tf.callbacks import ProgressBar, build_observers, trim_history
+from stellar_tf.checkpoints import CheckpointClock, CheckpointStore, TrainingState
 from stellar_tf.config import Config, ConfigError, describe_error
 from stellar_tf.dataset import (
+    CorruptRecordsError,
+    TrainingStream,
     build_evaluation_dataset,
-    build_training_dataset,
     mean_spectrum,
     name_corrupt_records,
 )
 from stellar_tf.run import Run, open_run
-from stellar_tf.trainer import Trainer, coarse_scale_at
-from tfrecords_tools.manifest import Manifest, read_manifest
+from stellar_tf.strategy import is_chief, wait_for_all
+from stellar_tf.trainer import NotFiniteError, Trainer, coarse_scale_at
+from tfrecords_tools.errors import UserError
+from tfrecords_tools.manifest import Manifest, hash_file, read_manifest
 from tfrecords_tools.salvage import salvage
 from tfrecords_tools.split import SPLITS
 
+ADVICE = "pass --skip-corrupt to do without such records, or convert them again"
 N_SPECTRA_OF_MEAN = 4_096
 """Training spectra averaged into the reference at most: its error is then 1/64 of
 the spread between stars."""
+
+
+class TrainingError(UserError):
+    """Training cannot go on; the message names the step and the batch."""
 
 
 def fit(
@@ -37,6 +47,7 @@ def fit(
     config: Config,
     strategy: tf.distribute.Strategy,
     *,
+    init_from: Path | None = None,
     skip_corrupt: bool = False,
     overwrite: bool = False,
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -49,11 +60,14 @@ def fit(
     records : Path
         Folder that `stellar-tf convert` wrote.
     run_folder : Path
-        Folder for the history, the checkpoints and the best model.
+        Folder for the history, the checkpoints and the best model; of several
+        machines all must see it.
     config : Config
         The settings; the grid is taken from the records.
     strategy : tf.distribute.Strategy
         From `stellar_tf.strategy.build_strategy`.
+    init_from : Path, optional
+        Folder of a run whose best weights to begin with.
     skip_corrupt : bool, default False
         Whether to look for corrupt records first, tell of them on stderr and do
         without them.
@@ -70,23 +84,38 @@ def fit(
     Raises
     ------
     RunError
-        If the folder belongs to other settings or records.
+        If the folder belongs to other settings or records, or `init_from` is no run.
     CorruptRecordsError
         If a record is corrupt, unless such are skipped.
     ConfigError
         If the batch cannot be shared out equally among the replicas, or the network
-        does not fit the records' grid.
+        does not fit the records' grid or the weights to begin with.
+    TrainingError
+        If the loss or a gradient is not finite.
+
+    Notes
+    -----
+    However a run ends early, the same call goes on from its last checkpoint, in the
+    same way as if it had not ended: order, augmentation and noise depend on the seed
+    and the step alone.
     """
     manifest = read_manifest(records)
     config = adopt_grid(config, manifest)
     _check_batch(config.training.batch_size, strategy.num_replicas_in_sync)
+    if config.training.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    trainer = Trainer(config, strategy)
     origin = describe_records(manifest)
-    run = open_run(run_folder, config, origin, overwrite=overwrite)
+    if init_from is not None:
+        origin["init_from_sha256"] = _begin_with(trainer, Run(init_from))
+    if is_chief(strategy):
+        open_run(run_folder, config, origin, overwrite=overwrite)
+    wait_for_all(strategy)
+    run = Run(run_folder)
     if skip_corrupt:
         manifest = _leave_out_corrupt(manifest, run.sound_records)
-    advice = "pass --skip-corrupt to do without such records, or convert them again"
-    with name_corrupt_records(manifest, advice):
-        _train(Trainer(config, strategy), manifest, run, extra_callbacks)
+    with name_corrupt_records(manifest, ADVICE):
+        _train(trainer, manifest, run, extra_callbacks)
     return run
 
 
@@ -149,6 +178,20 @@ def _leave_out_corrupt(manifest: Manifest, folder: Path) -> Manifest:
     return sound
 
 
+def _begin_with(trainer: Trainer, run: Run) -> str:
+    """Take over the weights of another run; return the SHA-256 of its model."""
+    weights = run.load_model().get_weights()
+    try:
+        trainer.model.set_weights(weights)
+    except ValueError:
+        raise ConfigError(
+            f"{run.folder}: its network differs from that of the settings; give "
+            f"--config {run.config_path}"
+        ) from None
+    trainer.model.get_layer("bottleneck").step.assign(0)
+    return hash_file(run.model_path)
+
+
 def _train(
     trainer: Trainer,
     manifest: Manifest,
@@ -156,10 +199,14 @@ def _train(
     extra_callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     config = trainer.config
-    callbacks = build_callbacks(run, trainer.model, trainer.optimizer, config)
-    n_done = callbacks.checkpoint.restore()
-    trim_history(run.history_path, n_done)
-    if n_done == 0 and config.model.subtract_mean:
+    store = CheckpointStore(run.checkpoints, trainer.model, trainer.optimizer)
+    state = store.restore()
+    own = [ProgressBar(config.training.n_steps)]
+    if is_chief(trainer.strategy):
+        trim_history(run.history_path, state.n_steps)
+        own = build_observers(run, config)
+    is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
+    if is_new and config.model.subtract_mean:
         mean = mean_spectrum(
             manifest,
             config.dataset,
@@ -168,66 +215,124 @@ def _train(
         )
         trainer.set_reference(mean)
     observers = keras.callbacks.CallbackList(
-        [*callbacks.all, *extra_callbacks], model=trainer.model
+        [*own, *extra_callbacks], model=trainer.model
     )
-    _run_epochs(trainer, manifest, observers, n_done)
-
-
-def _run_epochs(
-    trainer: Trainer,
-    manifest: Manifest,
-    observers: keras.callbacks.CallbackList,
-    n_done: int,
-) -> None:
-    training, dataset = trainer.config.training, trainer.config.dataset
-    stream = build_training_dataset(
+    stream = TrainingStream(
         manifest,
-        dataset,
-        batch_size=training.batch_size,
-        seed=training.seed,
-        first_spectrum=n_done * training.batch_size,
+        config.dataset,
+        batch_size=config.training.batch_size,
+        seed=config.training.seed,
     )
-    batches = iter(trainer.strategy.experimental_distribute_dataset(stream))
-    validation = build_evaluation_dataset(
-        manifest, "validation", dataset, batch_size=training.batch_size
-    )
-    first_epoch = n_done // training.steps_per_epoch
-    n_epochs = math.ceil(training.n_steps / training.steps_per_epoch)
+    loop = _Loop(trainer, stream, manifest, run, store, observers)
     observers.on_train_begin()
     try:
-        for epoch in range(first_epoch, n_epochs):
-            observers.on_epoch_begin(epoch)
-            logs = _run_epoch(trainer, batches, observers, epoch)
-            scores = trainer.evaluate(validation)
-            logs.update({f"val_{name}": value for name, value in scores.items()})
-            observers.on_epoch_end(epoch, logs)
+        loop.run(state)
+    except tf.errors.OpError:
+        if stream.failure is None:
+            raise
+        raise CorruptRecordsError(f"{stream.failure}; {ADVICE}") from None
     finally:  # files are closed and the terminal restored, whatever ends training
         observers.on_train_end()
 
 
-def _run_epoch(
-    trainer: Trainer,
-    batches: Iterator[tf.Tensor],
-    observers: keras.callbacks.CallbackList,
-    epoch: int,
-) -> dict[str, float]:
-    training, objective = trainer.config.training, trainer.config.objective
-    first = epoch * training.steps_per_epoch
-    last = min(first + training.steps_per_epoch, training.n_steps)
-    totals: dict[str, float] = {}
-    for step in range(first, last):
-        observers.on_train_batch_begin(step)
-        logs = trainer.train_step(next(batches), step)
-        for name, value in logs.items():
-            totals[name] = totals.get(name, 0.0) + value
-        observers.on_train_batch_end(step, logs)
-    means = {name: total / (last - first) for name, total in totals.items()}
-    return {
-        "step": float(last),
-        "beta": losses.kl_weight_at(last - 1, objective.kl_weights),
-        "coarse_scale": float(coarse_scale_at(last - 1, objective)),
-        **means,
-    }
+class _Loop:
+    """Steps, epochs and checkpoints of one run."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        stream: TrainingStream,
+        manifest: Manifest,
+        run: Run,
+        store: CheckpointStore,
+        observers: keras.callbacks.CallbackList,
+    ) -> None:
+        self._trainer, self._stream, self._run = trainer, stream, run
+        self._store, self._observers = store, observers
+        self._is_chief = is_chief(trainer.strategy)
+        config = trainer.config
+        self._training, self._objective = config.training, config.objective
+        self._validation = build_evaluation_dataset(
+            manifest,
+            "validation",
+            config.dataset,
+            batch_size=self._training.batch_size,
+            one_per_star=config.dataset.one_per_star_validation,
+        )
+
+    def run(self, state: TrainingState) -> None:
+        """
+        Train to the last step.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Where to go on.
+        """
+        training = self._training
+        clock = CheckpointClock(training.checkpoint_steps, training.checkpoint_minutes)
+        build = partial(self._stream.build, state.n_steps)
+        distribute = self._trainer.strategy.distribute_datasets_from_function
+        batches = iter(distribute(build))
+        totals, best_loss = dict(state.totals or {}), state.best_loss
+        for step in range(state.n_steps, training.n_steps):
+            n_done = step + 1
+            if step % training.steps_per_epoch == 0 or step == state.n_steps:
+                self._observers.on_epoch_begin(step // training.steps_per_epoch)
+            for name, value in self._make_step(next(batches), step).items():
+                totals[name] = totals.get(name, 0.0) + value
+            is_last = n_done == training.n_steps
+            if n_done % training.steps_per_epoch == 0 or is_last:
+                best_loss = self._end_epoch(n_done, totals, best_loss)
+                totals = {}
+            if self._is_chief and (clock.is_due(n_done) or is_last):
+                self._store.save(TrainingState(n_done, best_loss, totals))
+
+    def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
+        self._observers.on_train_batch_begin(step)
+        try:
+            logs = self._trainer.train_step(flux, step)
+        except NotFiniteError as error:
+            raise TrainingError(self._describe(step, error)) from None
+        self._observers.on_train_batch_end(step, logs)
+        return logs
+
+    def _describe(self, step: int, error: NotFiniteError) -> str:
+        places = self._stream.places_of(step)
+        batch = ", ".join(f"{place.dp_id} in {place.path.name}" for place in places)
+        return (
+            f"{self._run.folder}: {error} at step {step}; the last checkpoint is kept; "
+            f"try a smaller training.learning_rate or max_gradient_norm, or look at "
+            f"the batch: {batch}"
+        )
+
+    def _end_epoch(
+        self, n_done: int, totals: dict[str, float], best_loss: float
+    ) -> float:
+        """Validate, tell the observers and keep the model if it is the best so far."""
+        training, objective = self._training, self._objective
+        epoch = (n_done - 1) // training.steps_per_epoch
+        n_steps = n_done - epoch * training.steps_per_epoch
+        scores = self._trainer.evaluate(self._validation)
+        logs = {
+            "step": float(n_done),
+            "beta": losses.kl_weight_at(n_done - 1, objective.kl_weights),
+            "coarse_scale": float(coarse_scale_at(n_done - 1, objective)),
+            **{name: total / n_steps for name, total in totals.items()},
+            **{f"val_{name}": value for name, value in scores.items()},
+        }
+        self._observers.on_epoch_end(epoch, logs)
+        if scores["loss"] >= best_loss or math.isnan(scores["loss"]):
+            return best_loss
+        if self._is_chief:
+            _save_model(self._trainer.model, self._run.model_path)
+        return scores["loss"]
+
+
+def _save_model(autoencoder: keras.Model, path: Path) -> None:
+    temporary = path.with_name(f"part-{path.name}")
+    autoencoder.save(temporary)
+    temporary.replace(path)
 
 
 def _check_batch(batch_size: int, n_replicas: int) -> None:

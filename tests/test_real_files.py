@@ -42,7 +42,6 @@ def test_the_whole_chain_at_full_size(
         "--set", "training.n_steps=3",
         "--set", "training.steps_per_epoch=3",
         "--set", "training.batch_size=2",
-        "--set", "dataset.shuffle_buffer=4",
     ]  # fmt: skip
     n_files = len(discover([spectra]))
 

@@ -118,7 +118,7 @@ class Grid(Section):
         """Extremes of the pixels' positions less those in the file."""
         extremes: list[float] = []
         for i in range(0, wave.size, _BLOCK.size):  # which fits into the cache
-            offset = self._position(wave[i : i + _BLOCK.size])
+            offset = self.position(wave[i : i + _BLOCK.size])
             offset -= _BLOCK[: offset.size]
             extremes += (float(offset.min()) - i, float(offset.max()) - i)
         return min(extremes), max(extremes)
@@ -130,8 +130,20 @@ class Grid(Section):
             return self.wave_min * np.exp(offset / self.wave_min)
         return self.wave_min + offset
 
-    def _position(self, wave: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Invert `_wave_at`."""
+    def position(self, wave: NDArray[np.float64]) -> NDArray[np.float64]:
+        """
+        Tell where wavelengths stand on the grid.
+
+        Parameters
+        ----------
+        wave : ndarray of float64
+            Any shape [Angstrom].
+
+        Returns
+        -------
+        position : ndarray of float64
+            In pixels, 0 at the centre of the first; same shape.
+        """
         if self.spacing == "log":
             return np.log(wave / self.wave_min) * (self.wave_min / self.wave_step)
         position = wave * (1.0 / self.wave_step)

@@ -216,6 +216,27 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
     _write_csv(folder / PLAN_NAME, _PLAN_FIELDS, rows)
 
 
+def read_plan(folder: Path) -> list[dict[str, str]]:
+    """
+    Read plan.csv.
+
+    Parameters
+    ----------
+    folder : Path
+        The data set.
+
+    Returns
+    -------
+    rows : list of dict
+        By the names of the columns; empty if there is no such file.
+    """
+    path = folder / PLAN_NAME
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8", errors="replace") as stream:
+        return list(csv.DictReader(stream))
+
+
 def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
     """
     Write rejects.csv: path and reason of every file that is not taken.

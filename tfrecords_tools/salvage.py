@@ -12,7 +12,8 @@ import numpy as np
 
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.manifest import Manifest, ShardInfo, hash_file
-from tfrecords_tools.shards import INDEX_FOLDER
+from tfrecords_tools.plan import PLAN_NAME
+from tfrecords_tools.shards import INDEX_FOLDER, write_index
 from tfrecords_tools.tfrecord import RecordWriter, read_sound_records
 
 
@@ -101,6 +102,7 @@ def salvage(manifest: Manifest, folder: Path) -> Salvage:
         )
         for split, total in manifest.splits.items()
     }
+    (folder / PLAN_NAME).symlink_to((manifest.folder / PLAN_NAME).resolve())
     sound = replace(manifest, folder=folder, shards=shards, splits=splits)
     return Salvage(sound, corrupt)
 
@@ -128,6 +130,7 @@ def _copy_sound(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo
             if record is not None:
                 writer.write(record)
                 dp_ids.append(shard.dp_ids[index])
+    write_index(writer.offsets, folder, shard.file)
     changes = {
         "count": len(dp_ids),
         "n_bytes": writer.offsets[-1],
@@ -138,5 +141,8 @@ def _copy_sound(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo
 
 
 def _link(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo:
-    (folder / shard.file).symlink_to((manifest.folder / shard.file).resolve())
+    for name in (shard.file, f"{INDEX_FOLDER}/{shard.file}.npy"):
+        link = folder / name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to((manifest.folder / name).resolve())
     return shard

@@ -150,13 +150,37 @@ def read_sound_records(
     with path.open("rb") as stream:
         for index, (start, stop) in enumerate(pairwise(offsets)):
             stream.seek(start)
-            frame = io.BytesIO(stream.read(stop - start))
             try:
-                record = _read_record(frame, frame.read(_HEAD), "")
+                record = parse_frame(stream.read(stop - start), "")
             except RecordError:
                 yield index, None
             else:
                 yield index, record
+
+
+def parse_frame(frame: bytes, name: str) -> bytes:
+    """
+    Take a record out of its frame and check its CRCs.
+
+    Parameters
+    ----------
+    frame : bytes
+        Length, record and checksums, as they stand in the file.
+    name : str
+        What the error calls the record.
+
+    Returns
+    -------
+    record : bytes
+        The data.
+
+    Raises
+    ------
+    RecordError
+        If the frame is truncated or does not fit its CRCs.
+    """
+    stream = io.BytesIO(frame)
+    return _read_record(stream, stream.read(_HEAD), name)
 
 
 def masked_crc(content: bytes) -> int:

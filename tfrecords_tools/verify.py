@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ from tfrecords_tools.manifest import (
     hash_file,
     read_manifest,
 )
-from tfrecords_tools.plan import PLAN_NAME, path_from_text
+from tfrecords_tools.plan import PLAN_NAME, path_from_text, read_plan
 from tfrecords_tools.prepare import prepare_spectrum
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.schema import SchemaError
@@ -250,18 +249,10 @@ def _check_splits(
             yield Problem(MANIFEST_NAME, f"the counts of {split} do not add up")
 
 
-def _read_plan(manifest: Manifest) -> list[dict[str, str]]:
-    path = manifest.folder / PLAN_NAME
-    if not path.is_file():
-        return []  # which is a problem of its own
-    with path.open(newline="", encoding="utf-8", errors="replace") as stream:
-        return list(csv.DictReader(stream))
-
-
 def _read_sources(manifest: Manifest) -> dict[str, Path]:
     return {
         row["dp_id"]: path_from_text(row["path"])
-        for row in _read_plan(manifest)
+        for row in read_plan(manifest.folder)
         if row.get("dp_id") and row.get("path")
     }
 
@@ -269,7 +260,7 @@ def _read_sources(manifest: Manifest) -> dict[str, Path]:
 def _find_neighbours(manifest: Manifest) -> list[tuple[str, str, float]]:
     """List stars whose names differ and whose places do not."""
     places: dict[str, tuple[float, float]] = {}
-    for row in _read_plan(manifest):
+    for row in read_plan(manifest.folder):
         try:
             place = float(row["ra"]), float(row["dec"])
         except (KeyError, TypeError, ValueError):

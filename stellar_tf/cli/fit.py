@@ -23,15 +23,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_run_option(parser, "folder of the run; an interrupted one continues")
     parser.add_argument(
         "--strategy",
-        choices=("single", "mirrored"),
+        choices=("single", "mirrored", "multiworker"),
         default="single",
-        help="one device, or a replica on each",
+        help="one device, a replica on each of this machine, or of all machines in "
+        "TF_CONFIG",
     )
     parser.add_argument(
         "--devices",
         type=at_least(1),
         metavar="N",
         help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
+    )
+    parser.add_argument(
+        "--init-from",
+        type=existing_path,
+        metavar="RUN",
+        help="begin with the best weights of another run, to go on from them",
     )
     parser.add_argument(
         "--skip-corrupt",
@@ -54,6 +61,7 @@ def _run(args: argparse.Namespace) -> int:
         args.run_folder,
         config,
         strategy,
+        init_from=args.init_from,
         skip_corrupt=args.skip_corrupt,
         overwrite=args.overwrite,
     )

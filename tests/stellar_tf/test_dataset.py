@@ -9,8 +9,8 @@ import tensorflow as tf
 from stellar_tf.config import Config, DatasetConfig
 from stellar_tf.dataset import (
     EmptySplitError,
+    TrainingStream,
     build_evaluation_dataset,
-    build_training_dataset,
     mean_spectrum,
 )
 from tfrecords_tools.convert import convert
@@ -92,21 +92,25 @@ def take(dataset: tf.data.Dataset, n_batches: int) -> list[bytes]:
     return keys(np.concatenate(list(dataset.take(n_batches).as_numpy_iterator())))
 
 
-def train(manifest: Manifest, seed: int, first: int = 0, batch_size: int = 4):
-    return build_training_dataset(
-        manifest,
-        DatasetConfig(shuffle_buffer=8),
-        batch_size=batch_size,
-        seed=seed,
-        first_spectrum=first,
+def stream(
+    manifest: Manifest, seed: int, batch_size: int = 4, **config: object
+) -> TrainingStream:
+    return TrainingStream(
+        manifest, DatasetConfig(**config), batch_size=batch_size, seed=seed
     )
+
+
+def train(
+    manifest: Manifest, seed: int, first: int = 0, batch_size: int = 4, **config: object
+) -> tf.data.Dataset:
+    return stream(manifest, seed, batch_size, **config).build(first)
 
 
 def test_each_pass_takes_every_spectrum_once_in_a_new_order(manifest: Manifest) -> None:
     n = manifest.n_spectra("train")
     _, spectra = stored(manifest, "train")
-    stream = take(train(manifest, seed=1, batch_size=1), 2 * n)
-    first, second = stream[:n], stream[n:]
+    taken = take(train(manifest, seed=1, batch_size=1), 2 * n)
+    first, second = taken[:n], taken[n:]
     assert sorted(first) == sorted(second) == sorted(keys(spectra))
     assert first != second
 
@@ -119,7 +123,7 @@ def test_training_order_is_the_seeds(manifest: Manifest) -> None:
 @pytest.mark.parametrize("n_seen", [0, 3, 12, 25])
 def test_the_stream_can_be_entered_anywhere(manifest: Manifest, n_seen: int) -> None:
     whole = take(train(manifest, seed=3), n_seen + 3)
-    rest = take(train(manifest, seed=3, first=4 * n_seen), 3)
+    rest = take(train(manifest, seed=3, first=n_seen), 3)
     assert rest == whole[4 * n_seen :]
 
 
@@ -127,6 +131,58 @@ def test_training_never_ends(manifest: Manifest) -> None:
     dataset = train(manifest, seed=0)
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     assert dataset.element_spec.shape == (4, manifest.grid.padded_length)
+
+
+@pytest.mark.parametrize("n_workers", [2, 4])
+def test_workers_share_the_batches_out(manifest: Manifest, n_workers: int) -> None:
+    whole = list(train(manifest, seed=2, batch_size=8).take(3).as_numpy_iterator())
+    parts = []
+    for worker in range(n_workers):
+        context = tf.distribute.InputContext(n_workers, worker, n_workers)
+        dataset = stream(manifest, seed=2, batch_size=8).build(context=context)
+        parts.append(list(dataset.take(3).as_numpy_iterator()))
+    for step, batch in enumerate(whole):
+        np.testing.assert_array_equal(np.concatenate([p[step] for p in parts]), batch)
+
+
+def test_the_records_of_a_batch_are_known(manifest: Manifest) -> None:
+    dp_ids, spectra = stored(manifest, "train")
+    by_dp_id = dict(zip(dp_ids, spectra, strict=True))
+    taken = stream(manifest, seed=4)
+    batches = list(taken.build().take(30).as_numpy_iterator())
+    for step in (0, 3, 29):
+        places = taken.places_of(step)
+        expected = [by_dp_id[place.dp_id] for place in places]
+        np.testing.assert_allclose(batches[step], expected, rtol=1e-5)
+        for place in places:
+            assert place.dp_id == shard_dp_ids(manifest, place.path)[place.row]
+
+
+def shard_dp_ids(manifest: Manifest, path: Path) -> tuple[str, ...]:
+    (shard,) = (shard for shard in manifest.shards if shard.file == path.name)
+    return shard.dp_ids
+
+
+def test_augmentation_is_new_each_time_and_known_by_seed_and_place(
+    manifest: Manifest,
+) -> None:
+    n = manifest.n_spectra("train")
+    changes = {"max_velocity_shift": 30.0, "noise": 0.01}
+    first = take(train(manifest, seed=1, batch_size=n, **changes), 2)
+    assert len(set(first)) == 2 * n
+    assert first == take(train(manifest, seed=1, batch_size=n, **changes), 2)
+    rest = take(train(manifest, seed=1, first=1, batch_size=n, **changes), 1)
+    assert rest == first[n:]
+
+
+def test_one_spectrum_of_each_star(manifest: Manifest) -> None:
+    batches = build_evaluation_dataset(
+        manifest, "test", DatasetConfig(), batch_size=3, with_metadata=True,
+        one_per_star=True,
+    )  # fmt: skip
+    stars = [star.decode() for batch in batches for star in batch["star"].numpy()]
+    assert sorted(stars) == list(manifest.splits["test"].stars)
+    assert int(batches.cardinality()) == -(-len(stars) // 3)
 
 
 def test_mean_spectrum_is_numpys(manifest: Manifest) -> None:

@@ -1,0 +1,111 @@
+"""The order in which training meets its spectra: a pure function of the seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Sampler:
+    """
+    Say which record stands at each place of an endless stream.
+
+    Parameters
+    ----------
+    n_records : int
+        Records to draw from.
+    seed : int
+        Decides the order of every pass.
+    weights : ndarray of float, shape (n_records,), optional
+        How often each is drawn, up to a factor; by default alike.
+
+    Notes
+    -----
+    A pass has as many places as there are records. Without weights each record is
+    met once in it. With weights, systematic sampling draws each as often as its
+    share of the pass says, rounded down or up. A stream can be entered anywhere,
+    and reads nothing to get there.
+    """
+
+    def __init__(
+        self, n_records: int, seed: int, weights: NDArray[np.floating] | None = None
+    ) -> None:
+        self._n_records = n_records
+        self._seed = seed
+        self._weights = weights
+        # Reading ahead reaches into the next pass before this one is done.
+        self.order = lru_cache(maxsize=2)(self._order)
+
+    def record_at(self, place: int) -> int:
+        """
+        Look up a place.
+
+        Parameters
+        ----------
+        place : int
+            From 0, over all passes.
+
+        Returns
+        -------
+        number : int
+            Of the record.
+        """
+        number, offset = divmod(place, self._n_records)
+        return int(self.order(number)[offset])
+
+    def _order(self, number: int) -> NDArray[np.int64]:
+        """Draw the records of a pass, shape (n_records,)."""
+        rng = np.random.default_rng((self._seed, number))
+        shuffled = rng.permutation(self._n_records)
+        if self._weights is None:
+            return shuffled
+        shares = np.cumsum(self._weights[shuffled])
+        points = (np.arange(self._n_records) + rng.random()) / self._n_records
+        drawn = shuffled[np.searchsorted(shares / shares[-1], points, side="right")]
+        return rng.permutation(drawn)
+
+
+def balance(stars: Sequence[str]) -> NDArray[np.float64]:
+    """
+    Weigh spectra such that every star counts alike.
+
+    Parameters
+    ----------
+    stars : sequence of str
+        The star of each spectrum.
+
+    Returns
+    -------
+    weights : ndarray of float64, shape (n_spectra,)
+        One over the number of the star's spectra, as Sedaghat et al. 2021 draw them.
+    """
+    counts = Counter(stars)
+    return np.array([1.0 / counts[star] for star in stars])
+
+
+def one_per_star(stars: Sequence[str], seed: int) -> NDArray[np.bool_]:
+    """
+    Choose a spectrum of every star.
+
+    Parameters
+    ----------
+    stars : sequence of str
+        The star of each spectrum.
+    seed : int
+        Decides which.
+
+    Returns
+    -------
+    chosen : ndarray of bool, shape (n_spectra,)
+        True once for each star.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(stars))
+    names = np.array(stars, dtype=object)[shuffled].astype(str)
+    _, first = np.unique(names, return_index=True)
+    chosen = np.zeros(len(stars), dtype=bool)
+    chosen[shuffled[first]] = True
+    return chosen

@@ -1,0 +1,145 @@
+"""The records of a split by number, read from anywhere in its shards."""
+
+from __future__ import annotations
+
+import bisect
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrecords_tools.manifest import Manifest, ShardInfo
+from tfrecords_tools.plan import read_plan
+from tfrecords_tools.shards import INDEX_FOLDER
+from tfrecords_tools.split import Split
+from tfrecords_tools.tfrecord import RecordError, parse_frame
+
+
+class RecordPlace(NamedTuple):
+    """Where a record stands."""
+
+    path: Path
+    """Its shard."""
+    row: int
+    """Its row in the shard."""
+    dp_id: str
+    """Its data product."""
+
+
+class RecordTable:
+    """
+    Records of a split, each read when it is asked for.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The data set.
+    split : {"train", "validation", "test"}
+        The split.
+
+    Raises
+    ------
+    RecordError
+        If the index of a shard is missing or does not fit the manifest.
+    """
+
+    def __init__(self, manifest: Manifest, split: Split) -> None:
+        self._folder = manifest.folder
+        self._shards = [s for s in manifest.shards if s.split == split and s.count]
+        self._ends = list(accumulate(shard.count for shard in self._shards))
+        self._offsets = [self._read_index(shard) for shard in self._shards]
+
+    def __len__(self) -> int:
+        """Count the records."""
+        return self._ends[-1] if self._ends else 0
+
+    def place(self, number: int) -> RecordPlace:
+        """
+        Tell where a record stands.
+
+        Parameters
+        ----------
+        number : int
+            From 0, in the order of the shards.
+
+        Returns
+        -------
+        place : RecordPlace
+            Its shard, number there and data product.
+        """
+        shard, index = self._find(number)
+        info = self._shards[shard]
+        return RecordPlace(self._folder / info.file, index, info.dp_ids[index])
+
+    def read(self, number: int) -> bytes:
+        """
+        Read a record and check its CRCs.
+
+        Parameters
+        ----------
+        number : int
+            From 0, in the order of the shards.
+
+        Returns
+        -------
+        record : bytes
+            A ``tf.train.Example``.
+
+        Raises
+        ------
+        RecordError
+            If the record is corrupt or cannot be read; the message names it.
+        """
+        shard, index = self._find(number)
+        start, stop = (
+            int(offset) for offset in self._offsets[shard][index : index + 2]
+        )
+        path = self._folder / self._shards[shard].file
+        name = f"{path}: record {index}"
+        try:
+            with path.open("rb", buffering=0) as stream:
+                stream.seek(start)
+                frame = stream.read(stop - start)
+        except OSError as error:
+            raise RecordError(f"{name} cannot be read: {error.strerror}") from None
+        return parse_frame(frame, name)
+
+    def stars(self) -> list[str]:
+        """
+        List the star of each record.
+
+        Returns
+        -------
+        stars : list of str
+            Normalised names, by number.
+
+        Raises
+        ------
+        RecordError
+            If the plan of the data set does not tell.
+        """
+        stars = {row["dp_id"]: row["star"] for row in read_plan(self._folder)}
+        try:
+            return [stars[dp_id] for shard in self._shards for dp_id in shard.dp_ids]
+        except KeyError as error:
+            raise RecordError(
+                f"{self._folder}: no star of {error} in its plan"
+            ) from None
+
+    def _find(self, number: int) -> tuple[int, int]:
+        shard = bisect.bisect_right(self._ends, number)
+        return shard, number - (self._ends[shard - 1] if shard else 0)
+
+    def _read_index(self, shard: ShardInfo) -> NDArray[np.uint64]:
+        path = self._folder / INDEX_FOLDER / f"{shard.file}.npy"
+        try:
+            offsets: NDArray[np.uint64] = np.load(path)
+        except (OSError, ValueError):
+            raise RecordError(
+                f"{path}: cannot be read (try stellar-tf verify)"
+            ) from None
+        if offsets.shape != (shard.count + 1,) or offsets[-1] != shard.n_bytes:
+            raise RecordError(f"{path}: does not fit its shard (try stellar-tf verify)")
+        return offsets

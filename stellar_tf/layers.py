@@ -146,7 +146,8 @@ class Displace(keras.layers.Layer):
         source = pixel - self.scale * tf.matmul(coefficients, powers)
         source = tf.clip_by_value(source, 0.0, n_pixels - 1.0)  # (batch, n_pixels)
         left = tf.minimum(tf.floor(source), n_pixels - 2.0)
-        index = tf.cast(left, tf.int32)
+        # NaN has no place: it must reach the loss, where it is told, not the indices.
+        index = tf.clip_by_value(tf.cast(left, tf.int32), 0, n_pixels - 2)
         at_left = tf.gather(flux, index, axis=1, batch_dims=1)
         at_right = tf.gather(flux, index + 1, axis=1, batch_dims=1)
         return at_left + (source - left) * (at_right - at_left)

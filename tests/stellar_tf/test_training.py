@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 
 from stellar_tf.config import Config, ConfigError, load_config
-from stellar_tf.dataset import CorruptRecordsError
+from stellar_tf.dataset import CorruptRecordsError, TrainingStream
 from stellar_tf.encoding import encode_records
 from stellar_tf.run import Run, RunError
 from stellar_tf.strategy import build_strategy
-from stellar_tf.training import adopt_grid, fit
+from stellar_tf.training import TrainingError, adopt_grid, fit
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.tfrecord import read_records
@@ -101,6 +102,61 @@ def test_the_grid_is_the_records(config: Config, records: Path) -> None:
     assert adopt_grid(small, manifest).grid == config.grid
     with pytest.raises(ConfigError, match="pad_to_multiple"):
         adopt_grid(paper, manifest)
+
+
+def test_training_stops_where_numbers_end(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    training = {"n_steps": 30, "learning_rate": 1e30, "checkpoint_steps": 1}
+    config = with_settings(config, training=training)
+    with pytest.raises(TrainingError) as caught:
+        fit(records, tmp_path / "run", config, build_strategy("single"))
+    message = str(caught.value)
+    found = re.search(r"(the loss is|a gradient is) .* at step (\d+); ", message)
+    assert found is not None
+    step = int(found[2])
+    stream = TrainingStream(
+        read_manifest(records), config.dataset, batch_size=8, seed=config.training.seed
+    )
+    for place in stream.places_of(step):
+        assert f"{place.dp_id} in {place.path.name}" in message
+    # The states before it are there, and finite as far as they were saved.
+    newest = max((tmp_path / "run" / "checkpoints").iterdir()).name
+    assert newest == f"step-{step:09d}"
+
+
+def test_a_run_begins_with_the_weights_of_another(
+    config: Config, records: Path, run: Run, tmp_path: Path
+) -> None:
+    tuned = with_settings(config, training={"learning_rate": 1e-12, "seed": 3})
+    strategy = build_strategy("single")
+    other = fit(records, tmp_path / "run", tuned, strategy, init_from=run.folder)
+    weights = zip(
+        other.load_model().get_weights(), run.load_model().get_weights(), strict=True
+    )
+    for a, b in weights:
+        if a.ndim:  # all but the count of steps
+            np.testing.assert_allclose(a, b, atol=1e-9)
+    with pytest.raises(RunError, match="was begun with other weights"):
+        fit(records, other.folder, tuned, strategy)
+    fit(records, other.folder, tuned, strategy, init_from=run.folder)
+
+
+def test_weights_of_another_network_are_refused(
+    config: Config, records: Path, run: Run, tmp_path: Path
+) -> None:
+    larger = with_settings(config, model={"n_latent": 5})
+    with pytest.raises(ConfigError, match="its network differs from that"):
+        fit(
+            records, tmp_path / "run", larger, build_strategy("single"),
+            init_from=run.folder,
+        )  # fmt: skip
+    with pytest.raises(RunError, match="has no model yet"):
+        fit(
+            records, tmp_path / "run", config, build_strategy("single"),
+            init_from=tmp_path,
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture

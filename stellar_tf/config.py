@@ -124,6 +124,11 @@ class ObjectiveConfig(Section):
     linear in between, constant after the last."""
     kl_reduction: Literal["mean", "sum"] = "mean"
     """Over the latent dimensions; the paper takes the mean."""
+    free_nats: float = Field(default=0.0, ge=0.0)
+    """Divergence that each dimension of each spectrum may have for nothing [nat]."""
+    total_correlation: float = Field(default=0.0, ge=0.0)
+    """Weight of the dimensions' dependence on each other, in normalised flux per
+    nat."""
     scales: tuple[int, ...] = (1,)
     """Errors are also taken on spectra averaged over this many pixels."""
     coarse_scales: tuple[int, ...] = ()
@@ -167,6 +172,9 @@ class TrainingConfig(Section):
     """Have TensorFlow use operations that give the same bits in every run."""
     steps_per_epoch: int = Field(default=1_000, ge=1)
     """Steps between validations and rows of the history."""
+    epochs_per_image: int = Field(default=10, ge=0)
+    """Epochs between TensorBoard's pictures of reconstructions and traversals; 0 has
+    none."""
     checkpoint_steps: int | None = Field(default=1_000, ge=1)
     """Steps between checkpoints, if not fewer by the minutes."""
     checkpoint_minutes: float | None = Field(default=15.0, gt=0.0)

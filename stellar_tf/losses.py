@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -100,7 +101,9 @@ def reconstruction_error(
     return tf.add_n(errors) / len(scales)
 
 
-def reduce_kl(kl: tf.Tensor, reduction: Literal["mean", "sum"]) -> tf.Tensor:
+def reduce_kl(
+    kl: tf.Tensor, reduction: Literal["mean", "sum"], free_nats: float = 0.0
+) -> tf.Tensor:
     """
     Reduce the divergence of each dimension to one number per spectrum.
 
@@ -111,6 +114,10 @@ def reduce_kl(kl: tf.Tensor, reduction: Literal["mean", "sum"]) -> tf.Tensor:
     reduction : {"mean", "sum"}
         Over the dimensions. The same ``kl_weight`` presses n_latent times harder
         with "sum"; the paper takes the mean.
+    free_nats : float
+        A dimension's divergence counts as this where it is smaller, so that nothing
+        presses it further down: free bits (Kingma et al. 2016, arXiv 1606.04934),
+        here for each spectrum by itself, so that replicas need not know each other's.
 
     Returns
     -------
@@ -118,7 +125,41 @@ def reduce_kl(kl: tf.Tensor, reduction: Literal["mean", "sum"]) -> tf.Tensor:
         In nats.
     """
     reduce = tf.reduce_mean if reduction == "mean" else tf.reduce_sum
-    return reduce(kl, axis=-1)
+    return reduce(tf.maximum(kl, free_nats), axis=-1)
+
+
+def total_correlation(
+    z: tf.Tensor, z_mean: tf.Tensor, z_log_var: tf.Tensor
+) -> tf.Tensor:
+    """
+    Estimate how far the dimensions depend on each other, over all spectra.
+
+    Parameters
+    ----------
+    z : Tensor of float32, shape (batch, n_latent)
+        Draws from the posteriors of some spectra.
+    z_mean, z_log_var : Tensor of float32, shape (n, n_latent)
+        Posteriors of all spectra of the batch, on whichever replica.
+
+    Returns
+    -------
+    total_correlation : Tensor of float32, shape (batch,)
+        Its mean estimates the divergence of the aggregate posterior from the product
+        of its marginals [nat].
+
+    Notes
+    -----
+    Both densities are averages over the batch's posteriors (Chen et al. 2018, arXiv
+    1802.04942, up to a constant). A draw's own posterior is among them, so that the
+    estimate is too large where posteriors are narrow and the batch is small.
+    """
+    log_sigma = 0.5 * z_log_var
+    scaled = (z[:, tf.newaxis] - z_mean) * tf.exp(-log_sigma)  # (batch, n, n_latent)
+    log_density = -0.5 * scaled**2 - log_sigma - 0.5 * math.log(2.0 * math.pi)
+    log_n = tf.math.log(tf.cast(tf.shape(z_mean)[0], z.dtype))
+    joint = tf.reduce_logsumexp(tf.reduce_sum(log_density, axis=-1), axis=1) - log_n
+    marginals = tf.reduce_logsumexp(log_density, axis=1) - log_n
+    return joint - tf.reduce_sum(marginals, axis=-1)
 
 
 def kl_weight_at(step: int, schedule: Sequence[tuple[int, float]]) -> float:

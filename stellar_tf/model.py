@@ -95,7 +95,7 @@ def build_autoencoder(config: Config) -> keras.Model:
     -------
     autoencoder : keras.Model
         ``flux (batch, padded_length)`` to a dict of ``reconstruction`` (batch,
-        padded_length), ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
+        padded_length), ``z``, ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
         Its layers "encoder" and "decoder" are models of their own.
     """
     n_pixels, seed = config.grid.padded_length, config.training.seed
@@ -107,7 +107,7 @@ def build_autoencoder(config: Config) -> keras.Model:
     flux = keras.Input((n_pixels,), name="flux")
     posterior = encoder(flux)
     z, kl = bottleneck((posterior["z_mean"], posterior["z_log_var"]))
-    outputs = {"reconstruction": decoder(z), "kl": kl, **posterior}
+    outputs = {"reconstruction": decoder(z), "z": z, "kl": kl, **posterior}
     return keras.Model(flux, outputs, name="autoencoder")
 
 

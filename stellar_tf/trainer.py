@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from stellar_tf import losses
@@ -25,7 +26,9 @@ class TermSums(NamedTuple):
     flux_mae: tf.Tensor
     """Absolute error, in normalised flux."""
     kl: tf.Tensor
-    """Divergence summed over the dimensions, in nats."""
+    """Divergence of each dimension, shape (n_latent,), in nats."""
+    total_correlation: tf.Tensor
+    """Dependence of the dimensions on each other, in nats."""
     objective: tf.Tensor
     """What is minimised, in normalised flux."""
     n_spectra: tf.Tensor
@@ -81,8 +84,9 @@ class Trainer:
         Returns
         -------
         logs : dict
-            ``loss`` and ``flux_mae`` in normalised flux, ``kl`` in nats: means over
-            the global batch, before the update.
+            ``loss`` and ``flux_mae`` in normalised flux, ``kl`` and
+            ``total_correlation``, 0 unless it is penalised, in nats: means over the
+            global batch, before the update.
 
         Raises
         ------
@@ -115,8 +119,9 @@ class Trainer:
         Returns
         -------
         logs : dict
-            As of `train_step`; the loss is taken at the final KL weight, so that
-            epochs compare.
+            As of `train_step`, and ``active_dimensions``, which carry at least
+            `min_information`, and ``kl_0``, ``kl_1``, ... in nats. The loss is taken
+            at the final KL weight, so that epochs compare.
         """
         flux = batches.map(lambda batch: batch["flux"])
         total: TermSums | None = None
@@ -125,7 +130,16 @@ class Trainer:
             total = sums if total is None else TermSums(*map(tf.add, total, sums))
         if total is None:
             raise ValueError("batches must hold at least one spectrum")
-        return _means(total)
+        return {**_means(total), **self._describe_dimensions(total)}
+
+    def _describe_dimensions(self, total: TermSums) -> dict[str, float]:
+        kl = np.asarray(total.kl) / float(total.n_spectra)
+        least = self.config.analysis.min_information
+        width = len(str(kl.size - 1))
+        return {
+            "active_dimensions": float((kl >= least).sum()),
+            **{f"kl_{i:0{width}}": float(value) for i, value in enumerate(kl)},
+        }
 
     def _run_training(
         self, flux: tf.Tensor, beta: tf.Tensor, *, coarse: int
@@ -176,11 +190,18 @@ class Trainer:
         if coarse > 1:
             reconstruction = _coarsen(reconstruction, coarse)
         error = losses.reconstruction_error(flux, reconstruction, objective.scales)
-        kl = losses.reduce_kl(outputs["kl"], objective.kl_reduction)
+        kl = losses.reduce_kl(
+            outputs["kl"], objective.kl_reduction, objective.free_nats
+        )
+        dependence = tf.zeros_like(error)
+        if objective.total_correlation > 0.0:
+            dependence = _total_correlation(outputs)
+        total = error + beta * kl + objective.total_correlation * dependence
         return TermSums(
             tf.reduce_sum(losses.masked_absolute_error(flux, reconstruction)),
-            tf.reduce_sum(outputs["kl"]),
-            tf.reduce_sum(error + beta * kl),
+            tf.reduce_sum(outputs["kl"], axis=0),
+            tf.reduce_sum(dependence),
+            tf.reduce_sum(total),
             tf.cast(tf.shape(flux)[0], tf.float32),
         )
 
@@ -237,10 +258,20 @@ def _coarsen(flux: tf.Tensor, n_average: int) -> tf.Tensor:
     return tf.repeat(losses.average_pixels(flux, n_average), n_average, axis=-1)
 
 
+def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Estimate it from the posteriors on all replicas."""
+    replica = tf.distribute.get_replica_context()
+    everywhere = [
+        replica.all_gather(outputs[name], axis=0) for name in ("z_mean", "z_log_var")
+    ]
+    return losses.total_correlation(outputs["z"], *everywhere)
+
+
 def _means(sums: TermSums) -> dict[str, float]:
     n_spectra = float(sums.n_spectra)
     return {
         "loss": float(sums.objective) / n_spectra,
         "flux_mae": float(sums.flux_mae) / n_spectra,
-        "kl": float(sums.kl) / n_spectra,
+        "kl": float(tf.reduce_sum(sums.kl)) / n_spectra,
+        "total_correlation": float(sums.total_correlation) / n_spectra,
     }

@@ -204,7 +204,7 @@ def _train(
     own = [ProgressBar(config.training.n_steps)]
     if is_chief(trainer.strategy):
         trim_history(run.history_path, state.n_steps)
-        own = build_observers(run, config)
+        own = build_observers(run, config, trainer.model, manifest)
     is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
     if is_new and config.model.subtract_mean:
         mean = mean_spectrum(

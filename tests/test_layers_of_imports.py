@@ -34,7 +34,7 @@ LAYERS = (
     ("stellar_tf.dataset",),
     ("stellar_tf.layers", "stellar_tf.losses"),
     ("stellar_tf.model",),
-    ("stellar_tf.run", "stellar_tf.strategy"),
+    ("stellar_tf.run", "stellar_tf.strategy", "stellar_tf.pictures"),
     ("stellar_tf.callbacks", "stellar_tf.trainer", "stellar_tf.checkpoints"),
     ("stellar_tf.training", "stellar_tf.torch_import"),
     ("stellar_tf.encoding", "stellar_tf.decoding"),

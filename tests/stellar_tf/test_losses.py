@@ -77,3 +77,41 @@ def test_kl_weight_may_fall() -> None:
     schedule = ((0, 0.4), (10, 0.1), (20, 0.3))
     weights = [losses.kl_weight_at(step, schedule) for step in (0, 5, 10, 15, 99)]
     assert weights == pytest.approx([0.4, 0.25, 0.1, 0.2, 0.3])
+
+
+def test_free_nats_count_small_divergences_alike() -> None:
+    kl = tf.constant([[0.1, 0.5, 2.0], [0.0, 0.3, 0.2]])
+    found = losses.reduce_kl(kl, "sum", free_nats=0.3)
+    np.testing.assert_allclose(found, [0.3 + 0.5 + 2.0, 0.3 + 0.3 + 0.3])
+    np.testing.assert_allclose(losses.reduce_kl(kl, "mean", 0.0), [2.6 / 3, 0.5 / 3])
+
+
+def test_total_correlation_is_the_sum_over_pairs() -> None:
+    rng = np.random.default_rng(0)
+    z, mean, log_var = (rng.normal(0.0, 1.0, (5, 3)).astype("f4") for _ in range(3))
+    density = np.empty((5, 5, 3))
+    for i, j, d in np.ndindex(5, 5, 3):
+        variance = np.exp(log_var[j, d])
+        exponent = np.exp(-((z[i, d] - mean[j, d]) ** 2) / (2.0 * variance))
+        density[i, j, d] = exponent / np.sqrt(2.0 * np.pi * variance)
+    joint = np.log(density.prod(axis=2).mean(axis=1))
+    marginals = np.log(density.mean(axis=1)).sum(axis=1)
+    found = losses.total_correlation(*map(tf.constant, (z, mean, log_var)))
+    np.testing.assert_allclose(found, joint - marginals, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_total_correlation_of_a_bivariate_normal(rho: float) -> None:
+    """The closed form is -log(1 - rho^2) / 2."""
+    rng = np.random.default_rng(1)
+    n, variance = 3000, 0.3  # posteriors and their means add up to unit variances
+    covariance = np.array([[1.0, rho], [rho, 1.0]]) - variance * np.eye(2)
+    if rho > 0.6:
+        variance = 0.05
+        covariance = np.array([[1.0, rho], [rho, 1.0]]) - variance * np.eye(2)
+    mean = rng.multivariate_normal([0.0, 0.0], covariance, n).astype("f4")
+    z = mean + rng.normal(0.0, np.sqrt(variance), mean.shape).astype("f4")
+    log_var = np.full_like(mean, np.log(variance))
+    found = losses.total_correlation(*map(tf.constant, (z, mean, log_var)))
+    expected = -0.5 * np.log(1.0 - rho**2)
+    assert float(tf.reduce_mean(found)) == pytest.approx(expected, abs=0.04)

@@ -111,6 +111,7 @@ class TestAnyArchitecture:
         outputs = self.build(model)(tf.ones((5, 64)))
         assert {name: tuple(t.shape) for name, t in outputs.items()} == {
             "reconstruction": (5, 64),
+            "z": (5, 3),
             "kl": (5, 3),
             "z_mean": (5, 3),
             "z_log_var": (5, 3),

@@ -15,11 +15,13 @@ from stellar_tf.trainer import Trainer, build_optimizer, coarse_scale_at
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.manifest import read_manifest
 
+TERMS = ("loss", "flux_mae", "kl", "total_correlation")
+
 
 def loss_curve(
     config: Config, records: Path, strategy: tf.distribute.Strategy, n_steps: int
 ) -> np.ndarray:
-    """Loss, error and KL of each step, shape (n_steps, 3)."""
+    """The terms of each step, shape (n_steps, 4)."""
     trainer = Trainer(config, strategy)
     batches = TrainingStream(
         read_manifest(records), config.dataset, batch_size=8, seed=4
@@ -27,7 +29,7 @@ def loss_curve(
     build = partial(batches.build, 0)
     stream = iter(strategy.distribute_datasets_from_function(build))
     logs = [trainer.train_step(next(stream), step) for step in range(n_steps)]
-    return np.array([[log[k] for k in ("loss", "flux_mae", "kl")] for log in logs])
+    return np.array([[log[k] for k in TERMS] for log in logs])
 
 
 @pytest.mark.parametrize("architecture", ["strided", "folded"])
@@ -43,7 +45,11 @@ def test_two_replicas_follow_the_single_curve(
             # steps, and where a displaced pixel crosses another.
             "folded": {**config.model.folded.model_dump(), "displacement_scale": 2.0},
         },
-        objective={"coarse_scales": (8, 2), "coarse_end": 6, "scales": (1, 4)},
+        objective={
+            "coarse_scales": (8, 2),
+            "coarse_end": 6,
+            "scales": (1, 4),
+        },
         training={"max_gradient_norm": 0.5, "learning_rate": 3e-4},
     )
     single = loss_curve(config, records, build_strategy("single"), 50)
@@ -51,6 +57,28 @@ def test_two_replicas_follow_the_single_curve(
     np.testing.assert_allclose(mirrored, single, rtol=1e-4)
     # The curves are worth comparing only if the weights moved.
     assert abs(np.log(single[-1, 2] / single[0, 2])) > np.log(2.0)
+
+
+def test_replicas_know_each_others_posteriors(config: Config, records: Path) -> None:
+    """The total correlation is that of the global batch."""
+    config = with_settings(
+        config,
+        model={
+            "architecture": "strided",
+            "strided": {"channels": (4, 8, 8), "kernels": (7, 5, 3)},
+        },
+        objective={"free_nats": 0.01, "total_correlation": 0.1},
+        training={"learning_rate": 3e-4},
+    )
+    single = loss_curve(config, records, build_strategy("single"), 12)
+    mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 12)
+    # It passes through zero.
+    np.testing.assert_allclose(mirrored, single, rtol=1e-4, atol=1e-6)
+    assert np.abs(single[:, 3]).max() > 0.01
+    # At the first steps the divergence has no weight.
+    np.testing.assert_allclose(
+        single[:3, 0], single[:3, 1] + 0.1 * single[:3, 3], rtol=1e-5
+    )
 
 
 def test_one_step_is_the_formula(config: Config, records: Path) -> None:

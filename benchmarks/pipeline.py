@@ -1,0 +1,153 @@
+"""
+Speed of the stream of training spectra, as ratios measured in one run.
+
+    python benchmarks/pipeline.py [--n-files 192] [--rounds 5]
+
+Simulated HARPS products of full size become records; every round times, one after the
+other, on all cores,
+
+- bare: `tf.data.TFRecordDataset` over the shards, which checks CRCs and no more;
+- stream: the same number of spectra in the shuffled, normalised batches of `fit`;
+- augmented: the same with velocity whitening and noise;
+- training: the spectra that the `folded` network of configs/default.yaml takes in.
+
+The disk's cache is warm. Printed are medians over the rounds, and the medians of the
+rounds' ratios. Peak memory is that of a process that only streams.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from convert import link_files, ratio, simulate_files
+
+N_ORIGINALS = 24
+BATCH_SIZE = 8
+N_TRAINING_STEPS = 3
+STREAM = """
+import sys
+from pathlib import Path
+from stellar_tf.config import DatasetConfig
+from stellar_tf.dataset import TrainingStream
+from tfrecords_tools.manifest import read_manifest
+manifest = read_manifest(Path(sys.argv[1]))
+stream = TrainingStream(manifest, DatasetConfig(), batch_size=8, seed=0)
+for batch in stream.build().take(40):
+    pass
+status = Path("/proc/self/status").read_text()
+print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
+"""
+
+
+def build_records(folder: Path, n_files: int) -> Path:
+    """Convert simulated products under several names each."""
+    from tfrecords_tools.config import ConvertConfig, SplitFractions
+    from tfrecords_tools.convert import convert
+    from tfrecords_tools.grid import Grid
+
+    if not (folder / "originals").is_dir():
+        simulate_files(folder / "originals", N_ORIGINALS)
+    files = link_files(folder / "originals", folder / f"files {n_files}", n_files)
+    split = SplitFractions(train=1.0, validation=0.0, test=0.0)
+    records = folder / f"records {n_files}"
+    convert([files], records, Grid(), ConvertConfig(split=split))
+    return records
+
+
+def read_barely(records: Path) -> int:
+    """Read every record with TensorFlow."""
+    import tensorflow as tf
+
+    paths = sorted(str(path) for path in records.glob("spec-*"))
+    return sum(1 for _ in tf.data.TFRecordDataset(paths))
+
+
+def stream(records: Path, n_spectra: int, **changes: float) -> int:
+    """Take as many spectra in batches."""
+    from stellar_tf.config import DatasetConfig
+    from stellar_tf.dataset import TrainingStream
+    from tfrecords_tools.manifest import read_manifest
+
+    batches = TrainingStream(
+        read_manifest(records), DatasetConfig(**changes), batch_size=BATCH_SIZE, seed=0
+    ).build()
+    n_batches = n_spectra // BATCH_SIZE
+    return BATCH_SIZE * sum(1 for _ in batches.take(n_batches))
+
+
+def build_training(records: Path) -> Callable[[], int]:
+    """Prepare the network; the function returned makes some steps."""
+    from functools import partial
+
+    from stellar_tf.config import load_config
+    from stellar_tf.dataset import TrainingStream
+    from stellar_tf.strategy import build_strategy
+    from stellar_tf.trainer import Trainer
+    from tfrecords_tools.manifest import read_manifest
+
+    config = load_config("default", ["objective.coarse_scales=[]"])
+    trainer = Trainer(config.model_copy(), build_strategy("single"))
+    batches = TrainingStream(
+        read_manifest(records), config.dataset, batch_size=BATCH_SIZE, seed=0
+    )
+    build = partial(batches.build, 0)
+    iterator = iter(trainer.strategy.distribute_datasets_from_function(build))
+
+    def train() -> int:
+        for step in range(N_TRAINING_STEPS):
+            trainer.train_step(next(iterator), step)
+        return N_TRAINING_STEPS * BATCH_SIZE
+
+    train()  # traces
+    return train
+
+
+def measure_memory(records: Path) -> float:
+    """Peak of a process that streams [MiB]."""
+    done = subprocess.run(
+        [sys.executable, "-c", STREAM, str(records)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--n-files", type=int, default=192)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        records = build_records(Path(name), args.n_files)
+        augmentation = {"max_velocity_shift": 30.0, "noise": 0.01}
+        ways: dict[str, Callable[[], int]] = {
+            "bare": lambda: read_barely(records),
+            "stream": lambda: stream(records, args.n_files),
+            "augmented": lambda: stream(records, args.n_files, **augmentation),
+            "training": build_training(records),
+        }
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        ways["bare"](), ways["stream"]()
+        for _ in range(args.rounds):
+            for way, run in ways.items():
+                started = time.perf_counter()
+                n_spectra = run()
+                seconds[way].append((time.perf_counter() - started) / n_spectra)
+        for way, times in seconds.items():
+            print(f"{way:10} {1.0 / sorted(times)[len(times) // 2]:7.1f} spectra/s")
+        print("stream over bare          ", ratio(seconds["bare"], seconds["stream"]))
+        for way in ("stream", "augmented"):
+            print(f"{way:9} over training  ", ratio(seconds["training"], seconds[way]))
+        for n_files in (24, 960):
+            peak = measure_memory(build_records(Path(name), n_files))
+            print(f"peak memory with {n_files:4} spectra: {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -31,6 +31,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from timing import ratio
+
 KEYWORDS = (
     *("OBJECT", "INSTRUME", "RA", "DEC", "MJD-OBS", "EXPTIME", "SNR", "SPECSYS"),
     *("ESO DRS BERV", "ESO TEL AIRM START", "ESO OBS PROG ID", "DATE-OBS"),
@@ -151,12 +153,6 @@ def measure_memory(files: Path, work: Path) -> float:
     )  # fmt: skip
     shutil.rmtree(out)
     return float(done.stdout)
-
-
-def ratio(a: list[float], b: list[float]) -> str:
-    """Format the median and the extremes of the rounds' ratios."""
-    ratios = [x / y for x, y in zip(a, b, strict=True)]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def main() -> None:

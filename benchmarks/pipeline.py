@@ -1,7 +1,7 @@
 """
 Speed of the stream of training spectra, as ratios measured in one run.
 
-    python benchmarks/pipeline.py [--n-files 192] [--rounds 5]
+    python benchmarks/pipeline.py [--n-files 384] [--rounds 5]
 
 Simulated HARPS products of full size become records; every round times, one after the
 other, on all cores,
@@ -21,15 +21,15 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from convert import link_files, ratio, simulate_files
+from convert import link_files, simulate_files
+from timing import print_rates, ratio, time_in_turn
 
 N_ORIGINALS = 24
 BATCH_SIZE = 8
-N_TRAINING_STEPS = 3
+N_TRAINED = 24
 STREAM = """
 import sys
 from pathlib import Path
@@ -82,7 +82,7 @@ def stream(records: Path, n_spectra: int, **changes: float) -> int:
 
 
 def build_training(records: Path) -> Callable[[], int]:
-    """Prepare the network; the function returned makes some steps."""
+    """Prepare the network; the function returned trains on some spectra."""
     from functools import partial
 
     from stellar_tf.config import load_config
@@ -100,11 +100,11 @@ def build_training(records: Path) -> Callable[[], int]:
     iterator = iter(trainer.strategy.distribute_datasets_from_function(build))
 
     def train() -> int:
-        for step in range(N_TRAINING_STEPS):
+        for step in range(N_TRAINED // BATCH_SIZE):
             trainer.train_step(next(iterator), step)
-        return N_TRAINING_STEPS * BATCH_SIZE
+        return N_TRAINED
 
-    train()  # traces
+    trainer.train_step(next(iterator), 0)  # traces
     return train
 
 
@@ -120,7 +120,7 @@ def measure_memory(records: Path) -> float:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("--n-files", type=int, default=192)
+    parser.add_argument("--n-files", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -132,15 +132,11 @@ def main() -> None:
             "augmented": lambda: stream(records, args.n_files, **augmentation),
             "training": build_training(records),
         }
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
         ways["bare"](), ways["stream"]()
-        for _ in range(args.rounds):
-            for way, run in ways.items():
-                started = time.perf_counter()
-                n_spectra = run()
-                seconds[way].append((time.perf_counter() - started) / n_spectra)
-        for way, times in seconds.items():
-            print(f"{way:10} {1.0 / sorted(times)[len(times) // 2]:7.1f} spectra/s")
+        seconds = time_in_turn(ways, args.rounds)
+        scale = args.n_files / N_TRAINED
+        seconds["training"] = [scale * t for t in seconds["training"]]
+        print_rates(seconds, args.n_files)
         print("stream over bare          ", ratio(seconds["bare"], seconds["stream"]))
         for way in ("stream", "augmented"):
             print(f"{way:9} over training  ", ratio(seconds["training"], seconds[way]))

@@ -35,7 +35,7 @@ class DatasetConfig(Section):
     noise: float = Field(default=0.0, ge=0.0)
     """Standard deviation of normal noise added to training spectra, in medians."""
     n_parallel_reads: int = Field(default=4, ge=1)
-    """Training spectra, or shards of other splits, read at the same time."""
+    """Batches of training spectra read at the same time."""
 
 
 class StridedConfig(Section):
@@ -168,6 +168,10 @@ class TrainingConfig(Section):
     """Longer gradients, over all weights together, are shortened to this."""
     seed: int = Field(default=0, ge=0)
     """Of the initial weights, the order of the spectra and the bottleneck's noise."""
+    mixed_precision: bool = False
+    """Multiply in bfloat16, with weights, code and loss in float32."""
+    jit_compile: bool = False
+    """Compile the training step by XLA, which draws other noise; on one device only."""
     deterministic: bool = False
     """Have TensorFlow use operations that give the same bits in every run."""
     steps_per_epoch: int = Field(default=1_000, ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ class TrainingStream:
         self._manifest, self._config = manifest, config
         self._batch_size, self._seed = batch_size, seed
         self._table = RecordTable(manifest, "train")
+        self._parse = _Parser(manifest)
         weights = balance(self._table.stars()) if config.balance_stars else None
         self._sampler = Sampler(len(self._table), seed, weights)
         self.failure: UserError | None = None
@@ -125,27 +127,24 @@ class TrainingStream:
         n_replicas = context.num_replicas_in_sync if context else 1
         n_workers = context.num_input_pipelines if context else 1
         worker = context.input_pipeline_id if context else 0
-        begin = self._batch_size * worker // n_workers
-        end = self._batch_size * (worker + 1) // n_workers
+        n_here = n_replicas // n_workers
+        size = self._batch_size // n_replicas
 
-        def places(step: tf.Tensor) -> tf.data.Dataset:
-            batch = step * self._batch_size
-            return tf.data.Dataset.range(batch + begin, batch + end)
-
-        grid, kind = self._manifest.grid, self._config.normalise
-
-        def normalise(flux: tf.Tensor, median: tf.Tensor) -> tf.Tensor:
-            return normalise_flux(flux, grid, kind, median).flux
+        def parts(step: tf.Tensor) -> tf.data.Dataset:
+            first = step * self._batch_size + worker * n_here * size
+            return tf.data.Dataset.range(n_here).map(lambda i: first + i * size)
 
         return (
             tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-            .flat_map(places)
-            .map(self._load, self._config.n_parallel_reads, deterministic=True)
-            .batch(self._batch_size // n_replicas, drop_remainder=True)
+            .flat_map(parts)
             .apply(
                 tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
             )
-            .map(normalise, tf.data.AUTOTUNE, deterministic=True)
+            .map(
+                partial(self._load, size=size),
+                self._config.n_parallel_reads,
+                deterministic=True,
+            )
             .prefetch(tf.data.AUTOTUNE)
         )
 
@@ -167,35 +166,50 @@ class TrainingStream:
         numbers = (self._sampler.record_at(first + i) for i in range(self._batch_size))
         return [self._table.place(number) for number in numbers]
 
-    def _load(self, place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        flux, median = tf.numpy_function(
-            self._read, [place], [tf.float32, tf.float32], stateful=False
+    def _load(self, first: tf.Tensor, size: int) -> tf.Tensor:
+        """Read the spectra at some places in a row."""
+        # Python finds and checks the bytes; TensorFlow, without Python's lock, does
+        # all that is done to every pixel.
+        records = tf.numpy_function(
+            partial(self._read, size=size), [first], tf.string, stateful=False
         )
-        flux.set_shape((self._manifest.grid.n_pixels,))
-        median.set_shape(())
-        return flux, median
+        records.set_shape((size,))
+        features = self._parse(records)
+        flux, median = features["flux"], features["median_flux"]
+        if self._config.max_velocity_shift > 0.0 or self._config.noise > 0.0:
+            augmented = tf.numpy_function(
+                self._augment, [flux, median, first], tf.float32, stateful=False
+            )
+            flux = tf.ensure_shape(augmented, flux.shape)
+        kind = self._config.normalise
+        return normalise_flux(flux, self._manifest.grid, kind, median).flux
 
-    def _read(self, place: NDArray[np.int64]) -> tuple[NDArray[np.float32], np.float32]:
+    def _read(self, first: np.int64, size: int) -> NDArray[np.object_]:
+        records = np.empty(size, object)
         try:
-            record = self._table.read(self._sampler.record_at(int(place)))
-            flux, values = self._manifest.record_schema.decode(record)
+            for i in range(size):
+                number = self._sampler.record_at(int(first) + i)
+                records[i] = self._table.read(number)
         except UserError as error:  # which TensorFlow would bury in its own
             self.failure = error
             raise
-        median = float(values["median_flux"])
-        return self._augment(flux, median, int(place)), np.float32(median)
+        return records
 
     def _augment(
-        self, flux: NDArray[np.float32], median: float, place: int
+        self, flux: NDArray[np.float32], median: NDArray[np.float32], first: np.int64
     ) -> NDArray[np.float32]:
         largest, noise = self._config.max_velocity_shift, self._config.noise
-        rng = np.random.Generator(np.random.Philox(key=(self._seed, place)))
-        if largest > 0.0:
-            velocity = rng.uniform(-largest, largest)
-            flux = shift_velocity(flux, self._manifest.grid, velocity)
-        if noise > 0.0:
-            flux = add_noise(flux, noise * abs(median), rng)
-        return flux
+        augmented = np.empty_like(flux)
+        for i, spectrum in enumerate(flux):
+            key = self._seed, int(first) + i
+            rng = np.random.Generator(np.random.Philox(key=key))
+            if largest > 0.0:
+                velocity = rng.uniform(-largest, largest)
+                spectrum = shift_velocity(spectrum, self._manifest.grid, velocity)
+            if noise > 0.0:
+                spectrum = add_noise(spectrum, noise * abs(float(median[i])), rng)
+            augmented[i] = spectrum
+        return augmented
 
 
 def build_evaluation_dataset(
@@ -243,7 +257,15 @@ def build_evaluation_dataset(
         chosen = sampling.one_per_star(stars, seed=0)
         records, n_spectra = _keep(records, chosen), int(chosen.sum())
     n_batches = -(-n_spectra // batch_size)
-    parse = _FluxParser(manifest, config, with_metadata=with_metadata)
+    read = _Parser(manifest, with_metadata=with_metadata)
+
+    def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = read(serialised)
+        features["flux"] = normalise_flux(
+            features["flux"], manifest.grid, config.normalise, features["median_flux"]
+        ).flux
+        return features
+
     return (
         records.batch(batch_size)
         .apply(tf.data.experimental.assert_cardinality(n_batches))
@@ -289,14 +311,11 @@ def mean_spectrum(
     return mean.astype(np.float32)
 
 
-class _FluxParser:
-    """Parses a batch of serialised records and normalises their flux."""
+class _Parser:
+    """Parses a batch of serialised records; the flux is raw."""
 
-    def __init__(
-        self, manifest: Manifest, config: DatasetConfig, with_metadata: bool = False
-    ) -> None:
-        self._grid = manifest.grid
-        self._kind = config.normalise
+    def __init__(self, manifest: Manifest, with_metadata: bool = False) -> None:
+        self._n_pixels = manifest.grid.n_pixels
         self._stored_dtype = tf.as_dtype(manifest.record_schema.flux_dtype)
         self._spec: dict[str, Any] = {
             "flux": tf.io.FixedLenFeature((), tf.string),
@@ -313,12 +332,10 @@ class _FluxParser:
         flux = tf.io.decode_raw(
             features["flux"], self._stored_dtype, little_endian=True
         )
-        flux = tf.ensure_shape(flux, (None, self._grid.n_pixels))
+        flux = tf.ensure_shape(flux, (None, self._n_pixels))
         if self._stored_dtype != tf.float32:
             flux = tf.cast(flux, tf.float32) * features["flux_scale"][:, tf.newaxis]
-        features["flux"] = normalise_flux(
-            flux, self._grid, self._kind, features["median_flux"]
-        ).flux
+        features["flux"] = flux
         return features
 
 

@@ -285,6 +285,8 @@ class GaussianBottleneck(keras.layers.Layer):
         noise = tf.random.stateless_normal(
             (n_replicas * n_local, z_mean.shape[1]),
             seed=tf.stack([tf.constant(self.seed), self.step.value]),
+            # The default depends on the device.
+            alg="philox",
         )
         first = tf.cast(replica.replica_id_in_sync_group, tf.int32) * n_local
         return noise[first : first + n_local]

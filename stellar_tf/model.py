@@ -42,13 +42,13 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     """
     _check_length(config, n_pixels)
     flux = keras.Input((n_pixels,), name="flux")
-    x = Standardise(_scale(config), name="standardise")(flux)
+    x = Standardise(_scale(config), dtype="float32", name="standardise")(flux)
     if config.architecture == "strided":
         x = _strided_encoder(x, config)
     else:
         x = _folded_encoder(x, config)
-    z_mean = layers.Dense(config.n_latent, name="z_mean")(x)
-    z_log_var = layers.Dense(config.n_latent, name="z_log_var")(x)
+    z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
+    z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
     return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
 
 
@@ -99,10 +99,10 @@ def build_autoencoder(config: Config) -> keras.Model:
         Its layers "encoder" and "decoder" are models of their own.
     """
     n_pixels, seed = config.grid.padded_length, config.training.seed
-    with _initial_weights(seed):
+    with _initial_weights(seed), _precision(config.training.mixed_precision):
         encoder = build_encoder(config.model, n_pixels)
         decoder = build_decoder(config.model, n_pixels)
-    bottleneck = GaussianBottleneck(seed, name="bottleneck")
+    bottleneck = GaussianBottleneck(seed, dtype="float32", name="bottleneck")
 
     flux = keras.Input((n_pixels,), name="flux")
     posterior = encoder(flux)
@@ -122,6 +122,18 @@ def _initial_weights(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(state)
+
+
+@contextmanager
+def _precision(mixed: bool) -> Iterator[None]:
+    """Let the layers that are built inside multiply in bfloat16, or in float32."""
+    # Where it matters layers ask for float32: bfloat16 cannot number the pixels.
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _strided_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
@@ -159,7 +171,7 @@ def _strided_decoder(
         x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
     x = layers.Conv1D(1, 3, padding="same", name="predict")(x)
     x = layers.Reshape((n_pixels,), name="to_pixels")(x)
-    return Destandardise(_scale(config), name="destandardise")(x)
+    return Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
 
 
 def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
@@ -183,7 +195,7 @@ def _folded_decoder(
     weights = layers.Dense(folded.n_basis, name="basis_weights")(hidden)
     weights = layers.LeakyReLU(config.negative_slope, name="basis_weights_act")(weights)
     x = layers.Dense(n_pixels, name="basis")(weights)
-    flux = Destandardise(_scale(config), name="destandardise")(x)
+    flux = Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
     if folded.n_displacement == 0:
         return flux
     # A sum of few spectra cannot follow lines that move by more than their width, and
@@ -192,9 +204,11 @@ def _folded_decoder(
     coefficients = layers.Dense(
         folded.n_displacement,
         kernel_initializer=keras.initializers.RandomNormal(stddev=1.0e-3),
+        dtype="float32",
         name="displacement",
     )(layers.Concatenate(name="code_and_hidden")([z, hidden]))
-    return Displace(folded.displacement_scale, name="displace")((flux, coefficients))
+    displace = Displace(folded.displacement_scale, dtype="float32", name="displace")
+    return displace((flux, coefficients))
 
 
 def _dense(

@@ -96,7 +96,8 @@ class Trainer:
         coarse = coarse_scale_at(step, self.config.objective)
         if coarse not in self._train_steps:
             self._train_steps[coarse] = tf.function(
-                partial(self._run_training, coarse=coarse)
+                partial(self._run_training, coarse=coarse),
+                jit_compile=self.config.training.jit_compile or None,
             )
         beta = losses.kl_weight_at(step, self.config.objective.kl_weights)
         sums, gradients_are_finite = self._train_steps[coarse](flux, tf.constant(beta))

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from stellar_tf import losses
 from stellar_tf.callbacks import ProgressBar, build_observers, trim_history
 from stellar_tf.checkpoints import CheckpointClock, CheckpointStore, TrainingState
-from stellar_tf.config import Config, ConfigError, describe_error
+from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
 from stellar_tf.dataset import (
     CorruptRecordsError,
     TrainingStream,
@@ -101,7 +101,7 @@ def fit(
     """
     manifest = read_manifest(records)
     config = adopt_grid(config, manifest)
-    _check_batch(config.training.batch_size, strategy.num_replicas_in_sync)
+    _check_replicas(config.training, strategy.num_replicas_in_sync)
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     trainer = Trainer(config, strategy)
@@ -335,9 +335,14 @@ def _save_model(autoencoder: keras.Model, path: Path) -> None:
     temporary.replace(path)
 
 
-def _check_batch(batch_size: int, n_replicas: int) -> None:
-    if batch_size % n_replicas:
+def _check_replicas(training: TrainingConfig, n_replicas: int) -> None:
+    if training.batch_size % n_replicas:
         raise ConfigError(
             f"training.batch_size must be a multiple of the {n_replicas} replicas, "
-            f"got {batch_size}"
+            f"got {training.batch_size}"
+        )
+    if training.jit_compile and n_replicas > 1:
+        raise ConfigError(
+            f"training.jit_compile: XLA cannot compile a step that {n_replicas} "
+            f"replicas share; set it to false"
         )

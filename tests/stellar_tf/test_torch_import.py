@@ -9,15 +9,13 @@ import keras
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
+from benchmarks.paper_torch import PaperNetwork
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import Config, load_config
 from stellar_tf.run import Run
 from stellar_tf.torch_import import CheckpointError, import_torch
 
-CHANNELS = (16, 16, 16, 32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 512, 512)
-KERNELS = (7, 5, 5, *[3] * 12)
 N_PIXELS = 2 * 2**14
 """Of the test; the published one has 20 positions at the bottleneck instead of 2."""
 ASSIGNMENTS = [
@@ -27,50 +25,10 @@ ASSIGNMENTS = [
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-class PaperNetwork(nn.Module):
-    """Names and order of the layers are those of the published checkpoint."""
-
-    def __init__(self, n_pixels: int = N_PIXELS, n_latent: int = 8) -> None:
-        super().__init__()
-        n_flat = CHANNELS[-1] * (n_pixels >> 14)
-        n_in = 1
-        for i, (n_out, kernel) in enumerate(
-            zip(CHANNELS, KERNELS, strict=True), start=1
-        ):
-            stride = 1 if i == 15 else 2
-            padding = (kernel - 1) // 2
-            layer = nn.Conv1d(n_in, n_out, kernel, stride, padding)
-            setattr(self, f"conv{i}", nn.Sequential(layer, nn.LeakyReLU(0.1)))
-            n_in = n_out
-        self.fc11 = nn.Linear(n_flat, n_latent)
-        self.fc12 = nn.Linear(n_flat, n_latent)
-        self.fc2 = nn.Linear(n_latent, n_flat)
-        layer = nn.ConvTranspose1d(512, 512, 3, 1, 1)
-        self.deconv15 = nn.Sequential(layer, nn.LeakyReLU(0.1))
-        for i, n_out in zip(range(14, 0, -1), (*CHANNELS[12::-1], 1), strict=True):
-            layer = nn.ConvTranspose1d(n_in, n_out, 4, 2, 1)
-            setattr(self, f"deconv{i}", nn.Sequential(layer, nn.LeakyReLU(0.1)))
-            n_in = n_out
-        self.predict0 = nn.Conv1d(1, 1, 3, 1, 1)
-
-    def encode(self, flux: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = flux[:, None]
-        for i in range(1, 16):
-            x = getattr(self, f"conv{i}")(x)
-        x = x.flatten(1)
-        return self.fc11(x), self.fc12(x)
-
-    def decode(self, z: torch.Tensor) -> torch.Tensor:
-        x = self.fc2(z).unflatten(1, (512, -1))
-        for i in range(15, 0, -1):
-            x = getattr(self, f"deconv{i}")(x)
-        return self.predict0(x)[:, 0]
-
-
 @pytest.fixture(scope="module")
 def network() -> PaperNetwork:
     torch.manual_seed(0)
-    network = PaperNetwork()
+    network = PaperNetwork(N_PIXELS, 8)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(2.0)  # PyTorch's own would leave nothing after 15 layers
@@ -149,7 +107,7 @@ class Malicious:
         (lambda n: [torch.zeros(3)], "holds no state dict"),
         (lambda n: {"a": 1}, r"is no checkpoint of the paper's network \(no conv1"),
         (
-            lambda n: PaperNetwork(4 * 2**14).state_dict(),
+            lambda n: PaperNetwork(4 * 2**14, 8).state_dict(),
             r"fc11.weight has the shape \(8, 2048\), which is not .* \(8, 1024\)",
         ),
         (

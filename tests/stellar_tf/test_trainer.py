@@ -19,10 +19,19 @@ TERMS = ("loss", "flux_mae", "kl", "total_correlation")
 
 
 def loss_curve(
-    config: Config, records: Path, strategy: tf.distribute.Strategy, n_steps: int
+    config: Config,
+    records: Path,
+    strategy: tf.distribute.Strategy,
+    n_steps: int,
+    *,
+    noise: bool = True,
 ) -> np.ndarray:
     """The terms of each step, shape (n_steps, 4)."""
     trainer = Trainer(config, strategy)
+    if not noise:
+        layer = trainer.model.get_layer("encoder").get_layer("z_log_var")
+        layer.kernel.assign(tf.zeros_like(layer.kernel))
+        layer.bias.assign(tf.fill(layer.bias.shape, -20.0))
     batches = TrainingStream(
         read_manifest(records), config.dataset, batch_size=8, seed=4
     )
@@ -79,6 +88,40 @@ def test_replicas_know_each_others_posteriors(config: Config, records: Path) -> 
     np.testing.assert_allclose(
         single[:3, 0], single[:3, 1] + 0.1 * single[:3, 3], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("architecture", ["strided", "folded"])
+@pytest.mark.parametrize(
+    ("option", "rtol"), [("jit_compile", 1e-4), ("mixed_precision", 0.03)]
+)
+def test_faster_arithmetic_follows_the_plain_curve(
+    config: Config, records: Path, architecture: str, option: str, rtol: float
+) -> None:
+    config = with_settings(
+        config,
+        model={
+            "architecture": architecture,
+            "strided": {"channels": (4, 8, 8), "kernels": (7, 5, 3)},
+            "folded": {**config.model.folded.model_dump(), "displacement_scale": 2.0},
+        },
+        training={"learning_rate": 3e-4},
+    )
+    changed = with_settings(config, training={option: True})
+    # XLA turns the same bits into other normal numbers.
+    plain = loss_curve(config, records, build_strategy("single"), 6, noise=False)
+    faster = loss_curve(changed, records, build_strategy("single"), 6, noise=False)
+    np.testing.assert_allclose(faster[:, :3], plain[:, :3], rtol=rtol)
+    assert (faster != plain).any(), "the option changed nothing"
+
+
+def test_mixed_precision_keeps_weights_and_outputs_exact(config: Config) -> None:
+    mixed = with_settings(config, training={"mixed_precision": True})
+    model = Trainer(mixed, build_strategy("single")).model
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    assert {tensor.dtype for tensor in model.outputs} == {"float32"}
+    convolution = model.get_layer("encoder").get_layer("conv1")
+    assert convolution.compute_dtype == "bfloat16"
+    assert Trainer(config, build_strategy("single")).model.compute_dtype == "float32"
 
 
 def test_one_step_is_the_formula(config: Config, records: Path) -> None:

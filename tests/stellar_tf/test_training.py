@@ -94,6 +94,14 @@ def test_batch_must_divide_among_replicas(
     assert not (tmp_path / "run").exists()
 
 
+def test_compiled_steps_are_for_one_device(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    config = with_settings(config, training={"jit_compile": True})
+    with pytest.raises(ConfigError, match="XLA cannot compile a step that 2 replicas"):
+        fit(records, tmp_path / "run", config, build_strategy("mirrored", 2))
+
+
 def test_the_grid_is_the_records(config: Config, records: Path) -> None:
     paper = load_config("paper")
     strided = {"channels": (4, 8, 8), "kernels": (7, 5, 3)}

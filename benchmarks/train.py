@@ -58,7 +58,11 @@ def build_ours(flux: np.ndarray, name: str) -> Step:
     from stellar_tf.strategy import build_strategy
     from stellar_tf.trainer import Trainer
 
-    assignments = [f"training.batch_size={len(flux)}", "objective.coarse_scales=[]"]
+    assignments = [
+        f"training.batch_size={len(flux)}",
+        "objective.coarse_scales=[]",
+        "training.learning_rate=1.0e-9",  # the same batch of noise again and again
+    ]
     trainer = Trainer(load_config(name, assignments), build_strategy("single"))
     batch = tf.constant(flux)
     return lambda: trainer.train_step(batch, 0) and None

@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 	@echo "report: $(abspath $(DEMO))/run/analysis/report.html"
 
 test: $(VENV)/installed-test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 # The tests that take minutes.
 slow: $(VENV)/installed-test

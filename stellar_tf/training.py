@@ -88,8 +88,9 @@ def fit(
     CorruptRecordsError
         If a record is corrupt, unless such are skipped.
     ConfigError
-        If the batch cannot be shared out equally among the replicas, or the network
-        does not fit the records' grid or the weights to begin with.
+        If the batch cannot be shared out equally among the replicas, the network does
+        not fit the records' grid or the weights to begin with, or several processes
+        are to skip corrupt records.
     TrainingError
         If the loss or a gradient is not finite.
 
@@ -102,6 +103,10 @@ def fit(
     manifest = read_manifest(records)
     config = adopt_grid(config, manifest)
     _check_replicas(config.training, strategy.num_replicas_in_sync)
+    if skip_corrupt and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise ConfigError(
+            "--skip-corrupt works in one process only; convert such records again"
+        )
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     trainer = Trainer(config, strategy)

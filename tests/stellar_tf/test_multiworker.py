@@ -100,6 +100,21 @@ def test_two_workers_follow_the_single_curve(
     assert Run(tmp_path / "run").load_model()
 
 
+def test_corrupt_records_are_skipped_in_one_process_only(
+    settings: Config, records: Path, tmp_path: Path
+) -> None:
+    write_config(settings, tmp_path / "config.yaml")
+    (worker,) = start_workers(
+        ["fit", str(records), "--run", str(tmp_path / "run"), "--strategy",
+         "multiworker", "--skip-corrupt", "--config", str(tmp_path / "config.yaml")],
+        1,
+    )  # fmt: skip
+    _, errors = worker.communicate(timeout=200)
+    assert worker.returncode == 2
+    assert "--skip-corrupt works in one process only" in errors
+    assert not (tmp_path / "run").exists()
+
+
 def test_mirrored_replicas_follow_it_too(
     settings: Config, records: Path, expected: np.ndarray, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from paper_torch import PaperNetwork
-from timing import print_rates, ratio, time_in_turn
+from timing import compare_with_torch
 from train import make_flux
 
 
@@ -60,12 +60,7 @@ def main() -> None:
         "strided": build_ours(flux, "paper"),
         "folded": build_ours(flux, "default"),
     }
-    for encode in ways.values():
-        encode()  # traces, and allocates
-    seconds = time_in_turn(ways, args.rounds)
-    print_rates(seconds, args.batch_size)
-    for name in ("strided", "folded"):
-        print(f"{name} over torch", ratio(seconds["torch"], seconds[name]))
+    compare_with_torch(ways, args.batch_size, args.rounds)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from paper_torch import PaperNetwork
-from timing import print_rates, ratio, time_in_turn
+from timing import compare_with_torch
 
 Step = Callable[[], None]
 
@@ -105,12 +105,7 @@ def main() -> None:
         "strided": build_ours(flux, "paper"),
         "folded": build_ours(flux, "default"),
     }
-    for step in steps.values():
-        step()  # traces, and allocates
-    seconds = time_in_turn(steps, args.rounds)
-    print_rates(seconds, args.batch_size)
-    for name in ("strided", "folded"):
-        print(f"{name} over torch", ratio(seconds["torch"], seconds[name]))
+    compare_with_torch(steps, args.batch_size, args.rounds)
     if args.memory:
         for batch_size in (8, 32, 128):
             peak = measure_memory(batch_size)

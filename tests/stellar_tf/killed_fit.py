@@ -60,7 +60,7 @@ def live(arguments: list[str], n_moments: int | None) -> bool:
                 Path(records),
                 Path(run),
                 load_config(Path(config)),
-                build_strategy(strategy, 2),  # type: ignore[arg-type]
+                build_strategy(strategy, 2),
                 extra_callbacks=[Life(n_moments)],
             )
             os._exit(0)

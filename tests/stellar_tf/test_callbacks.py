@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stellar_tf.callbacks import Scalars, trim_history
+from stellar_tf.callbacks import trim_history
 from stellar_tf.config import Config
 from stellar_tf.run import Run
+from stellar_tf.tensorboard import Scalars
 
 HISTORY = "epoch,step,loss\n0,3.0,0.5\n1,6.0,0.4\n2,9.0"
 

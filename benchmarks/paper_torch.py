@@ -51,8 +51,11 @@ class PaperNetwork(nn.Module):
         return self.predict0(x)[:, 0]
 
     def training_loss(self, flux: torch.Tensor, beta: float) -> torch.Tensor:
-        """Mean absolute error over all pixels, and the divergence's mean."""
-        mean, log_var = self.encode(flux)
+        """Mean absolute error over valid pixels, and the divergence's mean."""
+        valid = torch.isfinite(flux)
+        target = flux.nan_to_num(0.0)
+        mean, log_var = self.encode(target)
         z = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
         kl = 0.5 * (mean**2 + log_var.exp() - 1.0 - log_var)
-        return (self.decode(z) - flux).abs().mean() + beta * kl.mean()
+        error = ((self.decode(z) - target).abs() * valid).sum(1) / valid.sum(1)
+        return error.mean() + beta * kl.mean()

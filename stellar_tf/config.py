@@ -60,6 +60,8 @@ class StridedConfig(Section):
 class FoldedConfig(Section):
     """A network of dense products: pixels are folded into channels."""
 
+    encoder_binning: int = Field(default=1, ge=1)
+    """Pixels averaged before the first fold."""
     folds: tuple[int, ...] = (32, 4, 4, 4)
     """Neighbours that become channels, stage by stage of the encoder."""
     channels: tuple[int, ...] = (64, 64, 128, 128)
@@ -68,11 +70,14 @@ class FoldedConfig(Section):
     """Positions, after the fold, that each convolution sees."""
     dense: tuple[int, ...] = (256, 256)
     """Units of the layers between the last fold and the latent code, and back."""
-    n_basis: int = Field(default=128, ge=1)
-    """Spectra of which the decoder makes sums, weighted by functions of the code."""
+    n_basis: tuple[int, ...] = (128,)
+    """Spectra of which the decoder makes sums, weighted by functions of the code: one
+    sum per entry, each displaced on its own."""
     n_displacement: int = Field(default=3, ge=0)
     """Coefficients of the polynomial in wavelength by which the decoder displaces
-    its sum; 0 leaves it in place."""
+    each sum; 0 leaves them in place."""
+    decoder_binning: int = Field(default=1, ge=1)
+    """Pixels per value of those spectra; they are interpolated in between."""
     displacement_scale: float = Field(default=50.0, gt=0.0)
     """Displacement by a coefficient of 1 [pixel]."""
 
@@ -87,6 +92,8 @@ class FoldedConfig(Section):
                     f"{name} must have as many entries as folds, "
                     f"got {n} and {len(self.folds)}"
                 )
+        if not self.n_basis or min(self.n_basis) < 1:
+            raise ValueError(f"n_basis must be one or more counts, got {self.n_basis}")
         return self
 
 
@@ -109,7 +116,9 @@ class ModelConfig(Section):
         """The padded length must be a multiple of this many pixels."""
         if self.architecture == "strided":
             return 1 << (len(self.strided.channels) - 1)
-        return math.prod(self.folded.folds)
+        folded = self.folded
+        encoder = folded.encoder_binning * math.prod(folded.folds)
+        return math.lcm(encoder, folded.decoder_binning)
 
 
 class ObjectiveConfig(Section):

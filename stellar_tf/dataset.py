@@ -97,7 +97,6 @@ class TrainingStream:
         self._manifest, self._config = manifest, config
         self._batch_size, self._seed = batch_size, seed
         self._table = RecordTable(manifest, "train")
-        self._parse = _Parser(manifest)
         weights = balance(self._table.stars()) if config.balance_stars else None
         self._sampler = Sampler(len(self._table), seed, weights)
         self.failure: UserError | None = None
@@ -168,48 +167,43 @@ class TrainingStream:
 
     def _load(self, first: tf.Tensor, size: int) -> tf.Tensor:
         """Read the spectra at some places in a row."""
-        # Python finds and checks the bytes; TensorFlow, without Python's lock, does
-        # all that is done to every pixel.
-        records = tf.numpy_function(
-            partial(self._read, size=size), [first], tf.string, stateful=False
+        flux, median = tf.numpy_function(
+            partial(self._read, size=size), [first], (tf.float32,) * 2, stateful=False
         )
-        records.set_shape((size,))
-        features = self._parse(records)
-        flux, median = features["flux"], features["median_flux"]
-        if self._config.max_velocity_shift > 0.0 or self._config.noise > 0.0:
-            augmented = tf.numpy_function(
-                self._augment, [flux, median, first], tf.float32, stateful=False
-            )
-            flux = tf.ensure_shape(augmented, flux.shape)
-        kind = self._config.normalise
-        return normalise_flux(flux, self._manifest.grid, kind, median).flux
+        grid = self._manifest.grid
+        flux = tf.ensure_shape(flux, (size, grid.n_pixels))
+        median = tf.ensure_shape(median, (size,))
+        return normalise_flux(flux, grid, self._config.normalise, median).flux
 
-    def _read(self, first: np.int64, size: int) -> NDArray[np.object_]:
-        records = np.empty(size, object)
+    def _read(
+        self, first: np.int64, size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        schema = self._manifest.record_schema
+        fluxes = np.empty((size, schema.n_pixels), np.float32)
+        medians = np.empty(size, np.float32)
         try:
             for i in range(size):
-                number = self._sampler.record_at(int(first) + i)
-                records[i] = self._table.read(number)
+                place = int(first) + i
+                record = self._table.read(self._sampler.record_at(place))
+                flux, values = schema.decode(record)
+                medians[i] = values["median_flux"]
+                fluxes[i] = self._augment(flux, float(medians[i]), place)
         except UserError as error:  # which TensorFlow would bury in its own
             self.failure = error
             raise
-        return records
+        return fluxes, medians
 
     def _augment(
-        self, flux: NDArray[np.float32], median: NDArray[np.float32], first: np.int64
+        self, flux: NDArray[np.float32], median: float, place: int
     ) -> NDArray[np.float32]:
         largest, noise = self._config.max_velocity_shift, self._config.noise
-        augmented = np.empty_like(flux)
-        for i, spectrum in enumerate(flux):
-            key = self._seed, int(first) + i
-            rng = np.random.Generator(np.random.Philox(key=key))
-            if largest > 0.0:
-                velocity = rng.uniform(-largest, largest)
-                spectrum = shift_velocity(spectrum, self._manifest.grid, velocity)
-            if noise > 0.0:
-                spectrum = add_noise(spectrum, noise * abs(float(median[i])), rng)
-            augmented[i] = spectrum
-        return augmented
+        rng = np.random.Generator(np.random.Philox(key=(self._seed, place)))
+        if largest > 0.0:
+            velocity = rng.uniform(-largest, largest)
+            flux = shift_velocity(flux, self._manifest.grid, velocity)
+        if noise > 0.0:
+            flux = add_noise(flux, noise * abs(median), rng)
+        return flux
 
 
 def build_evaluation_dataset(

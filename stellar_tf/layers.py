@@ -1,13 +1,17 @@
-"""Keras layers of the network: standardisation, displacement, the bottleneck."""
+"""Keras layers of the network: standardisation, displacement, bins, the bottleneck."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
+
+from stellar_tf.displacement import displace, displace_fast
 
 tfd = tfp.distributions
 
@@ -124,7 +128,9 @@ class Displace(keras.layers.Layer):
         super().__init__(**kwargs)
         self.scale = scale
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    def call(
+        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
         """
         Take each pixel's value from where the displacement brings it from.
 
@@ -132,6 +138,9 @@ class Displace(keras.layers.Layer):
         ----------
         inputs : tuple of two Tensors of float32
             Flux, shape (batch, n_pixels), and coefficients, shape (batch, n_terms).
+        training : bool
+            Whether to compile it by XLA, which is faster; the saved model has
+            TensorFlow's own operations only.
 
         Returns
         -------
@@ -139,18 +148,7 @@ class Displace(keras.layers.Layer):
             Beyond its ends a spectrum goes on with its last value.
         """
         flux, coefficients = inputs
-        n_pixels, n_terms = flux.shape[-1], coefficients.shape[-1]
-        pixel = tf.range(n_pixels, dtype=flux.dtype)
-        u = 2.0 * pixel / (n_pixels - 1.0) - 1.0
-        powers = tf.stack([u**k for k in range(n_terms)])  # (n_terms, n_pixels)
-        source = pixel - self.scale * tf.matmul(coefficients, powers)
-        source = tf.clip_by_value(source, 0.0, n_pixels - 1.0)  # (batch, n_pixels)
-        left = tf.minimum(tf.floor(source), n_pixels - 2.0)
-        # NaN has no place: it must reach the loss, where it is told, not the indices.
-        index = tf.clip_by_value(tf.cast(left, tf.int32), 0, n_pixels - 2)
-        at_left = tf.gather(flux, index, axis=1, batch_dims=1)
-        at_right = tf.gather(flux, index + 1, axis=1, batch_dims=1)
-        return at_left + (source - left) * (at_right - at_left)
+        return (displace_fast if training else displace)(flux, coefficients, self.scale)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """
@@ -178,6 +176,81 @@ class Displace(keras.layers.Layer):
             Arguments by name.
         """
         return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class Unbin(keras.layers.Layer):
+    """
+    Interpolate linearly from bins, whose values stand at their centres, to pixels.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels a bin.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, n_pixels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_pixels = n_pixels
+
+    def call(self, bins: tf.Tensor) -> tf.Tensor:
+        """
+        Interpolate.
+
+        Parameters
+        ----------
+        bins : Tensor of float32, shape (batch, n_bins)
+            Values at the bins' centres.
+
+        Returns
+        -------
+        pixels : Tensor of float32, shape (batch, n_bins * n_pixels)
+            Beyond the outermost centres a spectrum goes on with its last value.
+        """
+        # Rows of bins times one matrix: faster than to weave the pixels together.
+        n_bins = bins.shape[-1]
+        n_row = math.gcd(n_bins, 64)
+        rows = tf.reshape(bins, (-1, n_bins // n_row, n_row))
+        before = tf.concat([bins[:, :1], bins[:, n_row - 1 : -1 : n_row]], axis=1)
+        after = tf.concat([bins[:, n_row::n_row], bins[:, -1:]], axis=1)
+        rows = tf.concat([before[..., None], rows, after[..., None]], axis=-1)
+        pixels = tf.matmul(rows, self._interpolation(n_row))
+        return tf.reshape(pixels, (-1, n_bins * self.n_pixels))
+
+    def _interpolation(self, n_row: int) -> np.ndarray:
+        """Weights of a row's bins and its two neighbours in each of its pixels."""
+        place = (np.arange(n_row * self.n_pixels) + 0.5) / self.n_pixels + 0.5
+        distance = np.abs(place - np.arange(n_row + 2)[:, np.newaxis])
+        return np.maximum(0.0, 1.0 - distance).astype(np.float32)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """
+        Return the shape of the pixels.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            Shape of the bins.
+
+        Returns
+        -------
+        shape : tuple
+            As many pixels for each bin.
+        """
+        return input_shape[0], input_shape[1] * self.n_pixels
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Return the constructor's arguments.
+
+        Returns
+        -------
+        config : dict
+            Arguments by name.
+        """
+        return {**super().get_config(), "n_pixels": self.n_pixels}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")

@@ -90,6 +90,8 @@ def reconstruction_error(
     A line displaced by more than its width costs the plain error the same however
     far it is; the averaged spectra still see in which direction it lies.
     """
+    if tuple(scales) == (1,):
+        return masked_absolute_error(flux, reconstruction)
     # Averages must run over the same pixels on both sides.
     valid = tf.math.is_finite(flux)
     masked = tf.where(valid, reconstruction, tf.constant(float("nan"), flux.dtype))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
-from keras import layers
+from keras import layers, ops
 
-from stellar_tf.config import Config, ModelConfig
+from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.layers import (
     Destandardise,
     Displace,
     GaussianBottleneck,
     Standardise,
+    Unbin,
 )
 
 
@@ -176,6 +179,9 @@ def _strided_decoder(
 
 def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
     folded = config.folded
+    if folded.encoder_binning > 1:
+        bins = layers.Reshape((-1, folded.encoder_binning), dtype="float32", name="bin")
+        x = ops.mean(bins(x), axis=-1)
     x = layers.Reshape((-1, 1), name="to_channels")(x)
     stages = zip(folded.folds, folded.channels, folded.kernels, strict=True)
     for i, (fold, channels, kernel) in enumerate(stages, start=1):
@@ -192,12 +198,30 @@ def _folded_decoder(
 ) -> keras.KerasTensor:
     folded = config.folded
     hidden = _dense(z, folded.dense[::-1], config, "decode")
-    weights = layers.Dense(folded.n_basis, name="basis_weights")(hidden)
-    weights = layers.LeakyReLU(config.negative_slope, name="basis_weights_act")(weights)
-    x = layers.Dense(n_pixels, name="basis")(weights)
-    flux = Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
-    if folded.n_displacement == 0:
+    code = layers.Concatenate(name="code_and_hidden")([z, hidden])
+    unit = _scale(config) or 1.0
+    terms = []
+    for i, n_basis in enumerate(folded.n_basis, start=1):
+        x = layers.Dense(n_basis, name=f"weights{i}")(hidden)
+        x = layers.LeakyReLU(config.negative_slope, name=f"weights{i}_act")(x)
+        x = layers.Dense(n_pixels // folded.decoder_binning, name=f"basis{i}")(x)
+        if i == 1:
+            # The mean spectrum's lines move with those of the first sum.
+            x = Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
+        else:
+            x = ops.cast(x, "float32") * unit
+        terms.append(_displace(x, code, folded, i))
+    flux = functools.reduce(operator.add, terms)
+    if folded.decoder_binning == 1:
         return flux
+    return Unbin(folded.decoder_binning, dtype="float32", name="unbin")(flux)
+
+
+def _displace(
+    x: keras.KerasTensor, code: keras.KerasTensor, folded: FoldedConfig, i: int
+) -> keras.KerasTensor:
+    if folded.n_displacement == 0:
+        return x
     # A sum of few spectra cannot follow lines that move by more than their width, and
     # a code would need many dimensions for one velocity. What moves them, how far and
     # in which direction, is learnt; it begins with next to nothing.
@@ -205,10 +229,10 @@ def _folded_decoder(
         folded.n_displacement,
         kernel_initializer=keras.initializers.RandomNormal(stddev=1.0e-3),
         dtype="float32",
-        name="displacement",
-    )(layers.Concatenate(name="code_and_hidden")([z, hidden]))
-    displace = Displace(folded.displacement_scale, dtype="float32", name="displace")
-    return displace((flux, coefficients))
+        name=f"displacement{i}",
+    )(code)
+    scale = folded.displacement_scale / folded.decoder_binning
+    return Displace(scale, dtype="float32", name=f"displace{i}")((x, coefficients))
 
 
 def _dense(

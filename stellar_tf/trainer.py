@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from stellar_tf import losses
-from stellar_tf.config import Config, ObjectiveConfig, TrainingConfig
+from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.model import build_autoencoder
+from stellar_tf.optimizer import build_optimizer
 
 
 class NotFiniteError(ArithmeticError):
@@ -68,7 +68,9 @@ class Trainer:
         """
         encoder, decoder = (self.model.get_layer(n) for n in ("encoder", "decoder"))
         encoder.get_layer("standardise").reference.assign(mean)
-        decoder.get_layer("destandardise").reference.assign(mean)
+        reference = decoder.get_layer("destandardise").reference
+        n_average = mean.shape[0] // reference.shape[0]
+        reference.assign(losses.average_pixels(mean[tf.newaxis], n_average)[0])
 
     def train_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
         """
@@ -211,27 +213,6 @@ class Trainer:
         return TermSums(
             *(reduce(tf.distribute.ReduceOp.SUM, term, axis=None) for term in sums)
         )
-
-
-def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """
-    Build Adam with the configured schedule.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-        Learning rate, its decay and the number of steps.
-
-    Returns
-    -------
-    optimizer : keras.optimizers.Optimizer
-        Adam.
-    """
-    rate: float | keras.optimizers.schedules.LearningRateSchedule
-    rate = config.learning_rate
-    if config.learning_rate_decay == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, config.n_steps)
-    return keras.optimizers.Adam(rate)
 
 
 def coarse_scale_at(step: int, config: ObjectiveConfig) -> int:

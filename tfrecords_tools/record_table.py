@@ -14,7 +14,7 @@ from tfrecords_tools.manifest import Manifest, ShardInfo
 from tfrecords_tools.plan import read_plan
 from tfrecords_tools.shards import INDEX_FOLDER
 from tfrecords_tools.split import Split
-from tfrecords_tools.tfrecord import RecordError, parse_frame
+from tfrecords_tools.tfrecord import RecordError, read_record_at
 
 
 class RecordPlace(NamedTuple):
@@ -93,18 +93,13 @@ class RecordTable:
             If the record is corrupt or cannot be read; the message names it.
         """
         shard, index = self._find(number)
-        start, stop = (
-            int(offset) for offset in self._offsets[shard][index : index + 2]
-        )
         path = self._folder / self._shards[shard].file
         name = f"{path}: record {index}"
         try:
-            with path.open("rb", buffering=0) as stream:
-                stream.seek(start)
-                frame = stream.read(stop - start)
+            with path.open("rb") as stream:
+                return read_record_at(stream, int(self._offsets[shard][index]), name)
         except OSError as error:
             raise RecordError(f"{name} cannot be read: {error.strerror}") from None
-        return parse_frame(frame, name)
 
     def stars(self) -> list[str]:
         """

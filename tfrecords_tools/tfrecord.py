@@ -7,13 +7,11 @@ and the masked CRC-32C of the data; all little-endian.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import struct
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -148,24 +146,25 @@ def read_sound_records(
         None if it does not fit its CRCs.
     """
     with path.open("rb") as stream:
-        for index, (start, stop) in enumerate(pairwise(offsets)):
-            stream.seek(start)
+        for index, start in enumerate(offsets[:-1]):
             try:
-                record = parse_frame(stream.read(stop - start), "")
+                record = read_record_at(stream, start, "")
             except RecordError:
                 yield index, None
             else:
                 yield index, record
 
 
-def parse_frame(frame: bytes, name: str) -> bytes:
+def read_record_at(stream: BinaryIO, start: int, name: str) -> bytes:
     """
-    Take a record out of its frame and check its CRCs.
+    Read one record and check its CRCs.
 
     Parameters
     ----------
-    frame : bytes
-        Length, record and checksums, as they stand in the file.
+    stream : binary file
+        The shard.
+    start : int
+        Byte at which the record's frame begins.
     name : str
         What the error calls the record.
 
@@ -179,7 +178,7 @@ def parse_frame(frame: bytes, name: str) -> bytes:
     RecordError
         If the frame is truncated or does not fit its CRCs.
     """
-    stream = io.BytesIO(frame)
+    stream.seek(start)
     return _read_record(stream, stream.read(_HEAD), name)
 
 

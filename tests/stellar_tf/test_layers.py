@@ -12,6 +12,7 @@ from stellar_tf.layers import (
     Displace,
     GaussianBottleneck,
     Standardise,
+    Unbin,
 )
 
 RNG = np.random.default_rng(0)
@@ -30,9 +31,10 @@ def posterior(n: int = 5, n_latent: int = 3) -> tuple[tf.Tensor, tf.Tensor]:
         (Standardise(None), tf.ones((2, 4))),
         (Destandardise(0.1), tf.ones((2, 4))),
         (Displace(3.0), (tf.ones((2, 4)), tf.ones((2, 2)))),
+        (Unbin(2), tf.ones((2, 4))),
         (GaussianBottleneck(3), posterior()),
     ],
-    ids=["standardise", "identity", "destandardise", "displace", "bottleneck"],
+    ids=["standardise", "identity", "destandardise", "displace", "unbin", "bottleneck"],
 )
 def test_config_round_trip(layer: keras.layers.Layer, inputs: tf.Tensor) -> None:
     expected = layer(inputs)
@@ -65,6 +67,16 @@ def test_paper_standardise_has_no_weights() -> None:
     layer = Standardise(None)
     layer.build((None, 6))
     assert layer.weights == []
+
+
+@pytest.mark.parametrize(("n_bins", "n_pixels"), [(192, 2), (10, 4), (7, 3), (64, 1)])
+def test_unbinned_values_are_interpolated_between_centres(
+    n_bins: int, n_pixels: int
+) -> None:
+    bins = RNG.normal(size=(3, n_bins)).astype(np.float32)
+    centre = (np.arange(n_bins * n_pixels) + 0.5) / n_pixels - 0.5
+    expected = [np.interp(centre, np.arange(n_bins), row) for row in bins]
+    np.testing.assert_allclose(Unbin(n_pixels)(bins), expected, atol=1e-6)
 
 
 def test_displacement_is_interpolation_at_the_source() -> None:

@@ -23,6 +23,15 @@ STRIDED = ModelConfig.model_validate(
 FOLDED = ModelConfig.model_validate(
     {"n_latent": 3, "folded": {"folds": (8, 2), "channels": (4, 6), "kernels": (3, 1)}}
 )
+BINNED = ModelConfig.model_validate(
+    {
+        "n_latent": 3,
+        "folded": {
+            "encoder_binning": 2, "folds": (4, 2), "channels": (4, 6),
+            "kernels": (3, 1), "n_basis": (5, 3), "decoder_binning": 4,
+        },
+    }
+)  # fmt: skip
 
 
 def n_trainable(model: keras.Model) -> int:
@@ -98,7 +107,32 @@ def test_strided_decoder_term_by_term() -> None:
     np.testing.assert_allclose(decoder(z)[0], expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("model", [STRIDED, FOLDED], ids=["strided", "folded"])
+def test_a_binned_network_sees_and_makes_no_finer_detail() -> None:
+    encoder, decoder = build_encoder(BINNED, 32), build_decoder(BINNED, 32)
+    randomise(encoder)
+    randomise(decoder)
+    rng = np.random.default_rng(0)
+    flux = rng.normal(size=(1, 32)).astype(np.float32)
+    swapped = flux.reshape(-1, 2)[:, ::-1].reshape(1, 32)
+    np.testing.assert_allclose(
+        encoder(flux)["z_mean"], encoder(swapped)["z_mean"], rtol=1e-4, atol=1e-5
+    )
+    made = decoder(rng.normal(size=(1, 3)).astype(np.float32))[0].numpy()
+    # Straight from the centre of one bin, at pixel 1.5, to that of the next, at 5.5.
+    np.testing.assert_allclose(np.diff(made[2:6], 2), 0.0, atol=1e-4)
+
+
+def test_sums_are_displaced_apart() -> None:
+    decoder = build_decoder(BINNED, 32)
+    names = {layer.name for layer in decoder.layers}
+    assert {"displace1", "displace2"} <= names
+    shapes = [decoder.get_layer(f"basis{i}").kernel.shape for i in (1, 2)]
+    assert shapes == [(5, 8), (3, 8)]
+
+
+@pytest.mark.parametrize(
+    "model", [STRIDED, FOLDED, BINNED], ids=["strided", "folded", "binned"]
+)
 class TestAnyArchitecture:
     def build(self, model: ModelConfig) -> keras.Model:
         tree = {

@@ -1,0 +1,71 @@
+"""Adam, and the schedule of its rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from stellar_tf.config import TrainingConfig
+
+
+class FusedAdam(keras.optimizers.Adam):
+    """
+    Keras' Adam with the update of a weight in one operation instead of a dozen.
+
+    Its variables and their values are those of `keras.optimizers.Adam`. The decoder's
+    spectra have so many weights that a dozen passes over them took longer than the
+    network.
+    """
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        """
+        Update one weight and its moments.
+
+        Parameters
+        ----------
+        gradient : Tensor
+            Of the loss.
+        variable : tf.Variable
+            The weight.
+        learning_rate : Tensor
+            Scalar.
+        """
+        index = self._get_variable_index(variable)
+        dtype = variable.dtype
+        step = tf.cast(self.iterations + 1, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.cast(self.beta_1, dtype) ** step,
+            beta2_power=tf.cast(self.beta_2, dtype) ** step,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=tf.cast(self.beta_1, dtype),
+            beta2=tf.cast(self.beta_2, dtype),
+            epsilon=tf.cast(self.epsilon, dtype),
+            grad=tf.cast(gradient, dtype),
+        )
+
+
+def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """
+    Build Adam with the configured schedule.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Learning rate, its decay and the number of steps.
+
+    Returns
+    -------
+    optimizer : keras.optimizers.Optimizer
+        Adam.
+    """
+    rate: Any = config.learning_rate
+    if config.learning_rate_decay == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, config.n_steps)
+    return FusedAdam(rate)

@@ -223,8 +223,13 @@ class AnalysisConfig(Section):
     """Permutations behind each null of the mutual information."""
     n_neighbours: int = Field(default=3, ge=1, le=10)
     """k of the KSG estimator."""
+    n_local_permutations: int = Field(default=200, ge=20)
+    """Permutations behind each null of the conditional mutual information."""
     labels: tuple[str, ...] = ()
-    """Label columns to relate to; empty: every numeric one."""
+    """Label columns to relate to; empty: every one that may be."""
+    conditions: tuple[str, ...] = ()
+    """Labels that the conditional mutual information is given; empty: the one that
+    the dimension tracks."""
     n_traversal: int = Field(default=7, ge=3)
     """Positions along a traversed dimension."""
     seed: int = Field(default=0, ge=0)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 
 from stellar_tf.analysis import tables
 from stellar_tf.analysis.associations import Associations, associate, select_labels
+from stellar_tf.analysis.conditional import condition
 from stellar_tf.analysis.disentanglement import Disentanglement, score_disentanglement
 from stellar_tf.analysis.dispersion import median_absolute_deviation
 from stellar_tf.analysis.held_out import find_best_dimensions
@@ -18,6 +20,8 @@ from stellar_tf.analysis.latents import HELD_OUT, Codes, LatentsError, read_code
 from stellar_tf.analysis.leakage import Leakage, measure_leakage
 from stellar_tf.analysis.repeats import compare_visits
 from stellar_tf.analysis.two_sample import compare_posteriors
+from stellar_tf.analysis.unexplained import find_unexplained, list_extremes
+from stellar_tf.analysis.unusual import list_unusual
 from stellar_tf.analysis.verdict import Evidence, Verdict, decide
 from stellar_tf.config import AnalysisConfig
 
@@ -39,6 +43,14 @@ class AnalysisResult:
     """The same, one row per dimension and label."""
     label_table: Table
     """The best dimension of each label, and its worth on held-out stars."""
+    conditional_table: Table
+    """What labels say about a dimension beyond the one that it tracks."""
+    unexplained: NDArray[np.intp]
+    """Informative dimensions that share nothing significant with any label."""
+    extremes: Table
+    """Spectra at both ends of those."""
+    unusual: Table
+    """The spectra that are least like any other."""
     leakage: Leakage
     """What the informative dimensions know about the exposure."""
     factors: tuple[str, ...]
@@ -117,7 +129,7 @@ def analyze(
             f"latents must hold at least {MIN_STARS} stars of splits "
             f"{', '.join(config.splits)}, got {view.dp_id.size}"
         )
-    streams = np.random.default_rng(config.seed).spawn(4)
+    streams = np.random.default_rng(config.seed).spawn(6)
     visits = codes.enter(config.splits)
     evidence = weigh(view, visits, config, streams[0])
     verdict = decide(evidence, config)
@@ -126,6 +138,7 @@ def analyze(
         view.z_mean, verdict.dimensions, usable, config, streams[1]
     )
     best = find_best_dimensions(everything, associations, config, streams[2])
+    unexplained = find_unexplained(associations, fdr=config.fdr)
     varying = tuple(name for name in factors if name in usable)
     return AnalysisResult(
         verdict=verdict,
@@ -133,7 +146,13 @@ def analyze(
         associations=associations,
         association_table=tables.association_table(associations, config),
         label_table=tables.label_table(associations, best, varying, config),
-        leakage=measure_leakage(associations, fdr=config.fdr),
+        conditional_table=tables.conditional_table(
+            condition(view, associations, config, streams[4]), config
+        ),
+        unexplained=unexplained,
+        extremes=list_extremes(view, unexplained),
+        unusual=list_unusual(visits, verdict.dimensions),
+        leakage=measure_leakage(view, associations, config, streams[5]),
         factors=varying,
         disentanglement=_score(view, varying, streams[3]),
         unusable_labels=unusable,

@@ -35,6 +35,9 @@ DESCRIPTIONS = {
     "spearman": "rank correlation",
     "spearman_low": "lower end of its interval",
     "spearman_high": "upper end of its interval",
+    "given": "labels that are known beside it",
+    "conditional_mi": "mutual information with the label when they are known, Frenzel "
+    "and Pompe (2007) [nat]",
     "mi_dimension": "dimension with the largest mutual information",
     "spearman_dimension": "dimension with the largest |rank correlation|, "
     "chosen without held-out stars",

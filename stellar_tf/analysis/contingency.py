@@ -45,7 +45,29 @@ def permutation_p_value(
     grows with the number of stars.
     """
     n_bins = choose_n_bins(label.size)
-    tables = contingency_tables(z, label, n_bins)
+    return table_p_value(contingency_tables(z, label, n_bins), n_permutations, rng)
+
+
+def table_p_value(
+    tables: NDArray[np.int64], n_permutations: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """
+    Test the independence of rows and columns by permutation.
+
+    Parameters
+    ----------
+    tables : ndarray of int, shape (n_latent, n_rows, n_columns)
+        Counts; all tables must have the same margins.
+    n_permutations : int
+        Permutations drawn.
+    rng : numpy.random.Generator
+        Source of the permutations.
+
+    Returns
+    -------
+    p_value : ndarray of float, shape (n_latent,)
+        ``(1 + n_as_large) / (1 + n_permutations)``, never zero.
+    """
     observed = binned_information(tables)
     null = _null_information(tables[0], n_permutations, rng)
     n_smaller = np.searchsorted(np.sort(null), observed - 1e-12)
@@ -89,13 +111,39 @@ def contingency_tables(
     tables : ndarray of int, shape (n_latent, n_bins, n_bins)
         Counts; all tables have the same margins.
     """
+    label_rank = np.argsort(np.argsort(label))
+    return count_stars(z, label_rank * n_bins // label.size, n_bins, n_bins)
+
+
+def count_stars(
+    z: NDArray[np.float64], column: NDArray[np.intp], n_rows: int, n_columns: int
+) -> NDArray[np.int64]:
+    """
+    Count stars in bins of equal numbers of them along z, and in given columns.
+
+    Parameters
+    ----------
+    z : ndarray of float, shape (n_stars, n_latent)
+        Latent means without ties.
+    column : ndarray of int, shape (n_stars,)
+        Column of each star.
+    n_rows : int
+        Bins along z.
+    n_columns : int
+        Columns.
+
+    Returns
+    -------
+    tables : ndarray of int, shape (n_latent, n_rows, n_columns)
+        Counts; all tables have the same margins.
+    """
     n_stars, n_latent = z.shape
     rank = np.argsort(np.argsort(z, axis=0), axis=0)
-    label_rank = np.argsort(np.argsort(label))
-    cell = rank * n_bins // n_stars * n_bins + (label_rank * n_bins // n_stars)[:, None]
-    cell += np.arange(n_latent) * n_bins**2
-    counts = np.bincount(cell.ravel(), minlength=n_latent * n_bins**2)
-    return counts.reshape(n_latent, n_bins, n_bins)
+    cell = rank * n_rows // n_stars * n_columns + column[:, None]
+    size = n_rows * n_columns
+    cell += np.arange(n_latent) * size
+    counts = np.bincount(cell.ravel(), minlength=n_latent * size)
+    return counts.reshape(n_latent, n_rows, n_columns)
 
 
 def binned_information(tables: NDArray[np.int64]) -> NDArray[np.float64]:

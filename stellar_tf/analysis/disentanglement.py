@@ -32,6 +32,9 @@ class Disentanglement(NamedTuple):
     """Mutual information gap of each factor, shape (n_factors,)."""
     sap: NDArray[np.float64]
     """Separated attribute predictability of each factor, shape (n_factors,)."""
+    modularity: float
+    """How far each dimension shares information with one factor only, mean over the
+    dimensions weighted by what they share."""
     importance: NDArray[np.float64]
     """Of dimension for factor, columns sum to 1, shape (n_latent, n_factors)."""
     dci_disentanglement: float
@@ -62,7 +65,7 @@ def score_disentanglement(
     Returns
     -------
     scores : Disentanglement
-        MIG, SAP and DCI.
+        MIG, SAP, modularity and DCI.
 
     Raises
     ------
@@ -82,6 +85,7 @@ def score_disentanglement(
         n_stars=int(known.sum()),
         mig=mutual_information_gap(z, values, rng),
         sap=attribute_predictability(z, values),
+        modularity=modularity(share_information(z, values, rng)),
         importance=importance,
         dci_disentanglement=_disentanglement(importance),
         dci_completeness=1.0 - _entropy(importance, axis=0),
@@ -114,14 +118,72 @@ def mutual_information_gap(
     Chen et al. 2018 (NeurIPS), with bins of equal numbers of stars, in which a
     factor's entropy is the logarithm of the number of bins.
     """
+    shared = share_information(z, factors, rng)
+    second, first = np.sort(shared, axis=0)[-2:]
+    return np.asarray((first - second) / np.log(choose_n_bins(z.shape[0])))
+
+
+def share_information(
+    z: NDArray[np.float64], factors: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """
+    Measure the mutual information of every dimension and factor in bins.
+
+    Parameters
+    ----------
+    z : ndarray of float, shape (n_stars, n_latent)
+        Latent means.
+    factors : ndarray of float, shape (n_stars, n_factors)
+        The factors.
+    rng : numpy.random.Generator
+        Decides the order of ties.
+
+    Returns
+    -------
+    information : ndarray of float, shape (n_latent, n_factors)
+        Corrected for bias, not below zero [nat].
+    """
     n_bins = choose_n_bins(z.shape[0])
     scores = np.column_stack([normal_scores(column, rng) for column in z.T])
-    gap = np.empty(factors.shape[1])
-    for index, factor in enumerate(factors.T):
-        tables = contingency_tables(scores, normal_scores(factor, rng), n_bins)
-        second, first = np.sort(np.maximum(binned_information(tables), 0.0))[-2:]
-        gap[index] = (first - second) / np.log(n_bins)
-    return gap
+    shared = [
+        binned_information(
+            contingency_tables(scores, normal_scores(factor, rng), n_bins)
+        )
+        for factor in factors.T
+    ]
+    return np.maximum(np.column_stack(shared), 0.0)
+
+
+def modularity(shared: NDArray[np.float64]) -> float:
+    """
+    Ask of each dimension whether it shares information with one factor only.
+
+    Parameters
+    ----------
+    shared : ndarray of float, shape (n_latent, n_factors)
+        Mutual information [nat].
+
+    Returns
+    -------
+    modularity : float
+        1 if every dimension serves one factor; NaN with fewer than two factors or
+        without any information.
+
+    Notes
+    -----
+    Ridgeway and Mozer 2018 (NeurIPS), but for the mean: theirs counts all dimensions
+    alike, so that the noise of those that carry nothing decides; here each counts by
+    its largest mutual information.
+    """
+    n_factors = shared.shape[1]
+    largest = shared.max(axis=1)
+    if n_factors < 2 or not largest.any():
+        return float("nan")
+    rows = shared[largest > 0.0]
+    largest = largest[largest > 0.0]
+    beside = (rows**2).sum(axis=1) - largest**2
+    each = 1.0 - beside / (largest**2 * (n_factors - 1))
+    return float(np.average(each, weights=largest))
 
 
 def attribute_predictability(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.associations import Associations, spearman
+from stellar_tf.analysis.categories import is_category, is_known
 from stellar_tf.analysis.latents import HELD_OUT, Codes
 from stellar_tf.analysis.mutual_information import estimate, normal_scores
 from stellar_tf.analysis.stars import percentile_interval
@@ -23,7 +24,8 @@ class BestDimension(NamedTuple):
     label: str
     """The label."""
     dimension: int
-    """The dimension, chosen without the held-out stars; -1 without any."""
+    """The dimension, chosen without the held-out stars; -1 without any, or if the
+    label has categories."""
     spearman: float
     """Its rank correlation with the label, all analysed stars."""
     spearman_held_out: float
@@ -87,8 +89,8 @@ def _untested(n_known: int) -> _Tested:
 
 def _choose(seen: Codes, label: str, dimensions: NDArray[np.intp]) -> int | None:
     values = seen.labels[label]
-    known = np.isfinite(values)
-    if not dimensions.size or known.sum() < MIN_STARS:
+    known = is_known(values)
+    if is_category(values) or not dimensions.size or known.sum() < MIN_STARS:
         return None
     strength = np.abs(spearman(seen.z_mean[known][:, dimensions], values[known]))
     return None if np.isnan(strength).all() else int(np.nanargmax(strength))
@@ -102,7 +104,7 @@ def _test(
     rng: np.random.Generator,
 ) -> _Tested:
     values = held_out.labels[label]
-    known = np.isfinite(values)
+    known = is_known(values)
     n_known = int(known.sum())
     z, values = held_out.z_mean[known][:, [dimension]], values[known]
     if n_known < MIN_STARS or np.ptp(values) == 0.0:

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Column, MaskedColumn, Table
 from numpy.typing import NDArray
 
+from stellar_tf.analysis.categories import Label
 from stellar_tf.analysis.stars import name_stars, one_per_star
 from stellar_tf.config import AnalysisConfig
 from tfrecords_tools.errors import UserError
@@ -37,8 +38,8 @@ class Codes(NamedTuple):
     """Posterior means, shape (n, n_latent)."""
     z_log_var: NDArray[np.float32]
     """Natural logarithm of the posterior variances, shape (n, n_latent)."""
-    labels: dict[str, NDArray[np.float64]]
-    """Labels and nuisances, NaN where unknown, shape (n,) each."""
+    labels: dict[str, Label]
+    """Labels and nuisances, numbers or categories, shape (n,) each."""
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Codes:
         """
@@ -113,7 +114,7 @@ def read_codes(
     config : AnalysisConfig
         Its `labels` are used where `labels` is None.
     labels : sequence of str or None
-        Label columns; None or empty: every numeric column that may be one.
+        Label columns; None or empty: every column that may be one.
     factors : sequence of str
         Columns that hold true factors; they are labels too.
 
@@ -125,8 +126,7 @@ def read_codes(
     Raises
     ------
     LatentsError
-        If a column is missing, not numeric, of the wrong shape, or a code is not
-        finite.
+        If a column is missing, of the wrong kind or shape, or a code is not finite.
     """
     for name in ("dp_id", "star", "split", "z_mean", "z_log_var"):
         _require(latents, name)
@@ -140,22 +140,53 @@ def read_codes(
     if not (np.isfinite(z_mean).all() and np.isfinite(z_log_var).all()):
         raise LatentsError("z_mean and z_log_var must be finite, got NaN or infinity")
     dp_id = _strings(latents["dp_id"])
-    asked = [*(labels or config.labels or _numeric_columns(latents)), *factors]
-    for name in asked:
-        _require(latents, name)
-        if not _is_numeric(latents[name]):
-            raise LatentsError(f"label {name} must be a column of numbers")
-    # Nuisances come last, whether asked for or not.
-    chosen = [name for name in dict.fromkeys(asked) if name not in NUISANCES]
-    chosen += [name for name in NUISANCES if name in latents.colnames]
     return Codes(
         dp_id,
         name_stars(dp_id, _strings(latents["star"])),
         _strings(latents["split"]),
         z_mean,
         z_log_var,
-        {name: _floats(latents[name]) for name in chosen},
+        read_labels(latents, [*(labels or config.labels)], factors),
     )
+
+
+def read_labels(
+    table: Table, labels: Sequence[str] = (), factors: Sequence[str] = ()
+) -> dict[str, Label]:
+    """
+    Take the labels out of a table.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        One row per spectrum.
+    labels : sequence of str
+        Their columns; empty: every column that may be one.
+    factors : sequence of str
+        Columns of true factors, which are labels too.
+
+    Returns
+    -------
+    labels : dict of str to ndarray of float or str, shape (n,)
+        Labels in the order asked for, then what describes the exposure.
+
+    Raises
+    ------
+    LatentsError
+        If a column is missing or of the wrong kind.
+    """
+    asked = [*(labels or _label_columns(table)), *factors]
+    for name in asked:
+        _require(table, name)
+        if not (_is_numeric(table[name]) or _is_text(table[name])):
+            raise LatentsError(f"label {name} must be a column of numbers or strings")
+    for name in factors:
+        if not _is_numeric(table[name]):
+            raise LatentsError(f"factor {name} must be a column of numbers")
+    # Nuisances come last, whether asked for or not.
+    chosen = [name for name in dict.fromkeys(asked) if name not in NUISANCES]
+    chosen += [name for name in NUISANCES if name in table.colnames]
+    return {name: _values(table[name]) for name in chosen}
 
 
 def _require(latents: Table, name: str) -> None:
@@ -163,16 +194,25 @@ def _require(latents: Table, name: str) -> None:
         raise LatentsError(f"latents must have a column {name}")
 
 
-def _numeric_columns(latents: Table) -> list[str]:
+def _label_columns(latents: Table) -> list[str]:
     return [
         name
         for name in latents.colnames
-        if name not in _NOT_LABELS and _is_numeric(latents[name])
+        if name not in _NOT_LABELS
+        and (_is_numeric(latents[name]) or _is_text(latents[name]))
     ]
 
 
 def _is_numeric(column: Column) -> bool:
     return column.ndim == 1 and column.dtype.kind in "fiub"
+
+
+def _is_text(column: Column) -> bool:
+    return column.ndim == 1 and column.dtype.kind in "USO"
+
+
+def _values(column: Column) -> Label:
+    return _strings(column) if _is_text(column) else _floats(column)
 
 
 def _floats(column: Column) -> NDArray[np.float64]:

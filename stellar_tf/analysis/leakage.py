@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from stellar_tf.analysis.associations import Associations
-from stellar_tf.analysis.latents import NUISANCES
+from stellar_tf.analysis.associations import MIN_STARS, Associations
+from stellar_tf.analysis.categories import is_known
+from stellar_tf.analysis.latents import NUISANCES, Codes
+from stellar_tf.analysis.mutual_information import (
+    choose_subsample,
+    ksg,
+    normal_scores,
+)
+from stellar_tf.config import AnalysisConfig
 
 
 class Leakage(NamedTuple):
@@ -26,35 +35,94 @@ class Leakage(NamedTuple):
     """Largest significant one of each dimension, or 0, shape (n_dimensions,) [nat]."""
     total: float
     """Sum of `largest` over the dimensions [nat]."""
+    total_low: float
+    """Lower end of its interval [nat]."""
+    total_high: float
+    """Upper end of its interval [nat]."""
 
 
-def measure_leakage(associations: Associations, *, fdr: float) -> Leakage:
+def measure_leakage(
+    view: Codes,
+    associations: Associations,
+    config: AnalysisConfig,
+    rng: np.random.Generator,
+) -> Leakage:
     """
-    Take the exposure's columns out of the table of associations.
+    Take the exposure's columns out of the table of associations and sum them up.
 
     Parameters
     ----------
+    view : Codes
+        One spectrum per star, those of the associations.
     associations : Associations
         Dimensions against labels and nuisances.
-    fdr : float
-        False discovery rate at which a cell is significant.
+    config : AnalysisConfig
+        The false discovery rate, the level, and the size of the subsampling.
+    rng : numpy.random.Generator
+        Source of the subsamples.
 
     Returns
     -------
     leakage : Leakage
-        Mutual information with each nuisance, and its total.
+        Mutual information with each nuisance, and its total with an interval.
+
+    Notes
+    -----
+    The interval is by subsampling stars without replacement, as that of each cell,
+    with the cells that make up the total measured on the same stars.
     """
-    columns = [
-        index for index, name in enumerate(associations.labels) if name in NUISANCES
-    ]
+    columns = np.array(
+        [i for i, name in enumerate(associations.labels) if name in NUISANCES], np.intp
+    )
     mi = associations.mi[:, columns]
-    significant = associations.q_value[:, columns] <= fdr
-    largest = np.where(significant, mi, 0.0).max(axis=1, initial=0.0)
+    significant = associations.q_value[:, columns] <= config.fdr
+    counted = np.where(significant, mi, 0.0)
+    largest = counted.max(axis=1, initial=0.0)
+    nuisances = tuple(associations.labels[column] for column in columns)
+    cells = [
+        (int(associations.dimensions[row]), nuisances[int(np.argmax(counted[row]))])
+        for row in np.flatnonzero(largest > 0.0)
+    ]
+    total = float(largest.sum())
+    half = _error(view, cells, config, rng) * ndtri(0.5 + 0.5 * config.confidence)
     return Leakage(
         dimensions=associations.dimensions,
-        nuisances=tuple(associations.labels[index] for index in columns),
+        nuisances=nuisances,
         mi=mi,
         significant=significant,
         largest=largest,
-        total=float(largest.sum()),
+        total=total,
+        total_low=max(total - half, 0.0),
+        total_high=total + half,
     )
+
+
+def _error(
+    view: Codes,
+    cells: Sequence[tuple[int, str]],
+    config: AnalysisConfig,
+    rng: np.random.Generator,
+) -> float:
+    """Estimate the standard error of the summed information of some cells."""
+    if not cells:
+        return 0.0
+    known = np.logical_and.reduce([is_known(view.labels[name]) for _, name in cells])
+    stars = np.flatnonzero(known)
+    if stars.size < MIN_STARS:
+        return float("nan")
+    pairs = [
+        (
+            normal_scores(view.z_mean[stars, dimension], rng),
+            normal_scores(view.labels[name][stars], rng),
+        )
+        for dimension, name in cells
+    ]
+    size, factor = choose_subsample(stars.size)
+    totals = []
+    for _ in range(config.n_subsamples):
+        drawn = rng.choice(stars.size, size, replace=False)
+        values = (
+            ksg(z[drawn], label[drawn], config.n_neighbours) for z, label in pairs
+        )
+        totals.append(sum(values))
+    return factor * float(np.std(totals, ddof=1))

@@ -225,12 +225,31 @@ def subsampling_error(
     duplicate points, which nearest neighbours take for information.
     """
     n_stars, n_latent = z.shape
-    size = min(n_stars // 2, MAX_SUBSAMPLE)
+    size, factor = choose_subsample(n_stars)
     values = np.empty((n_subsamples, n_latent))
     for row in values:
         drawn = rng.choice(n_stars, size, replace=False)
         for index in range(n_latent):
             row[index] = ksg(z[drawn, index], label[drawn], n_neighbours)
-    factor = np.sqrt(size / (n_stars - size))
     error: NDArray[np.float64] = factor * values.std(axis=0, ddof=1)
     return error
+
+
+def choose_subsample(n_stars: int) -> tuple[int, float]:
+    """
+    Choose the size of subsamples, and what their scatter is to be multiplied by.
+
+    Parameters
+    ----------
+    n_stars : int
+        Stars to draw from, without replacement.
+
+    Returns
+    -------
+    size : int
+        Stars in a subsample: half of them, at most `MAX_SUBSAMPLE`.
+    factor : float
+        Standard error of all stars over the standard deviation of subsamples.
+    """
+    size = min(n_stars // 2, MAX_SUBSAMPLE)
+    return size, float(np.sqrt(size / (n_stars - size)))

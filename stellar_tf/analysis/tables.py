@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.table import Table
 
-from stellar_tf.analysis.associations import Associations
+from stellar_tf.analysis.associations import Associations, Tracked, find_tracked
 from stellar_tf.analysis.columns import DESCRIPTIONS
+from stellar_tf.analysis.conditional import Condition
 from stellar_tf.analysis.disentanglement import Disentanglement
+from stellar_tf.analysis.false_discovery import benjamini_hochberg
 from stellar_tf.analysis.held_out import BestDimension
 from stellar_tf.analysis.latents import NUISANCES, Codes
 from stellar_tf.analysis.leakage import Leakage
+from stellar_tf.analysis.stars import Estimate
 from stellar_tf.analysis.verdict import Evidence, Verdict
 from stellar_tf.config import AnalysisConfig
 
@@ -43,7 +46,7 @@ def verdict_table(
         One row per latent dimension; the most informative first.
     """
     dispersion, test, information, repeats = evidence
-    tracks = [_tracked(associations, d, config.fdr) for d in range(len(information.kl))]
+    tracks = _track(associations, len(information.kl), config)
     table = Table()
     table["dimension"] = np.arange(len(tracks))
     table["informative"] = verdict.informative
@@ -63,10 +66,40 @@ def verdict_table(
     table["icc"] = repeats.correlation.value
     table["icc_low"] = repeats.correlation.low
     table["icc_high"] = repeats.correlation.high
-    table["tracks"] = np.array([name for name, _, _ in tracks], dtype=np.str_)
-    table["tracks_mi"] = np.array([mi for _, mi, _ in tracks])
-    table["tracks_spearman"] = np.array([rho for _, _, rho in tracks])
+    _add_tracks(table, tracks)
     table.sort("information", reverse=True)
+    return _describe(table, config)
+
+
+def dispersion_table(
+    dispersion: Estimate, associations: Associations, config: AnalysisConfig
+) -> Table:
+    """
+    List the dispersion of each dimension and what it tracks.
+
+    Parameters
+    ----------
+    dispersion : Estimate
+        Median absolute deviation of the means.
+    associations : Associations
+        Dimensions against labels.
+    config : AnalysisConfig
+        The thresholds.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        One row per latent dimension; the most dispersed first.
+    """
+    tracks = _track(associations, len(dispersion.value), config)
+    table = Table()
+    table["dimension"] = np.arange(len(tracks))
+    table["mad"] = dispersion.value
+    table["mad_low"] = dispersion.low
+    table["mad_high"] = dispersion.high
+    table["mad_informative"] = dispersion.value > config.min_dispersion
+    _add_tracks(table, tracks)
+    table.sort("mad", reverse=True)
     return _describe(table, config)
 
 
@@ -157,6 +190,35 @@ def label_table(
     return _describe(table, config)
 
 
+def conditional_table(conditions: Sequence[Condition], config: AnalysisConfig) -> Table:
+    """
+    List what labels say about dimensions beyond what other labels say.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+        Conditional mutual information.
+    config : AnalysisConfig
+        The false discovery rate.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        One row per dimension and label.
+    """
+    information = [c.information for c in conditions]
+    table = Table()
+    table["dimension"] = np.array([c.dimension for c in conditions], np.int64)
+    table["label"] = np.array([c.label for c in conditions], np.str_)
+    table["given"] = np.array([", ".join(c.given) for c in conditions], np.str_)
+    table["n_stars"] = np.array([c.n_stars for c in conditions], np.int64)
+    table["conditional_mi"] = np.array([i.value for i in information], np.float64)
+    table["p_value"] = np.array([i.p_value for i in information], np.float64)
+    table["q_value"] = benjamini_hochberg(np.asarray(table["p_value"]))
+    table["significant"] = table["q_value"] <= config.fdr
+    return _describe(table, config)
+
+
 def leakage_table(leakage: Leakage, config: AnalysisConfig) -> Table:
     """
     List what each informative dimension knows about the exposure.
@@ -181,6 +243,8 @@ def leakage_table(leakage: Leakage, config: AnalysisConfig) -> Table:
     table["largest"] = leakage.largest
     table["largest"].description = "largest significant one, or 0 [nat]"
     table.meta["total"] = leakage.total
+    table.meta["total_low"] = leakage.total_low
+    table.meta["total_high"] = leakage.total_high
     table.meta["fdr"] = config.fdr
     return table
 
@@ -213,6 +277,7 @@ def disentanglement_table(scores: Disentanglement) -> Table:
         n_stars=scores.n_stars,
         mig=float(scores.mig.mean()),
         sap=float(scores.sap.mean()),
+        modularity=scores.modularity,
         dci_disentanglement=scores.dci_disentanglement,
         dci_completeness=float(scores.dci_completeness.mean()),
         dci_informativeness=float(scores.dci_informativeness.mean()),
@@ -249,22 +314,18 @@ def star_table(view: Codes, splits: Sequence[str]) -> Table:
     return table
 
 
-def _tracked(
-    associations: Associations, dimension: int, fdr: float
-) -> tuple[str, float, float]:
-    rows = np.flatnonzero(associations.dimensions == dimension)
-    if not (rows.size and associations.labels):
-        return "", np.nan, np.nan
-    row = int(rows[0])
-    significant = associations.q_value[row] <= fdr
-    if not significant.any():
-        return "", np.nan, np.nan
-    column = int(np.argmax(np.where(significant, associations.mi[row], -1.0)))
-    return (
-        associations.labels[column],
-        float(associations.mi[row, column]),
-        float(associations.spearman[row, column]),
-    )
+def _track(
+    associations: Associations, n_latent: int, config: AnalysisConfig
+) -> list[Tracked]:
+    nothing = Tracked("", np.nan, np.nan)
+    found = (find_tracked(associations, d, config.fdr) for d in range(n_latent))
+    return [tracked or nothing for tracked in found]
+
+
+def _add_tracks(table: Table, tracks: Sequence[Tracked]) -> None:
+    table["tracks"] = np.array([t.label for t in tracks], np.str_)
+    table["tracks_mi"] = np.array([t.mi for t in tracks])
+    table["tracks_spearman"] = np.array([t.spearman for t in tracks])
 
 
 def _describe(table: Table, config: AnalysisConfig) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from astropy.table import Table
@@ -9,6 +10,11 @@ from astropy.table import Table
 from stellar_tf.analysis import tables
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
+from tfrecords_tools.errors import UserError
+
+
+class TablesExistError(FileExistsError, UserError):
+    """A table is there already."""
 
 
 def write_tables(
@@ -39,7 +45,7 @@ def write_tables(
 
     Raises
     ------
-    FileExistsError
+    TablesExistError
         If a table exists and `overwrite` is false; nothing is written then.
     """
     named = {
@@ -47,6 +53,9 @@ def write_tables(
         "verdict": result.verdict_table,
         "associations": result.association_table,
         "labels": result.label_table,
+        "conditional": result.conditional_table,
+        "extremes": result.extremes,
+        "unusual": result.unusual,
         "leakage": tables.leakage_table(result.leakage, result.config),
         "stars": result.stars,
     }
@@ -54,10 +63,38 @@ def write_tables(
         named["disentanglement"] = tables.disentanglement_table(result.disentanglement)
     if traversal is not None:
         named["moving_wavelengths"] = list_moving_wavelengths(traversal)
+    return write_named(named, folder, overwrite=overwrite)
+
+
+def write_named(
+    named: Mapping[str, Table], folder: Path, *, overwrite: bool = False
+) -> list[Path]:
+    """
+    Write tables as ECSV.
+
+    Parameters
+    ----------
+    named : mapping of str to astropy.table.Table
+        Tables by the names of their files.
+    folder : Path
+        Where to; made if it does not exist.
+    overwrite : bool, default False
+        Replace tables that exist.
+
+    Returns
+    -------
+    paths : list of Path
+        The files written.
+
+    Raises
+    ------
+    TablesExistError
+        If a table exists and `overwrite` is false; nothing is written then.
+    """
     paths = {name: folder / f"{name}.ecsv" for name in named}
     for path in paths.values():
         if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} exists")
+            raise TablesExistError(f"{path}: exists; pass --overwrite to replace it")
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in named.items():
         table.write(paths[name], format="ascii.ecsv", overwrite=overwrite)
@@ -93,6 +130,8 @@ def summary_table(result: AnalysisResult) -> Table:
         "n_held_out": result.n_held_out,
         "information": float(information.sum()),
         "leakage": result.leakage.total,
+        "leakage_low": result.leakage.total_low,
+        "leakage_high": result.leakage.total_high,
     }
     table = Table({name: [value] for name, value in row.items()})
     table.meta["config"] = result.config.model_dump(mode="json")

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
+from stellar_tf.cli.printing import print_table
 
 if TYPE_CHECKING:
+    import numpy as np
     from astropy.table import Table
+    from numpy.typing import NDArray
 
     from stellar_tf.analysis.analyze import AnalysisResult
     from stellar_tf.report.contents import Provenance, Reconstructions
@@ -22,7 +25,13 @@ N_EXAMPLES = 3
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", type=existing_path, metavar="RUN")
+    parser.add_argument(
+        "source",
+        type=existing_path,
+        metavar="RUN|CODES.npy",
+        help="run folder; or an array of latent means (n, n_latent) alone, of which "
+        "less can be said",
+    )
     parser.add_argument(
         "--latents",
         type=existing_path,
@@ -34,7 +43,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=existing_path,
         metavar="TABLE",
         help="table of known parameters, with a column dp_id or target; without it "
-        "the labels of the records are used",
+        "the labels of the records are used; for CODES.npy a row per code, in order",
     )
     parser.add_argument(
         "--truth",
@@ -42,10 +51,21 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="truth.ecsv of simulated spectra: scores the verdict against it",
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="for CODES.npy: folder of the tables; default: CODES_analysis",
+    )
     add_overwrite_option(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
+    run = _run_codes if args.source.suffix == ".npy" else _run_run
+    return run(args)
+
+
+def _run_run(args: argparse.Namespace) -> int:
     from stellar_tf.analysis.analyze import analyze
     from stellar_tf.analysis.traversal import traverse
     from stellar_tf.analysis.writing import write_tables
@@ -53,8 +73,11 @@ def _run(args: argparse.Namespace) -> int:
     from stellar_tf.report.write import write_report
     from stellar_tf.run import Run
     from stellar_tf.tables import join_labels, read_table
+    from tfrecords_tools.errors import UserError
 
-    run = Run(args.run_folder)
+    if args.out is not None:
+        raise UserError("--out: is for CODES.npy; that of a run is RUN/analysis")
+    run = Run(args.source)
     config = run.read_config()
     report = run.analysis / "report.html"
     _refuse_existing(report, overwrite=args.overwrite)
@@ -83,6 +106,50 @@ def _run(args: argparse.Namespace) -> int:
     _print_verdict(result)
     print(f"report: {report}")
     return EXIT_OK
+
+
+def _run_codes(args: argparse.Namespace) -> int:
+    from stellar_tf.analysis.codes_alone import analyze_codes
+    from stellar_tf.analysis.writing import write_named
+    from stellar_tf.config import AnalysisConfig
+    from stellar_tf.tables import read_table
+    from tfrecords_tools.errors import UserError
+
+    for name in ("latents", "truth"):
+        if getattr(args, name) is not None:
+            raise UserError(f"--{name}: is for a run, not for codes alone")
+    labels = None if args.labels is None else read_table(args.labels)
+    result = analyze_codes(_load_codes(args.source), labels, AnalysisConfig())
+    folder = args.out or args.source.with_name(f"{args.source.stem}_analysis")
+    named = {
+        "dispersion": result.dispersion_table,
+        "associations": result.association_table,
+    }
+    write_named(named, folder, overwrite=args.overwrite)
+    dispersed = result.dispersion_table[result.dispersion_table["mad_informative"]]
+    print(
+        f"{len(dispersed)} of {len(result.dispersion_table)} dimensions have a MAD "
+        f"above the paper's threshold ({result.n_spectra} codes of {result.n_stars} "
+        "stars); without posteriors no number of informative dimensions is claimed"
+    )
+    columns = ["dimension", "mad", "mad_low", "mad_high", "tracks", "tracks_mi"]
+    print_table(dispersed[columns])
+    for name, reason in result.unusable_labels.items():
+        print(f"label left out: {name}: {reason}")
+    print(f"tables: {folder}")
+    return EXIT_OK
+
+
+def _load_codes(path: Path) -> NDArray[np.floating]:
+    import numpy as np
+
+    from tfrecords_tools.errors import UserError
+
+    try:
+        codes: NDArray[np.floating] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise UserError(f"{path}: is no array of numbers saved by numpy") from None
+    return codes
 
 
 def _refuse_existing(report: Path, *, overwrite: bool) -> None:
@@ -144,18 +211,10 @@ def _print_verdict(result: AnalysisResult) -> None:
     )
     informative = result.verdict_table[result.verdict_table["informative"]]
     columns = ["dimension", "kind", "information", "information_low", "tracks"]
-    _print_table(informative[[*columns, "tracks_mi"]])
+    print_table(informative[[*columns, "tracks_mi"]])
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]
-    _print_table(result.label_table[columns])
-
-
-def _print_table(table: Table) -> None:
-    shown = table.copy()
-    for column in shown.itercols():
-        if column.dtype.kind == "f":
-            column.format = ".3f"
-    shown.pprint(max_lines=-1, max_width=-1)
+    print_table(result.label_table[columns])
 
 
 COMMAND = Command(

@@ -13,6 +13,7 @@ from absl.flags import argparse_flags
 from stellar_tf import __version__
 from stellar_tf.cli import (
     analyze,
+    compare,
     convert,
     demo,
     encode,
@@ -28,7 +29,7 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         *(simulate, convert, verify, fit, import_torch),
-        *(encode, analyze, export, demo),
+        *(encode, analyze, compare, export, demo),
     )
 )
 

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.categories import is_category, is_known
 from stellar_tf.analysis.latents import HELD_OUT
 from stellar_tf.report.style import BLUE, VERMILLION, blank_figure
 
@@ -78,11 +79,12 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
         One point per star; at most 1,500 of either colour.
     """
     stars = result.stars
-    label = np.asarray(stars[pair.label], np.float64)
+    label = np.asarray(stars[pair.label])
     z = np.asarray(stars["z_mean"])[:, pair.dimension]
     held_out = np.asarray(stars["split"]) == HELD_OUT
-    known = np.isfinite(label)
+    known = is_known(label)
     entered = np.asarray(stars["entered"]) & ~held_out & known
+    x_format = "%{x}" if is_category(label) else "%{x:.5g}"
     figure = blank_figure(330, showlegend=False)
     groups = (
         ("analysed", entered, BLUE, "circle", 0.6),
@@ -94,7 +96,7 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
             continue
         figure.add_trace(
             go.Scatter(
-                x=label[rows].astype(np.float32),
+                x=label[rows] if is_category(label) else label[rows].astype(np.float32),
                 y=z[rows],
                 mode="markers",
                 name=name,
@@ -102,7 +104,7 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
                 marker={
                     "color": colour, "symbol": symbol, "size": 5, "opacity": opacity,
                 },
-                hovertemplate="%{text}: %{x:.5g}, %{y:.3f}<extra></extra>",
+                hovertemplate=f"%{{text}}: {x_format}, %{{y:.3f}}<extra></extra>",
             )
         )  # fmt: skip
     unit = UNITS.get(pair.label)

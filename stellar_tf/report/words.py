@@ -101,7 +101,8 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
         Headline(
             f"{result.leakage.total:.1f}",
             "nats of leakage",
-            "about the exposure, sum over dimensions",
+            f"about the exposure; {level} interval "
+            f"{result.leakage.total_low:.1f}–{result.leakage.total_high:.1f}",
         ),
         Headline(
             f"{result.n_stars:,}",
@@ -132,10 +133,10 @@ def describe_pair(result: AnalysisResult, pair: Pair) -> str:
     row = table[
         (table["dimension"] == pair.dimension) & (table["label"] == pair.label)
     ][0]
-    text = (
-        f"Mutual information {_interval(row, 'mi')} nat, Spearman "
-        f"{_interval(row, 'spearman')}, {row['n_stars']:,} stars."
-    )
+    text = f"Mutual information {_interval(row, 'mi')} nat, "
+    if np.isfinite(row["spearman"]):  # categories have no ranks
+        text += f"Spearman {_interval(row, 'spearman')}, "
+    text += f"{row['n_stars']:,} stars."
     best = result.label_table[result.label_table["label"] == pair.label][0]
     if best["spearman_dimension"] == pair.dimension and np.isfinite(
         best["spearman_held_out"]

@@ -21,7 +21,7 @@ from stellar_tf.report.dimension_figures import (
     draw_leakage,
 )
 from stellar_tf.report.label_figures import choose_pairs, draw_pair
-from stellar_tf.report.sheets import Sheet, build_sheet
+from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.spectrum_figures import draw_reconstruction, draw_traversal
 from stellar_tf.report.words import (
     choose_headlines,
@@ -148,12 +148,20 @@ def _draw(
     }
 
 
-def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Sheet | None]:
+def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
     moving = list_moving_wavelengths(traversals)
     scores = result.disentanglement
     return {
         "verdict_sheet": build_sheet("verdict", result.verdict_table, _VERDICT_COLUMNS),
         "label_sheet": build_sheet("labels", result.label_table, _LABEL_COLUMNS),
+        "conditional_sheet": build_sheet(
+            "conditional", result.conditional_table, _CONDITIONAL_COLUMNS
+        )
+        if len(result.conditional_table)
+        else None,
+        "extremes_sheet": build_sheet("extremes", result.extremes, _EXTREME_COLUMNS),
+        "unusual_sheet": build_sheet("unusual", result.unusual, _UNUSUAL_COLUMNS),
+        "unexplained": [f"z{dimension}" for dimension in result.unexplained],
         "moving_sheet": build_sheet("moving_wavelengths", moving, _MOVING_COLUMNS),
         "score_sheet": None
         if scores is None
@@ -223,6 +231,31 @@ _LABEL_COLUMNS = {
     "spearman_held_out_low": "low",
     "spearman_held_out_high": "high",
     "mi_held_out": "MI there",
+}
+_CONDITIONAL_COLUMNS = {
+    "dimension": "z",
+    "label": "label",
+    "given": "given",
+    "n_stars": "stars",
+    "conditional_mi": "MI when given",
+    "q_value": "q",
+    "significant": "significant",
+}
+_EXTREME_COLUMNS = {
+    "dimension": "z",
+    "end": "end",
+    "rank": "rank",
+    "z": "mean",
+    "dp_id": "spectrum",
+    "star": "star",
+}
+_UNUSUAL_COLUMNS = {
+    "dp_id": "spectrum",
+    "star": "star",
+    "score": "outlier factor",
+    "dimension": "farthest in z",
+    "offset": "by [sd]",
+    "nearest": "most like",
 }
 _MOVING_COLUMNS = {
     "dimension": "z",

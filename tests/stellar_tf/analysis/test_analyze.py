@@ -42,6 +42,26 @@ def test_says_what_each_dimension_is(result: AnalysisResult) -> None:
     assert rows[1]["kind"] == "uninformative"
 
 
+def test_what_no_label_explains_is_laid_out(result: AnalysisResult) -> None:
+    assert result.unexplained.tolist() == [UNEXPLAINED]
+    ends = result.extremes
+    assert set(ends["dimension"]) == {UNEXPLAINED}
+    assert ends["z"][ends["end"] == "high"].min() > 1.0
+    assert ends["z"][ends["end"] == "low"].max() < -1.0
+    assert set(result.unusual["dimension"]) <= set(INFORMATIVE)
+
+
+def test_a_category_that_repeats_a_label_says_nothing_more(
+    result: AnalysisResult,
+) -> None:
+    cells = result.association_table
+    cell = cells[(cells["dimension"] == TEFF) & (cells["label"] == "spectral_type")][0]
+    assert cell["significant"]
+    assert np.isnan(cell["spearman"])
+    given = result.conditional_table
+    assert not given["significant"].any()
+
+
 def test_held_out_correlation_is_of_test_stars_only(
     result: AnalysisResult, latents: Table
 ) -> None:
@@ -78,7 +98,7 @@ def test_noise_alone_has_no_informative_dimension() -> None:
     latents["z_log_var"] = np.zeros(latents["z_mean"].shape)
     result = analyze(latents, FAST, factors=("rv", "teff"))
     assert result.verdict.n_informative == result.verdict.n_high == 0
-    assert result.associations.mi.shape == (0, 7)
+    assert result.associations.mi.shape == (0, 8)
     assert (result.label_table["spearman_dimension"] == -1).all()
 
 

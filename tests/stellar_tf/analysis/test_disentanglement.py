@@ -5,6 +5,7 @@ import pytest
 
 from stellar_tf.analysis.disentanglement import (
     attribute_predictability,
+    modularity,
     mutual_information_gap,
     score_disentanglement,
 )
@@ -22,9 +23,19 @@ def test_one_dimension_a_factor_scores_one() -> None:
     assert (scores.mig > 0.85).all()
     assert scores.sap[0] > 0.95
     assert scores.dci_disentanglement > 0.9
+    assert scores.modularity > 0.95
     assert (scores.dci_completeness > 0.9).all()
     assert (scores.dci_informativeness > 0.9).all()
     np.testing.assert_allclose(scores.importance.sum(axis=0), 1.0)
+
+
+def test_modularity_counts_what_is_beside_the_largest() -> None:
+    assert modularity(np.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.3]])) == 1.0
+    # Of two factors beside, one as large: 1 - 1 / 2. Weights are 1 and 3.
+    shared = np.array([[1.0, 1.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert modularity(shared) == pytest.approx((0.5 * 1.0 + 1.0 * 3.0) / 4.0)
+    assert np.isnan(modularity(np.zeros((4, 2))))
+    assert np.isnan(modularity(np.ones((4, 1))))
 
 
 def test_a_copied_dimension_has_no_gap() -> None:
@@ -41,6 +52,7 @@ def test_mixed_dimensions_score_low() -> None:
     assert (scores.mig < 0.1).all()
     assert (scores.sap < 0.2).all()
     assert scores.dci_disentanglement < 0.3
+    assert scores.modularity < 0.2
     assert (scores.dci_completeness < 0.3).all()
 
 

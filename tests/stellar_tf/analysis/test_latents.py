@@ -13,11 +13,15 @@ from stellar_tf.config import AnalysisConfig
 CONFIG = AnalysisConfig()
 
 
-def test_numeric_columns_are_labels_and_the_exposure_comes_last(latents: Table) -> None:
+def test_numbers_and_categories_are_labels(
+    latents: Table,
+) -> None:
     codes = read_codes(latents, CONFIG, labels=None, factors=())
     assert list(codes.labels) == [
-        "rv", "teff", "logg", "snr", "airmass", "berv", "mjd", "exptime",
+        "rv", "teff", "logg", "spectral_type",
+        "snr", "airmass", "berv", "mjd", "exptime",
     ]  # fmt: skip
+    assert set(codes.labels["spectral_type"]) == {"F", "K"}
 
 
 def test_chosen_labels_and_factors(latents: Table) -> None:
@@ -70,7 +74,9 @@ def test_bad_tables_are_errors(
 def test_bad_labels_are_errors(latents: Table) -> None:
     with pytest.raises(ValueError, match="latents must have a column vsini"):
         read_codes(latents, CONFIG, labels=["vsini"], factors=())
-    with pytest.raises(ValueError, match="label spectral_type must be a column of"):
-        read_codes(latents, CONFIG, labels=["spectral_type"], factors=())
+    with pytest.raises(ValueError, match="factor spectral_type must be a column of"):
+        read_codes(latents, CONFIG, labels=None, factors=["spectral_type"])
+    with pytest.raises(ValueError, match="label z_mean must be a column of numbers or"):
+        read_codes(latents, CONFIG, labels=["z_mean"], factors=())
     with pytest.raises(ValueError, match="latents must have a column tilt"):
         read_codes(latents, CONFIG, labels=None, factors=["tilt"])

@@ -17,7 +17,7 @@ def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -
     paths = write_tables(result, folder)
     assert {path.stem for path in paths} == {
         "summary", "verdict", "associations", "labels", "leakage", "stars",
-        "disentanglement",
+        "disentanglement", "conditional", "extremes", "unusual",
     }  # fmt: skip
     for name, expected in (
         ("verdict", result.verdict_table),
@@ -45,7 +45,7 @@ def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -
 
 def test_nothing_is_overwritten_unasked(result: AnalysisResult, tmp_path: Path) -> None:
     (tmp_path / "labels.ecsv").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"labels\.ecsv exists"):
+    with pytest.raises(FileExistsError, match=r"labels\.ecsv: exists"):
         write_tables(result, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["labels.ecsv"]
     wave = 6200.0 + 0.1 * np.arange(1_000)

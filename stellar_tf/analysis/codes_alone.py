@@ -1,0 +1,116 @@
+"""What can be said of codes without posteriors, such as those the paper released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from stellar_tf.analysis import tables
+from stellar_tf.analysis.associations import associate, select_labels
+from stellar_tf.analysis.dispersion import median_absolute_deviation
+from stellar_tf.analysis.latents import LatentsError, read_labels
+from stellar_tf.analysis.stars import one_per_star
+from stellar_tf.config import AnalysisConfig
+
+MIN_STARS = 20
+"""No statistic is made from fewer stars."""
+
+
+@dataclass(frozen=True)
+class CodesResult:
+    """Dispersion and labels: no posterior, so neither K nor an error rate of it."""
+
+    dispersion_table: Table
+    """One row per dimension, the most dispersed first."""
+    association_table: Table
+    """One row per dimension and label."""
+    unusable_labels: dict[str, str]
+    """Labels left out, with the reason."""
+    n_spectra: int
+    """Codes given."""
+    n_stars: int
+    """Stars among them: the size of the sample."""
+
+
+def analyze_codes(
+    z_mean: NDArray[np.floating], labels: Table | None, config: AnalysisConfig
+) -> CodesResult:
+    """
+    Apply the methods that need no posterior.
+
+    Parameters
+    ----------
+    z_mean : ndarray of float, shape (n_spectra, n_latent)
+        Latent means.
+    labels : astropy.table.Table or None
+        A row per code, in the same order; a column ``star`` or ``target`` says which
+        are of one star.
+    config : AnalysisConfig
+        Levels, sizes and the seed.
+
+    Returns
+    -------
+    result : CodesResult
+        Tables.
+
+    Raises
+    ------
+    LatentsError
+        If the codes are not finite numbers of that shape, there are too few stars, or
+        the table has another number of rows.
+
+    Notes
+    -----
+    Every dimension is related to every label, and Benjamini-Hochberg runs over all of
+    these cells: without a posterior no dimension can be set aside first.
+    """
+    _check(z_mean, labels)
+    table = Table() if labels is None else labels
+    rows = _choose_stars(len(z_mean), table, config.seed)
+    if rows.size < MIN_STARS:
+        raise LatentsError(f"codes must be of {MIN_STARS} stars, got {rows.size}")
+    streams = np.random.default_rng(config.seed).spawn(2)
+    z = np.asarray(z_mean[rows], np.float64)
+    dispersion = median_absolute_deviation(
+        z,
+        n_resamples=config.n_resamples,
+        confidence=config.confidence,
+        rng=streams[0],
+    )
+    known = read_labels(table[rows], config.labels) if len(table.colnames) else {}
+    usable, unusable = select_labels(known)
+    associations = associate(z, np.arange(z.shape[1]), usable, config, streams[1])
+    return CodesResult(
+        tables.dispersion_table(dispersion, associations, config),
+        tables.association_table(associations, config),
+        unusable,
+        len(z_mean),
+        rows.size,
+    )
+
+
+def _check(z_mean: NDArray[np.floating], labels: Table | None) -> None:
+    if z_mean.ndim != 2 or z_mean.dtype.kind != "f":
+        raise LatentsError(
+            "codes must be an array of floats of shape (n_spectra, n_latent), got "
+            f"{z_mean.dtype} of shape {z_mean.shape}"
+        )
+    if not np.isfinite(z_mean).all():
+        raise LatentsError("codes must be finite, got NaN or infinity")
+    if labels is not None and len(labels) != len(z_mean):
+        raise LatentsError(
+            f"labels must have a row for each of the {len(z_mean)} codes, in the same "
+            f"order, got {len(labels)}"
+        )
+
+
+def _choose_stars(n_spectra: int, table: Table, seed: int) -> NDArray[np.intp]:
+    dp_id = np.array([f"{row:09d}" for row in range(n_spectra)])
+    for name in ("star", "target"):
+        if name in table.colnames:
+            star = np.asarray(table[name]).astype(np.str_)
+            return one_per_star(dp_id, star, seed=seed)
+    return np.arange(n_spectra)

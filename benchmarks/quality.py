@@ -6,8 +6,8 @@ Time to quality: validation error against training time, in one run.
 Trains, in turns of --slice seconds,
 
 - torch: the paper's network in PyTorch (extra [bench]) with its loss while the KL
-  weight is 0, as it is for its first 5,000 steps, by Adam at --torch-rate, ten times the
-  paper's rate unless told otherwise: at that it would hardly move in this time;
+  weight is 0, as it is for its first 5,000 steps, by Adam at --torch-rate: ten times
+  the paper's unless told otherwise, for at that it would hardly move in this time;
 - folded: ours, until its settings end,
 
 on the same records and both cores, each with the batch size of the settings. Clocks run

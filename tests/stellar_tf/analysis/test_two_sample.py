@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from stellar_tf.analysis.false_discovery import benjamini_hochberg
 from stellar_tf.analysis.two_sample import compare_posteriors, draw_distances
 
 
@@ -25,6 +26,26 @@ def test_false_positives_stay_at_their_nominal_rate(n_draws: int) -> None:
         n_rejected = int((test.p_value <= level).sum())
         assert stats.binomtest(n_rejected, 1_000, level).pvalue > 1e-3
     assert (test.q_value <= 0.05).sum() == 0
+
+
+@pytest.mark.parametrize("n_planted", [0, 2])
+def test_false_discovery_rate_over_a_thousand_trials(n_planted: int) -> None:
+    n_trials, n_latent = 1_000, 8
+    mean, log_var = constant_posteriors(200, n_trials * n_latent)
+    rng = np.random.default_rng(7)
+    planted = np.arange(mean.shape[1]) % n_latent < n_planted
+    mean[:, planted] += (
+        3.0 * np.exp(0.5 * log_var[:, planted]) * rng.normal(size=(200, planted.sum()))
+    )
+    test = compare_posteriors(mean, log_var, n_draws=1_200, rng=rng)
+    found = np.array(
+        [benjamini_hochberg(p) <= 0.05 for p in test.p_value.reshape(n_trials, -1)]
+    )
+    false = found[:, n_planted:].sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+    error = false.std() / np.sqrt(n_trials)
+    # Nominal, times the share of true nulls (Benjamini and Hochberg 1995).
+    assert false.mean() <= 0.05 * (1.0 - n_planted / n_latent) + 3.0 * error
+    assert found[:, :n_planted].all()
 
 
 def test_p_values_are_uniform_under_the_null() -> None:

@@ -51,7 +51,7 @@ def draw_fold(n: int, rng: np.random.Generator) -> Pair:
 
 
 def draw_heavy(n: int, rng: np.random.Generator) -> Pair:
-    """Draw the bivariate normal through monotone maps: Cauchy and exponential."""
+    """Draw the bivariate normal through monotone maps: Cauchy and log-normal."""
     x, y = draw_normal(n, rng)
     return stats.cauchy.ppf(stats.norm.cdf(x)), np.exp(2.0 * y)
 

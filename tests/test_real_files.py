@@ -59,7 +59,7 @@ def test_the_whole_chain_at_full_size(
     of_files = tmp_path / "of_files.fits"
     encode = ["encode", str(run), str(spectra), "--out", str(of_files)]
     assert run_command(encode) == 0
-    assert run_command(["export", str(run), str(tmp_path / "models")]) == 0
+    assert run_command(["export", str(run), "--out", str(tmp_path / "models")]) == 0
 
     latents = read_table(run / "latents.parquet")
     assert len(latents) == n_files

@@ -73,7 +73,7 @@ def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
             ["analyze", str(run), "--truth", str(truth), *overwrite],
             run / "analysis" / "report.html",
         ),
-        (["export", str(run), str(models)], models / "1" / "saved_model.pb"),
+        (["export", str(run), "--out", str(models)], models / "1" / "saved_model.pb"),
     ]
 
 

@@ -12,7 +12,11 @@ from stellar_tf.cli.options import EXIT_OK, existing_path
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", type=existing_path, metavar="RUN")
     parser.add_argument(
-        "out", type=Path, metavar="MODELS/NAME", help="folder of numbered versions"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="MODELS/NAME",
+        help="folder of numbered versions",
     )
 
 

@@ -147,4 +147,7 @@ def test_command_line(checkpoint: Path, tmp_path: Path, capsys) -> None:
     assert run_command([*command, "--overwrite", "--config", "default"]) == 2
     assert "use --config paper" in capsys.readouterr().err
     # What is refused leaves the old run alone.
-    assert run_command(["export", str(tmp_path / "run"), str(tmp_path / "a")]) == 0
+    assert (
+        run_command(["export", str(tmp_path / "run"), "--out", str(tmp_path / "a")])
+        == 0
+    )

@@ -65,7 +65,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", "EMPTY"], "is not a run folder"),
         (["analyze", "UNREPORTED"], "no such table"),
         (["analyze", "UNREPORTED", "--latents", "LABELS"], "must have a column dp_id"),
-        (["export", "EMPTY", "OUT"], "is not a run folder"),
+        (["export", "EMPTY", "--out", "OUT"], "is not a run folder"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_writes_nothing(

@@ -1,0 +1,87 @@
+"""
+K found against K true, as factors of variation are switched on one at a time.
+
+    python benchmarks/recovery.py --out FOLDER [--factors 0 1 2 3 4 5 6] [--seeds 0 1 2]
+
+Every run is `stellar-tf demo` with the first so many of the factors below varying as
+in configs/demo.yaml and all others fixed, signal to noise included; runs that are there
+already are not made again. Printed are K found with its interval for each run, how many
+runs are right, and the stability of the dimensions from seed to seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from astropy.table import Table
+
+FACTORS = (
+    ("rv", "{kind: normal, a: 0.0, b: 25.0}", 0.0),
+    ("teff", "{kind: uniform, a: 4200.0, b: 6800.0}", 5500.0),
+    ("vsini", "{kind: uniform, a: 1.0, b: 20.0}", 6.0),
+    ("tilt", "{kind: normal, a: 0.0, b: 0.06}", 0.0),
+    ("mh", "{kind: normal, a: -0.1, b: 0.25}", -0.1),
+    ("logg", "{kind: uniform, a: 3.5, b: 4.8}", 4.4),
+)
+LOG_SNR = 2.1
+
+
+def settings(n_factors: int, seed: int) -> list[str]:
+    """Options that let the first few factors vary and fix the others."""
+    values = {"log_snr": f"{{kind: fixed, a: {LOG_SNR}}}"}
+    for i, (name, varying, fixed) in enumerate(FACTORS):
+        values[name] = varying if i < n_factors else f"{{kind: fixed, a: {fixed}}}"
+    options = [f"simulate.factors.{name}={value}" for name, value in values.items()]
+    options.append(f"training.seed={seed}")
+    return [word for option in options for word in ("--set", option)]
+
+
+def run(command: list[str]) -> str:
+    """Run a command of stellar-tf and return what it printed."""
+    program = str(Path(sys.executable).with_name("stellar-tf"))
+    done = subprocess.run([program, *command], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"stellar-tf {' '.join(command)} failed")
+    return done.stdout
+
+
+def recover(folder: Path, n_factors: int, seed: int) -> bool:
+    """Make one run if it is not there; print and tell whether K is right."""
+    run(["demo", str(folder), *settings(n_factors, seed)])
+    row = Table.read(folder / "run" / "analysis" / "summary.ecsv")[0]
+    found, low, high = (
+        int(row[f"n_informative{end}"]) for end in ("", "_low", "_high")
+    )
+    is_right = found == n_factors
+    print(
+        f"K true {n_factors}, seed {seed}: K found {found} ({low} to {high})"
+        f"{'' if is_right else '  <- wrong'}",
+        flush=True,
+    )
+    return is_right
+
+
+def main() -> None:
+    """Make the runs and print the tally."""
+    parser = argparse.ArgumentParser(description="K found against K true")
+    parser.add_argument("--out", type=Path, required=True)
+    n_all = list(range(len(FACTORS) + 1))
+    parser.add_argument("--factors", type=int, nargs="+", default=n_all)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args = parser.parse_args()
+    right = {}
+    for n_factors in args.factors:
+        folders = [args.out / f"k{n_factors}-seed{seed}" for seed in args.seeds]
+        for folder, seed in zip(folders, args.seeds, strict=True):
+            right[n_factors, seed] = recover(folder, n_factors, seed)
+        if n_factors and len(folders) > 1:
+            runs = [str(folder / "run") for folder in folders]
+            print(run(["compare", *runs]).splitlines()[-1], flush=True)
+    print(f"{sum(right.values())} of {len(right)} runs found K true")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ Trains, in turns of --slice seconds,
 - torch: the paper's network in PyTorch (extra [bench]) with its loss while the KL
   weight is 0, as it is for its first 5,000 steps, by Adam at --torch-rate: ten times
   the paper's unless told otherwise, for at that it would hardly move in this time;
-- folded: ours, until its settings end,
+- folded: ours, until its settings end or it has trained for --seconds,
 
 on the same records and both cores, each with the batch size of the settings. Clocks run
 while training (reading included) and stand still while validation spectra, which both
@@ -172,6 +172,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--config", default="default")
     parser.add_argument("--slice", type=float, default=120.0)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--torch-rate", type=float, default=1.0e-3)
     args = parser.parse_args()
     manifest, config = read_manifest(args.records), load_config(args.config)
@@ -186,7 +187,9 @@ def main() -> None:
     rival = TorchContestant(read_batches(manifest, config), validation, args.torch_rate)
     curves: dict[str, Contestant] = {"torch": rival, "folded": folded}
     args.out.mkdir(parents=True, exist_ok=True)
-    while folded.n_steps < config.training.n_steps:
+    for contestant in curves.values():
+        contestant.curve.append((0.0, 0, contestant.validate()))
+    while folded.n_steps < config.training.n_steps and folded.seconds < args.seconds:
         for name, contestant in curves.items():
             contestant.train_for(args.slice, config.training.n_steps)
             seconds, n_steps, error = contestant.curve[-1]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stellar_tf import sampling
 from stellar_tf.augmentation import add_noise, shift_velocity
 from stellar_tf.config import DatasetConfig
-from stellar_tf.normalisation import normalise_flux
+from stellar_tf.normalisation import normalise_flux, normalise_padded
 from stellar_tf.sampling import Sampler, balance
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.manifest import Manifest
@@ -170,28 +170,29 @@ class TrainingStream:
         flux, median = tf.numpy_function(
             partial(self._read, size=size), [first], (tf.float32,) * 2, stateful=False
         )
-        grid = self._manifest.grid
-        flux = tf.ensure_shape(flux, (size, grid.n_pixels))
+        flux = tf.ensure_shape(flux, (size, self._manifest.grid.padded_length))
         median = tf.ensure_shape(median, (size,))
-        return normalise_flux(flux, grid, self._config.normalise, median).flux
+        return normalise_padded(flux, self._config.normalise, median)[0]
 
     def _read(
         self, first: np.int64, size: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        schema = self._manifest.record_schema
-        fluxes = np.empty((size, schema.n_pixels), np.float32)
+        grid, schema = self._manifest.grid, self._manifest.record_schema
+        padded = np.empty((size, grid.padded_length), np.float32)
+        inside = slice(grid.pad_left, grid.pad_left + grid.n_pixels)
+        padded[:, : inside.start] = padded[:, inside.stop :] = np.nan
         medians = np.empty(size, np.float32)
         try:
             for i in range(size):
                 place = int(first) + i
                 record = self._table.read(self._sampler.record_at(place))
-                flux, values = schema.decode(record)
+                flux, values = schema.decode(record, ("median_flux",))
                 medians[i] = values["median_flux"]
-                fluxes[i] = self._augment(flux, float(medians[i]), place)
+                padded[i, inside] = self._augment(flux, float(medians[i]), place)
         except UserError as error:  # which TensorFlow would bury in its own
             self.failure = error
             raise
-        return fluxes, medians
+        return padded, medians
 
     def _augment(
         self, flux: NDArray[np.float32], median: float, place: int

@@ -142,16 +142,40 @@ def normalise_flux(
     -----
     Sedaghat et al. 2021 released both variants; theirs of 2021 is "paper".
     """
+    normalised, median_flux = normalise_padded(pad_flux(flux, grid), kind, median_flux)
     valid = tf.math.is_finite(flux)
-    padded = pad_flux(flux, grid)
+    valid_fraction = tf.reduce_mean(tf.cast(valid, tf.float32), axis=-1)
+    return NormalisedFlux(normalised, median_flux, valid_fraction)
+
+
+def normalise_padded(
+    flux: tf.Tensor,
+    kind: Literal["masked", "paper"],
+    median_flux: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """
+    Divide what is padded already by the median.
+
+    Parameters
+    ----------
+    flux : Tensor of float32, shape (batch, padded_length)
+        Raw flux, NaN at bad pixels.
+    kind : {"masked", "paper"}
+        As in `normalise_flux`.
+    median_flux : Tensor of float32, shape (batch,), optional
+        Median over the valid pixels where it is known already.
+
+    Returns
+    -------
+    normalised : Tensor of float32, shape (batch, padded_length)
+        The network's input.
+    median_flux : Tensor of float32, shape (batch,)
+        What was divided by.
+    """
     if kind == "paper":
-        counted = tf.where(tf.math.is_finite(padded), padded, tf.zeros_like(padded))
+        counted = tf.where(tf.math.is_finite(flux), flux, tf.zeros_like(flux))
         median_flux = median_valid(counted)
     elif median_flux is None:
         median_flux = median_valid(flux)
     usable = tf.where(median_flux > 0.0, median_flux, tf.constant(float("nan")))
-    return NormalisedFlux(
-        padded / usable[:, tf.newaxis],
-        median_flux,
-        tf.reduce_mean(tf.cast(valid, tf.float32), axis=-1),
-    )
+    return flux / usable[:, tf.newaxis], median_flux

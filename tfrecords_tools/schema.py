@@ -6,7 +6,7 @@ import, is needed neither to write nor to read one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -190,7 +190,9 @@ class RecordSchema(Section):
             for f in self.features
         )
 
-    def decode(self, record: bytes) -> tuple[NDArray[np.float32], dict[str, Value]]:
+    def decode(
+        self, record: bytes, names: Collection[str] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Value]]:
         """
         Read a record.
 
@@ -198,13 +200,15 @@ class RecordSchema(Section):
         ----------
         record : bytes
             A ``tf.train.Example``; features the schema does not have are ignored.
+        names : collection of str, optional
+            Features to read beside the flux and its scale; by default all.
 
         Returns
         -------
         flux : ndarray of float32
             Shape (n_pixels,), read-only.
         values : dict of str to float or str
-            Every other feature of the schema by name.
+            The other features by name.
 
         Raises
         ------
@@ -212,13 +216,16 @@ class RecordSchema(Section):
             If the bytes are no Example, or a feature is missing, of another kind or
             the flux of another length; the message names the feature.
         """
+        wanted = None if names is None else {"flux", "flux_scale", *names}
         try:
-            wire = decode_example(record)
+            wire = decode_example(record, wanted)
         except ExampleError as error:
             raise SchemaError(f"record is {error}") from None
         content = memoryview(b"")
         values: dict[str, Value] = {}
         for feature in self.features:
+            if wanted is not None and feature.name not in wanted:
+                continue
             value = _from_wire(feature, wire.get(feature.name, []))
             if isinstance(value, memoryview):
                 content = value

@@ -103,10 +103,10 @@ def test_has_every_figure_and_links_lead_somewhere(page: Page) -> None:
     expected = {
         "dimensions", "associations", "leakage", "importance", "pair-0-rv",
         "pair-3-teff", "traversal-0", "traversal-9", "reconstruction-0",
-        "reconstruction-1",
+        "reconstruction-1", "pair-3-spectral_type", "unexplained", "unusual",
     }  # fmt: skip
     assert expected <= set(page.ids)
-    assert len(page.figures) == 4 + 4 + 5 + 2
+    assert len(page.figures) == 4 + 5 + 5 + 2
     assert len(page.ids) == len(set(page.ids))
     links = {address[1:] for address in page.addresses if address.startswith("#")}
     assert links <= set(page.ids)

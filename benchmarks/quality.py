@@ -17,6 +17,7 @@ share, are decoded. FOLDER gets quality.csv and quality.png.
 
 from __future__ import annotations
 
+import abc
 import argparse
 import csv
 import os
@@ -41,7 +42,7 @@ from stellar_tf.trainer import Trainer
 from tfrecords_tools.manifest import Manifest, read_manifest
 
 
-class Contestant:
+class Contestant(abc.ABC):
     """A network in training, and the clock of it."""
 
     def __init__(self) -> None:
@@ -49,13 +50,13 @@ class Contestant:
         self.n_steps = 0
         self.curve: list[tuple[float, int, float]] = []
 
+    @abc.abstractmethod
     def step(self) -> None:
         """Make one update."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def validate(self) -> float:
         """Mean over spectra of the absolute error over valid pixels."""
-        raise NotImplementedError
 
     def train_for(self, seconds: float, max_steps: int) -> None:
         """Train for a slice of time and validate."""

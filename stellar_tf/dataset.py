@@ -167,32 +167,38 @@ class TrainingStream:
 
     def _load(self, first: tf.Tensor, size: int) -> tf.Tensor:
         """Read the spectra at some places in a row."""
-        flux, median = tf.numpy_function(
-            partial(self._read, size=size), [first], (tf.float32,) * 2, stateful=False
+        flux = tf.numpy_function(
+            partial(self._read, size=size), [first], tf.float32, stateful=False
         )
         flux = tf.ensure_shape(flux, (size, self._manifest.grid.padded_length))
-        median = tf.ensure_shape(median, (size,))
-        return normalise_padded(flux, self._config.normalise, median)[0]
+        if self._config.normalise == "paper":
+            return normalise_padded(flux, "paper")[0]
+        return flux
 
-    def _read(
-        self, first: np.int64, size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _read(self, first: np.int64, size: int) -> NDArray[np.float32]:
         grid, schema = self._manifest.grid, self._manifest.record_schema
         padded = np.empty((size, grid.padded_length), np.float32)
         inside = slice(grid.pad_left, grid.pad_left + grid.n_pixels)
         padded[:, : inside.start] = padded[:, inside.stop :] = np.nan
-        medians = np.empty(size, np.float32)
         try:
             for i in range(size):
                 place = int(first) + i
                 record = self._table.read(self._sampler.record_at(place))
                 flux, values = schema.decode(record, ("median_flux",))
-                medians[i] = values["median_flux"]
-                padded[i, inside] = self._augment(flux, float(medians[i]), place)
+                median = np.float32(values["median_flux"])
+                flux = self._augment(flux, float(median), place)
+                # Divided on the way into the batch: no further pass over memory.
+                np.divide(flux, self._unit(median), out=padded[i, inside])
         except UserError as error:  # which TensorFlow would bury in its own
             self.failure = error
             raise
-        return padded, medians
+        return padded
+
+    def _unit(self, median: np.float32) -> np.float32:
+        """Return what the flux is divided by; NaN marks all of it as bad."""
+        if self._config.normalise == "paper":  # by a median over the padding, too
+            return np.float32(1.0)
+        return median if median > 0.0 else np.float32(np.nan)
 
     def _augment(
         self, flux: NDArray[np.float32], median: float, place: int

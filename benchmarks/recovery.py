@@ -6,8 +6,8 @@ K found against K true, as factors of variation are switched on one at a time.
 The first so many of the factors below vary as in configs/demo.yaml; all others are
 fixed, signal to noise included. Each number of factors has one survey, and a run for
 each seed with the demo's network and its schedule shortened to 4,000 steps; what is
-there already is not made again. Printed are K found with its interval for each run, how many
-runs are right, and the stability of the dimensions from seed to seed.
+there already is not made again. Printed are K found with its interval for each run,
+how many runs are right, and the stability of the dimensions from seed to seed.
 """
 
 from __future__ import annotations

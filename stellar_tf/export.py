@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+import uuid
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
-from stellar_tf.config import Config
-from stellar_tf.normalisation import crop_flux, mask_zero_runs, normalise_flux
+from stellar_tf.analysis.dimensions import describe_dimensions
+from stellar_tf.analysis.reading import has_analysis, read_analysis
 from stellar_tf.run import Run
+from stellar_tf.saved_model.assets import GRID_FILE, read_grid, write_assets
+from stellar_tf.saved_model.model_card import write_model_card
+from stellar_tf.saved_model.signatures import Signatures, write_signatures
+from stellar_tf.saved_model.warmup import write_warmup
+from tfrecords_tools.errors import UserError
 
-GRID_FILE = Path("assets.extra", "grid.json")
-"""Inside a version folder: the wavelengths its inputs stand on."""
+__all__ = ["GRID_FILE", "ExportError", "export", "read_grid"]
+
+
+class ExportError(UserError):
+    """A model cannot be written where it was asked for."""
 
 
 def export(run: Run, out: Path) -> Path:
@@ -33,85 +38,52 @@ def export(run: Run, out: Path) -> Path:
     version : Path
         The new version's folder.
 
+    Raises
+    ------
+    ExportError
+        If `out` is no folder.
+
     Notes
     -----
-    Signatures, with a free batch size:
-
-    ``encode`` (also ``serving_default``)
-        ``flux`` (batch, n_pixels), raw, on the grid, NaN or long runs of zeros at
-        bad pixels, to ``z_mean`` and ``z_log_var`` (batch, n_latent),
-        ``median_flux`` and ``valid_fraction`` (batch,).
-    ``decode``
-        ``z`` (batch, n_latent) to ``flux`` (batch, n_pixels), normalised.
-    ``reconstruct``
-        ``flux`` as above to ``flux``, in the unit of the input.
+    The signatures are the methods of `Signatures`; docs/saved_model.md has them in
+    full. Beside the graph stand a model card (README.md) and, in assets.extra, the
+    grid, the flags, the meaning of the dimensions and warm-up requests.
     """
+    if out.exists() and not out.is_dir():
+        raise ExportError(f"{out}: is a file; --out is the folder of all versions")
     config = run.read_config()
-    autoencoder = run.load_model()
-    version = out / str(_next_version(out))
-    temporary = out / f"part-{version.name}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    _write_archive(autoencoder, config, temporary)
-    grid_path = temporary / GRID_FILE
-    grid_path.parent.mkdir(exist_ok=True)
-    grid_path.write_text(config.grid.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    temporary.rename(version)
-    return version
+    signatures = Signatures(run.load_model(), config)
+    analysis = (
+        read_analysis(run.analysis, config.model.n_latent)
+        if has_analysis(run.analysis)
+        else None
+    )
+    dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
+    # A name that no server takes for a version, and no other export uses.
+    temporary = out / f"part-{uuid.uuid4().hex}"
+    try:
+        write_signatures(signatures, temporary)
+        write_assets(config, dimensions, temporary)
+        write_warmup(signatures, out.name, temporary)
+        write_model_card(run, signatures, analysis, out.name, temporary)
+        return _publish(temporary, out)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
-def read_grid(version: Path) -> dict[str, float]:
-    """
-    Read the wavelength grid of an exported model.
-
-    Parameters
-    ----------
-    version : Path
-        Folder of one version.
-
-    Returns
-    -------
-    grid : dict
-        ``wave_min`` and ``wave_step`` [Angstrom], ``n_pixels``, ``pad_to_multiple``.
-    """
-    text = (version / GRID_FILE).read_text(encoding="utf-8")
-    grid: dict[str, float] = json.loads(text)
-    return grid
-
-
-def _write_archive(autoencoder: keras.Model, config: Config, folder: Path) -> None:
-    encoder = autoencoder.get_layer("encoder")
-    decoder = autoencoder.get_layer("decoder")
-    grid = config.grid
-
-    def encode(flux: tf.Tensor) -> dict[str, tf.Tensor]:
-        masked = mask_zero_runs(flux, config.convert.min_zero_run)
-        normalised = normalise_flux(masked, grid, config.dataset.normalise)
-        median_flux = normalised.median_flux
-        return {
-            **encoder(normalised.flux, training=False),
-            # JSON has no NaN: a spectrum without valid pixels has the median 0.
-            "median_flux": tf.where(tf.math.is_nan(median_flux), 0.0, median_flux),
-            "valid_fraction": normalised.valid_fraction,
-        }
-
-    def decode(z: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"flux": crop_flux(decoder(z, training=False), grid)}
-
-    def reconstruct(flux: tf.Tensor) -> dict[str, tf.Tensor]:
-        code = encode(flux)
-        normalised = decode(code["z_mean"])["flux"]
-        return {"flux": normalised * code["median_flux"][:, tf.newaxis]}
-
-    raw = tf.TensorSpec((None, grid.n_pixels), tf.float32, name="flux")
-    z = tf.TensorSpec((None, config.model.n_latent), tf.float32, name="z")
-    archive = keras.export.ExportArchive()
-    archive.track(autoencoder)
-    archive.add_endpoint("encode", encode, [raw])
-    archive.add_endpoint("decode", decode, [z])
-    archive.add_endpoint("reconstruct", reconstruct, [raw])
-    archive.write_out(str(folder), verbose=False)
+def _publish(temporary: Path, out: Path) -> Path:
+    """Give a complete version the next number that is free."""
+    while True:
+        version = out / str(_next_version(out))
+        try:
+            return temporary.rename(version)
+        except OSError:
+            if not version.exists():
+                raise
+            # Another export has just taken the number.
 
 
 def _next_version(out: Path) -> int:
-    versions = [int(p.name) for p in out.glob("*") if p.name.isdigit()]
+    versions = [int(p.name) for p in out.glob("*") if p.name.isdecimal()]
     return max(versions, default=0) + 1

@@ -37,14 +37,12 @@ def mask_zero_runs(flux: tf.Tensor, min_zero_run: int) -> tf.Tensor:
         NaN in the runs.
     """
     n = min_zero_run
-    if flux.shape[-1] is not None and flux.shape[-1] < n:
-        return flux
     is_zero = tf.cast(tf.equal(flux, 0.0), tf.int32)
-    # A window of n pixels is all zero where its sum is n; a pixel is in a run when
-    # any of the n windows that hold it is.
-    count = tf.pad(tf.cumsum(is_zero, axis=-1), [[0, 0], [1, 0]])
+    # A window of n pixels, which may reach beyond the ends, is all zero where its sum
+    # is n; a pixel is in a run when any of the n windows that hold it is.
+    count = tf.cumsum(tf.pad(is_zero, [[0, 0], [n, n - 1]]), axis=-1)
     starts = tf.cast(tf.equal(count[:, n:] - count[:, :-n], n), tf.int32)
-    n_starts = tf.cumsum(tf.pad(starts, [[0, 0], [n, n - 1]]), axis=-1)
+    n_starts = tf.cumsum(tf.pad(starts, [[0, 0], [1, 0]]), axis=-1)
     in_run = n_starts[:, n:] - n_starts[:, :-n] > 0
     return tf.where(in_run, tf.constant(float("nan"), flux.dtype), flux)
 

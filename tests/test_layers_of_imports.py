@@ -40,7 +40,8 @@ LAYERS = (
     ("stellar_tf.training", "stellar_tf.torch_import"),
     ("stellar_tf.encoding", "stellar_tf.decoding"),
     ("stellar_tf.analysis",),
-    ("stellar_tf.report", "stellar_tf.export"),
+    ("stellar_tf.report", "stellar_tf.saved_model"),
+    ("stellar_tf.export",),
     ("stellar_tf.cli",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

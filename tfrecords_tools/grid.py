@@ -13,7 +13,7 @@ from tfrecords_tools.config import Section
 from tfrecords_tools.spectrum import SpectrumError
 
 _BLOCK = np.arange(16_384, dtype=np.float64)
-_OVERLAP_TOLERANCE = 1e-6
+OVERLAP_TOLERANCE = 1e-6
 """Pixels: less overlap than this with a bad pixel is rounding of the edges."""
 
 
@@ -199,7 +199,7 @@ def resample(
     total = np.bincount(
         in_new, weights=np.where(good, density, 0.0) * good_width, minlength=n_new
     )
-    whole = covered >= (1.0 - _OVERLAP_TOLERANCE) * np.diff(edges)
+    whole = covered >= (1.0 - OVERLAP_TOLERANCE) * np.diff(edges)
     resampled = np.full(n_new, np.nan, dtype=np.float32)
     resampled[whole] = total[whole] / covered[whole]
     return resampled

@@ -1,0 +1,112 @@
+"""Files beside the graph that say what its numbers mean."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from stellar_tf.analysis.dimensions import Dimension
+from stellar_tf.config import Config
+from stellar_tf.saved_model.flags import MEANINGS
+
+GRID_FILE = Path("assets.extra", "grid.json")
+"""Inside a version folder: the wavelengths its inputs stand on."""
+FLAGS_FILE = Path("assets.extra", "flags.json")
+"""Inside a version folder: what each bit of ``flags`` means."""
+DIMENSIONS_FILE = Path("assets.extra", "dimensions.json")
+"""Inside a version folder: what each latent dimension means."""
+
+
+def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) -> None:
+    """
+    Write the grid, the flags and the meaning of the dimensions as JSON.
+
+    Parameters
+    ----------
+    config : Config
+        Settings of the run.
+    dimensions : sequence of Dimension
+        What the verdict says; empty if the run has not been analysed.
+    folder : Path
+        The version's folder.
+    """
+    described = {dimension.index: dimension for dimension in dimensions}
+    _write(folder / GRID_FILE, config.grid.model_dump())
+    _write(
+        folder / FLAGS_FILE,
+        [
+            {"bit": flag.value, "name": str(flag.name), "meaning": meaning}
+            for flag, meaning in MEANINGS.items()
+        ],
+    )
+    _write(
+        folder / DIMENSIONS_FILE,
+        [
+            _describe(index, described.get(index))
+            for index in range(config.model.n_latent)
+        ],
+    )
+
+
+def read_grid(version: Path) -> dict[str, float]:
+    """
+    Read the wavelength grid of an exported model.
+
+    Parameters
+    ----------
+    version : Path
+        Folder of one version.
+
+    Returns
+    -------
+    grid : dict
+        ``wave_min`` and ``wave_step`` [Angstrom], ``spacing``, ``n_pixels`` and
+        ``pad_to_multiple``.
+    """
+    text = (version / GRID_FILE).read_text(encoding="utf-8")
+    grid: dict[str, float] = json.loads(text)
+    return grid
+
+
+def read_dimensions(version: Path) -> list[dict[str, Any]]:
+    """
+    Read the meaning of the latent dimensions of an exported model.
+
+    Parameters
+    ----------
+    version : Path
+        Folder of one version.
+
+    Returns
+    -------
+    dimensions : list of dict
+        One per dimension, in the order of ``z_mean``: ``name``, ``title`` and the
+        fields of `Dimension`; None where nothing is known.
+    """
+    text = (version / DIMENSIONS_FILE).read_text(encoding="utf-8")
+    dimensions: list[dict[str, Any]] = json.loads(text)
+    return dimensions
+
+
+def _describe(index: int, dimension: Dimension | None) -> dict[str, Any]:
+    if dimension is None:
+        nothing = dict.fromkeys(field.name for field in fields(Dimension))
+        return {"name": f"z{index}", "title": None, **nothing, "index": index}
+    known = {key: _plain(value) for key, value in asdict(dimension).items()}
+    return {"name": dimension.name, "title": dimension.title, **known}
+
+
+def _plain(value: Any) -> Any:
+    """Turn what JSON has no word for into null."""
+    unknown = value == "" or (isinstance(value, float) and not math.isfinite(value))
+    return None if unknown else value
+
+
+def _write(path: Path, content: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,13 +1,22 @@
-"""The trained model as a SavedModel that takes raw flux."""
+"""The trained model to take away: as a SavedModel, and as a page of sliders."""
 
 from __future__ import annotations
 
 import shutil
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
+from stellar_tf import __version__
 from stellar_tf.analysis.dimensions import describe_dimensions
+from stellar_tf.analysis.latents import read_labels
 from stellar_tf.analysis.reading import has_analysis, read_analysis
+from stellar_tf.analysis.traversal import traverse
+from stellar_tf.analysis.typical import measure_typical
+from stellar_tf.decoding import build_decode
+from stellar_tf.report.traversal_page import PageFacts, write_traversal_page
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import GRID_FILE, read_grid, write_assets
 from stellar_tf.saved_model.model_card import write_model_card
@@ -15,7 +24,10 @@ from stellar_tf.saved_model.signatures import Signatures, write_signatures
 from stellar_tf.saved_model.warmup import write_warmup
 from tfrecords_tools.errors import UserError
 
-__all__ = ["GRID_FILE", "ExportError", "export", "read_grid"]
+__all__ = ["GRID_FILE", "ExportError", "export", "export_page", "read_grid"]
+
+N_POSITIONS = 21
+"""Steps of a slider; the one in the middle is the median star."""
 
 
 class ExportError(UserError):
@@ -70,6 +82,58 @@ def export(run: Run, out: Path) -> Path:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def export_page(run: Run, path: Path) -> None:
+    """
+    Write the traversals of the informative dimensions as one HTML file.
+
+    Parameters
+    ----------
+    run : Run
+        The run, analysed.
+    path : Path
+        The file; replaced if it exists.
+
+    Raises
+    ------
+    ExportError
+        If no dimension is informative.
+    AnalysisError
+        If the run has not been analysed.
+    """
+    config = run.read_config()
+    analysis = read_analysis(run.analysis, config.model.n_latent)
+    dimensions = [d for d in describe_dimensions(analysis.verdict) if d.informative]
+    if not dimensions:
+        raise ExportError(f"{run.analysis}: no dimension is informative: none to show")
+    z_mean = np.asarray(analysis.stars["z_mean"], np.float32)
+    traversal = traverse(
+        build_decode(run),
+        config.grid.wave,
+        z_mean,
+        [dimension.index for dimension in dimensions],
+        n=N_POSITIONS,
+        through_median=True,
+    )
+    typical = [
+        measure_typical(
+            z_mean[:, dimension.index],
+            read_labels(analysis.stars, [dimension.tracks])[dimension.tracks],
+            positions,
+        )
+        if dimension.tracks
+        else np.full((N_POSITIONS, 3), np.nan)
+        for dimension, positions in zip(dimensions, traversal.positions, strict=True)
+    ]
+    facts = PageFacts(
+        version=__version__,
+        name=run.folder.resolve().name,
+        n_latent=config.model.n_latent,
+        n_stars=len(z_mean),
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    write_traversal_page(path, traversal, dimensions, typical, facts)
 
 
 def _publish(temporary: Path, out: Path) -> Path:

@@ -41,6 +41,7 @@ def traverse(
     dimensions: Sequence[int] | NDArray[np.integer],
     *,
     n: int,
+    through_median: bool = False,
 ) -> Traversal:
     """
     Decode spectra while one dimension moves and the others rest.
@@ -57,6 +58,9 @@ def traverse(
         The dimensions to move.
     n : int
         Positions along each, at least 2.
+    through_median : bool, default False
+        Make the position in the middle the median, where all dimensions meet; the
+        steps are then even on each side of it. `n` must be odd.
 
     Returns
     -------
@@ -67,9 +71,11 @@ def traverse(
     Raises
     ------
     ValueError
-        If `n` is below 2, a dimension does not exist, or `decode` returns another
-        number of pixels than `wave` has.
+        If `n` is below 2, or even where it must be odd, a dimension does not exist,
+        or `decode` returns another number of pixels than `wave` has.
     """
+    if through_median and n % 2 == 0:
+        raise ValueError(f"n must be odd to have a middle, got {n}")
     chosen = np.asarray(dimensions, np.intp).reshape(-1)
     n_latent = z_mean.shape[1]
     if n < 2:
@@ -82,8 +88,7 @@ def traverse(
     positions = np.empty((chosen.size, n))
     flux = np.empty((chosen.size, n, len(wave)), np.float32)
     for row, dimension in enumerate(chosen):
-        low, high = np.percentile(z_mean[:, dimension], [1.0, 99.0])
-        positions[row] = np.linspace(low, high, n)
+        positions[row] = _positions(z_mean[:, dimension], n, through_median)
         z = np.tile(rest, (n, 1))  # (n, n_latent)
         z[:, dimension] = positions[row]
         decoded = np.asarray(decode(z))
@@ -93,6 +98,16 @@ def traverse(
             )
         flux[row] = decoded
     return Traversal(np.asarray(wave, np.float64), chosen, positions, flux)
+
+
+def _positions(
+    z: NDArray[np.floating], n: int, through_median: bool
+) -> NDArray[np.float64]:
+    low, middle, high = np.percentile(z, [1.0, 50.0, 99.0])
+    if not through_median:
+        return np.linspace(low, high, n)
+    half = np.linspace(low, middle, n // 2 + 1)
+    return np.concatenate([half, np.linspace(middle, high, n // 2 + 1)[1:]])
 
 
 def list_moving_wavelengths(

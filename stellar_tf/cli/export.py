@@ -1,4 +1,4 @@
-"""``stellar-tf export``: the model as a SavedModel."""
+"""``stellar-tf export``: the model as a SavedModel, and as a page of sliders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from stellar_tf.cli.command import Command
-from stellar_tf.cli.options import EXIT_OK, existing_path
+from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
+from tfrecords_tools.errors import UserError
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,24 +15,50 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        required=True,
         metavar="MODELS/NAME",
-        help="folder of numbered versions",
+        help="write a SavedModel: the next of the numbered versions in this folder",
     )
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="PAGE.html",
+        help="write one HTML file that needs no network: a slider for each "
+        "informative dimension, and what it does to a spectrum; after analyze",
+    )
+    add_overwrite_option(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.export import export
+    if args.out is None and args.page is None:
+        raise UserError("give --out MODELS/NAME, --page PAGE.html or both")
+    if args.page is not None:
+        _refuse(args.page, overwrite=args.overwrite)
+
+    from stellar_tf.export import export, export_page
     from stellar_tf.run import Run
 
-    version = export(Run(args.run_folder), args.out)
-    print(f"SavedModel: {version}")
+    run = Run(args.run_folder)
+    # The page first: it is refused where a SavedModel is not.
+    if args.page is not None:
+        export_page(run, args.page)
+        print(f"page: {args.page}")
+    if args.out is not None:
+        print(f"SavedModel: {export(run, args.out)}")
     return EXIT_OK
+
+
+def _refuse(page: Path, *, overwrite: bool) -> None:
+    if page.is_dir():
+        raise UserError(f"{page}: is a folder; --page is a file, such as page.html")
+    if page.exists() and not overwrite:
+        raise UserError(f"{page}: exists; choose another name or pass --overwrite")
+    if not page.parent.is_dir():
+        raise UserError(f"{page}: its folder does not exist")
 
 
 COMMAND = Command(
     "export",
-    "write the model as the next version of a SavedModel",
+    "write the model as a SavedModel, or as a page of sliders",
     _add_options,
     _run,
 )

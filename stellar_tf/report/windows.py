@@ -22,10 +22,38 @@ def choose_window(score: NDArray[np.floating], n_pixels: int) -> slice:
     window : slice
         The pixels of the run.
     """
+    return choose_windows(score, n_pixels, 1)[0]
+
+
+def choose_windows(
+    score: NDArray[np.floating], n_pixels: int, n_windows: int
+) -> list[slice]:
+    """
+    Find the runs of pixels with the largest sums that do not overlap.
+
+    Parameters
+    ----------
+    score : ndarray of float, shape (n,)
+        Interest of each pixel; NaN counts as none.
+    n_pixels : int
+        Length of each run; all pixels if there are no more.
+    n_windows : int
+        Runs wanted, at least 1.
+
+    Returns
+    -------
+    windows : list of slice
+        The one of the largest sum first; fewer where there is no room for all.
+    """
     n_pixels = min(max(n_pixels, 1), score.size)
     total = np.concatenate(([0.0], np.cumsum(np.nan_to_num(score, nan=0.0))))
-    start = int(np.argmax(total[n_pixels:] - total[:-n_pixels]))
-    return slice(start, start + n_pixels)
+    sums = total[n_pixels:] - total[:-n_pixels]
+    windows: list[slice] = []
+    while len(windows) < n_windows and np.isfinite(sums).any():
+        start = int(np.argmax(sums))
+        windows.append(slice(start, start + n_pixels))
+        sums[max(start - n_pixels + 1, 0) : start + n_pixels] = -np.inf
+    return windows
 
 
 def block_maximum(

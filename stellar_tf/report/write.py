@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.tables import disentanglement_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.report.contents import Provenance, Reconstructions
@@ -23,6 +23,7 @@ from stellar_tf.report.dimension_figures import (
 from stellar_tf.report.label_figures import choose_pairs, draw_pair
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.spectrum_figures import draw_reconstruction, draw_traversal
+from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.words import (
     choose_headlines,
     describe_pair,
@@ -77,22 +78,19 @@ def write_report(
     provenance : Provenance
         Where the numbers come from.
     """
-    environment = Environment(
-        loader=PackageLoader("stellar_tf.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
-        plotly_js=Markup(get_plotlyjs()),
-        result=result,
-        config=result.config,
-        provenance=provenance,
-        sentences=describe_verdict(result),
-        headlines=choose_headlines(result),
-        **_draw(result, traversals, reconstructions),
-        **_tabulate(result, traversals),
+    page = (
+        build_environment()
+        .get_template("report.html.j2")
+        .render(
+            plotly_js=Markup(get_plotlyjs()),
+            result=result,
+            config=result.config,
+            provenance=provenance,
+            sentences=describe_verdict(result),
+            headlines=choose_headlines(result),
+            **_draw(result, traversals, reconstructions),
+            **_tabulate(result, traversals),
+        )
     )
     path.write_text(page, encoding="utf-8")
 
@@ -179,8 +177,7 @@ def _plot(
     caption: str = "",
     min_width: int = 0,
 ) -> Plot:
-    # Inside <script> only "<" could end the block early.
-    data = Markup(figure.to_json().replace("<", "\\u003c"))
+    data = embed_json(figure.to_json())
     return Plot(name, title, caption, data, int(figure.layout.height), min_width)
 
 
@@ -191,11 +188,8 @@ def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> in
 
 
 def _traversal_title(result: AnalysisResult, dimension: int) -> str:
-    table = result.verdict_table
-    row = table[table["dimension"] == dimension][0]
-    if row["tracks"]:
-        return f"z{dimension}: follows {row['tracks']}"
-    return f"z{dimension}: follows no label given"
+    described = describe_dimensions(result.verdict_table)
+    return next(d.title for d in described if d.index == dimension)
 
 
 _VERDICT_COLUMNS = {

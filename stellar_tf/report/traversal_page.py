@@ -1,0 +1,120 @@
+"""Spectra along the informative dimensions as a page of sliders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+from plotly.offline import get_plotlyjs
+
+from stellar_tf.analysis.dimensions import Dimension
+from stellar_tf.analysis.traversal import Traversal
+from stellar_tf.report.sheets import format_number
+from stellar_tf.report.templating import build_environment, embed_json
+from stellar_tf.report.traversal_panels import build_panel
+from tfrecords_tools.durable import write_durably
+
+
+class PageFacts(NamedTuple):
+    """What the page says of the model and its stars."""
+
+    version: str
+    """Version of stellar-tf."""
+    name: str
+    """What to call the model."""
+    n_latent: int
+    """Its latent dimensions."""
+    n_stars: int
+    """Stars whose latents are travelled."""
+    created: str
+    """Date, ISO 8601."""
+
+
+class Slider(NamedTuple):
+    """One dimension's control."""
+
+    dimension: Dimension
+    """What it moves."""
+    note: str
+    """What the dimension carries, in numbers."""
+    middle: int
+    """Step of the median star."""
+    n_steps: int
+    """Positions."""
+    panel: Markup
+    """JSON of `build_panel`."""
+
+
+def write_traversal_page(
+    path: Path,
+    traversal: Traversal,
+    dimensions: Sequence[Dimension],
+    typical: Sequence[NDArray[np.float64]],
+    facts: PageFacts,
+) -> None:
+    """
+    Write one HTML file with a slider a dimension; it needs no network.
+
+    Parameters
+    ----------
+    path : Path
+        The file; replaced if it exists.
+    traversal : Traversal
+        Decoded spectra, with the median star in the middle.
+    dimensions : sequence of Dimension
+        What is known of each dimension of the traversal, in its order.
+    typical : sequence of ndarray of float, shape (n, 3)
+        For each: percentiles of the label it tracks at each position.
+    facts : PageFacts
+        Where it all comes from.
+    """
+    n_steps = traversal.positions.shape[1]
+    sliders = [
+        Slider(
+            dimension,
+            describe_dimension(dimension),
+            n_steps // 2,
+            n_steps,
+            embed_json(build_panel(traversal, row, dimension, typical[row])),
+        )
+        for row, dimension in enumerate(dimensions)
+    ]
+    page = (
+        build_environment()
+        .get_template("traversals.html.j2")
+        .render(
+            plotly_js=Markup(get_plotlyjs()),
+            sliders=sliders,
+            facts=facts,
+            low=float(traversal.wave[0]),
+            high=float(traversal.wave[-1]),
+        )
+    )
+    write_durably(path, page.encode("utf-8"))
+
+
+def describe_dimension(dimension: Dimension) -> str:
+    """
+    Give the numbers of a dimension in one line.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        From the verdict.
+
+    Returns
+    -------
+    note : str
+        Mutual information and rank correlation with what it tracks, information.
+    """
+    parts = []
+    if dimension.tracks:
+        parts.append(f"MI {format_number(dimension.tracks_mi)} nat")
+    if np.isfinite(dimension.tracks_spearman):
+        parts.append(f"Spearman {format_number(dimension.tracks_spearman)}")
+    parts.append(f"{format_number(dimension.information)} nat in all")
+    return ", ".join(parts)

@@ -14,7 +14,10 @@ from stellar_tf.analysis.stars import name_stars, one_per_star
 from stellar_tf.config import AnalysisConfig
 from tfrecords_tools.errors import UserError
 
-_NOT_LABELS = ("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec")
+_NOT_LABELS = (
+    *("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec"),
+    "history",  # what `convert` did to the file: no property of star or exposure
+)
 NUISANCES = ("snr", "airmass", "berv", "mjd", "exptime")
 """Columns that describe the exposure."""
 HELD_OUT = "test"

@@ -13,7 +13,6 @@ from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.analysis.traversal import Traversal
-from stellar_tf.report.sheets import format_number
 from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.traversal_panels import build_panel
 from tfrecords_tools.durable import write_durably
@@ -109,12 +108,12 @@ def describe_dimension(dimension: Dimension) -> str:
     Returns
     -------
     note : str
-        Mutual information and rank correlation with what it tracks, information.
+        Mutual information and rank correlation with what it tracks.
     """
-    parts = []
-    if dimension.tracks:
-        parts.append(f"MI {format_number(dimension.tracks_mi)} nat")
+    if not dimension.tracks:
+        return "no significant mutual information with any label"
+    note = f"MI {dimension.tracks_mi:.2f} nat with {dimension.tracks}"
     if np.isfinite(dimension.tracks_spearman):
-        parts.append(f"Spearman {format_number(dimension.tracks_spearman)}")
-    parts.append(f"{format_number(dimension.information)} nat in all")
-    return ", ".join(parts)
+        correlation = f"{dimension.tracks_spearman:.2f}".replace("-", "\u2212")
+        note += f", Spearman {correlation}"
+    return note

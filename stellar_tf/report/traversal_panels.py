@@ -14,7 +14,6 @@ from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.analysis.lines import name_wavelengths
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.report.packing import encode_floats, pack
-from stellar_tf.report.sheets import format_number
 from stellar_tf.report.spectrum_figures import ZOOM, Marks
 from stellar_tf.report.style import GREY, VERMILLION, apply_style
 from stellar_tf.report.windows import block_maximum, choose_windows
@@ -97,8 +96,9 @@ def build_panel(
     Returns
     -------
     panel : str
-        JSON: ``positions``, ``words`` of each, ``wave`` [Angstrom], ``median`` flux,
-        ``difference`` from it at each position, ``views``, and two figures.
+        JSON: ``title``, ``positions``, ``words`` of each, ``wave`` [Angstrom],
+        ``median`` flux, ``difference`` from it at each position, ``views``, and two
+        figures.
     """
     pixels, slices = choose_pixels(traversal, row)
     gap = pixels < 0
@@ -107,8 +107,10 @@ def build_panel(
     wave[gap] = 0.5 * (wave[np.roll(gap, -1)] + wave[np.roll(gap, 1)])
     middle = len(flux) // 2
     views = [_view(traversal, row, part) for part in slices]
+    if not gap.any():
+        views.append(View(float(wave[0]), float(wave[-1]), "all"))
     panel = {
-        "name": dimension.name,
+        "title": f"{dimension.tracks or 'no label given'} ({dimension.name})",
         "positions": traversal.positions[row].tolist(),
         "words": _describe_positions(traversal, row, dimension, typical),
         "wave": encode_floats(wave),
@@ -128,13 +130,16 @@ def _describe_positions(
     typical: NDArray[np.float64],
 ) -> list[str]:
     words = [f"{dimension.name} = {z:+.2f}" for z in traversal.positions[row]]
-    for i, (low, middle, high) in enumerate(typical):
-        if np.isfinite(middle):
-            numbers = (format_number(value) for value in (middle, low, high))
-            words[i] += "; stars here: {} {} ({} to {})".format(
-                dimension.tracks, *numbers
-            )
+    for i, percentiles in enumerate(typical):
+        if np.isfinite(percentiles).all():
+            low, middle, high = (_round(value) for value in percentiles)
+            words[i] += f"; {dimension.tracks} here {middle} ({low} to {high})"
     return words
+
+
+def _round(value: float) -> str:
+    text = f"{value:.0f}" if abs(value) >= 100.0 else f"{value:#.3g}"
+    return text.removesuffix(".").replace("-", "\u2212")
 
 
 def _view(traversal: Traversal, row: int, part: slice) -> View:

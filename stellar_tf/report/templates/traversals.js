@@ -5,6 +5,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)").matches;
   const [MEDIAN, HERE, DIFFERENCE] = [0, 1, 2];
+  const MAX_NAMED = 60; // Angstrom
   const config = { responsive: true, displaylogo: false, displayModeBar: false };
 
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
@@ -38,8 +39,9 @@
     return [low - margin, high + margin];
   };
 
-  // Ranges of both flux axes for the wavelengths in sight.
-  const ranges = ({ wave, median, low, high }, [first, last]) => {
+  // What of the layout depends on the wavelengths in sight, as plotly's dotted keys.
+  const frame = ({ panel, wave, median, low, high }, range) => {
+    const [first, last] = range;
     let [bottom, top, down, up] = [Infinity, -Infinity, 0, 0];
     for (let i = 0; i < wave.length; i += 1) {
       if (wave[i] < first || wave[i] > last || Number.isNaN(median[i])) continue;
@@ -48,8 +50,16 @@
       down = Math.min(down, low[i]);
       up = Math.max(up, high[i]);
     }
-    if (bottom > top) return {};
-    return { "yaxis.range": spread(bottom, top), "yaxis2.range": spread(down, up) };
+    // Names of lines would lie over each other in a long stretch.
+    const isLegible = !narrow.matches && last - first < MAX_NAMED;
+    const names = isLegible ? panel.spectra.layout.annotations || [] : [];
+    return {
+      "xaxis.range": range,
+      "xaxis2.range": range,
+      "yaxis.range": bottom > top ? [0, 1] : spread(bottom, top),
+      "yaxis2.range": bottom > top ? [-1, 1] : spread(down, up),
+      annotations: names.filter(({ x }) => x >= first && x <= last),
+    };
   };
 
   const mark = ([first, last]) => {
@@ -67,7 +77,7 @@
   };
 
   const look = (range) => {
-    Plotly.relayout("spectra", { "xaxis.range": range, ...ranges(active, range) });
+    Plotly.relayout("spectra", frame(active, range));
     mark(range);
   };
 
@@ -81,28 +91,28 @@
     slider.setAttribute("aria-valuetext", panel.words[step]);
   };
 
-  // What a small screen has no room for, and what a page's colours decide.
+  // What a small screen has no room for.
   const fit = (layout) => {
     layout.dragmode = touch ? false : "pan";
-    if (!narrow.matches) return layout;
-    const [upper, lower] = [layout.yaxis, layout.yaxis2];
-    if (lower) {
-      layout.annotations = [];
-      [upper.domain, lower.domain] = [[0.44, 1], [0, 0.34]];
-      layout.margin = { l: 50, r: 6, t: 24, b: 36 };
+    layout.height = undefined;
+    if (!narrow.matches) return;
+    layout.margin = { ...layout.margin, l: 52, r: 6 };
+    for (const axis of [layout.xaxis, layout.xaxis2, layout.yaxis, layout.yaxis2]) {
+      if (axis && axis.title) axis.title.font = { size: 12 };
     }
-    return layout;
+    if (!layout.yaxis2) return;
+    [layout.yaxis.domain, layout.yaxis2.domain] = [[0.46, 1], [0, 0.36]];
+    layout.margin = { ...layout.margin, t: 24, b: 42 };
   };
 
-  const place = (id, { data, layout }) => {
-    const copy = fit(structuredClone(layout));
-    copy.height = undefined;
-    const dotted = themed(copy);
-    return Plotly.react(id, data, copy, config).then(() => {
-      Plotly.relayout(id, dotted);
-      const inked = data.flatMap((trace, i) => (trace.meta && trace.meta.ink ? [i] : []));
-      if (inked.length) Plotly.restyle(id, { "line.color": colours().soft }, inked);
-    });
+  const place = (id, figure, dotted = {}) => {
+    const { data, layout } = structuredClone(figure);
+    fit(layout);
+    for (const trace of data) {
+      if (trace.meta && trace.meta.ink) trace.line.color = colours().soft;
+    }
+    Plotly.react(id, data, layout, config);
+    Plotly.relayout(id, { ...themed(layout), ...dotted });
   };
 
   const offer = (views) => {
@@ -127,15 +137,14 @@
     active = control;
     control.box.classList.add("active");
     const { panel, wave, median } = control;
-    element("active-title").textContent = control.box.querySelector("label").innerText.trim();
-    const { data, layout } = structuredClone(panel.spectra);
-    for (const trace of data) trace.x = wave;
-    [data[MEDIAN].y, data[HERE].y] = [median, median];
-    data[DIFFERENCE].y = control.differences[Number(control.slider.defaultValue)];
+    element("active-title").textContent = panel.title;
+    for (const trace of panel.spectra.data) trace.x = wave;
+    panel.spectra.data[MEDIAN].y = median;
     offer(panel.views);
-    place("spectra", { data, layout });
+    const range = [panel.views[0].low, panel.views[0].high];
+    place("spectra", panel.spectra, frame(control, range));
     place("overview", panel.overview);
-    look([panel.views[0].low, panel.views[0].high]);
+    mark(range);
   };
 
   const move = (control) => {
@@ -192,9 +201,7 @@
   move(controls[0]);
   element("spectra").on("plotly_relayout", (change) => {
     if (!("xaxis.range[0]" in change)) return;
-    const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-    Plotly.relayout("spectra", ranges(active, range));
-    mark(range);
+    look([change["xaxis.range[0]"], change["xaxis.range[1]"]]);
   });
   element("overview").on("plotly_click", ({ points: [{ x }] }) => {
     const { wave, panel } = active;

@@ -4,13 +4,13 @@ VENV ?= .venv
 DEMO ?= demo
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint clean
+.PHONY: demo test slow lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/stellar-tf demo $(DEMO)
 	@echo "report: $(abspath $(DEMO))/run/analysis/report.html"
 
-test: $(VENV)/installed-test lint
+test: $(VENV)/installed-test lint docs
 	$(BIN)/python -m pytest -n auto
 
 # The tests that take minutes.
@@ -22,6 +22,11 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'stellar_tf/*.py' 'tfrecords_tools/*.py')
+
+# A warning is an error: a broken link, a docstring that is no reStructuredText.
+docs: $(VENV)/installed-test
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/build/html
+	@echo "docs: $(abspath docs/build/html/index.html)"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,4 +42,4 @@ $(VENV)/installed-test: $(VENV)/bin/python setup.cfg pyproject.toml
 	touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) build dist docs/build docs/api *.egg-info

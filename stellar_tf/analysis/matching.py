@@ -20,7 +20,7 @@ class Matching(NamedTuple):
     correlation: NDArray[np.float64]
     """Spearman's correlation of the pair, same shape: its sign is arbitrary."""
     stability: float
-    """Sum of the pairs' |correlation| over the larger number of informative
+    """Sum of the pairs' ``|correlation|`` over the larger number of informative
     dimensions: 1 if both runs found the same, lower also for every dimension that only
     one of them has; NaN if neither has any."""
 
@@ -57,7 +57,7 @@ def match_dimensions(
 
     Notes
     -----
-    The assignment that maximises the sum of |Spearman| (Kuhn 1955): dimensions have
+    The assignment that maximises the sum of ``|Spearman|`` (Kuhn 1955): dimensions have
     neither order nor sign.
     """
     if len(first) != len(second):

@@ -61,9 +61,10 @@ def compare_posteriors(
     The stars are split into halves. In the first, z and z' are drawn from the
     posterior of the same spectrum; in the second, z and z'' from the posteriors of
     two different stars, each star in one pair. If the posterior does not depend on
-    the input, |z - z'| and |z - z''| are independent samples of one distribution,
-    whatever that is, so the two-sample Kolmogorov-Smirnov test is exact. (Samples
-    that share draws are dependent and make it too shy: 3 percent for 5.)
+    the input, ``|z - z'|`` and ``|z - z''|`` are independent samples of one
+    distribution, whatever that is, so the two-sample Kolmogorov-Smirnov test is
+    exact. (Samples that share draws are dependent and make it too shy: 3 percent
+    for 5.)
 
     Under that hypothesis fresh draws are independent whichever star they are from,
     so the test stays exact when rounds of it are pooled. Pooling makes its power

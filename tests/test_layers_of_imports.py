@@ -29,7 +29,7 @@ LAYERS = (
     ("stellar_tf",),
     ("stellar_tf.simulator.config",),
     ("stellar_tf.config", "stellar_tf.tables"),
-    ("stellar_tf.simulator",),
+    ("stellar_tf.simulator", "stellar_tf.archive"),
     ("stellar_tf.normalisation", "stellar_tf.sampling", "stellar_tf.augmentation"),
     ("stellar_tf.dataset", "stellar_tf.displacement"),
     ("stellar_tf.layers", "stellar_tf.losses", "stellar_tf.optimizer"),
@@ -100,7 +100,12 @@ def test_imports_only_from_earlier_layers(name: str, path: Path) -> None:
 SLOW = ("tensorflow", "tensorflow_probability", "keras")
 
 
-FAST = ("tfrecords_tools", "stellar_tf.simulator", "stellar_tf.analysis")
+FAST = (
+    "tfrecords_tools",
+    "stellar_tf.simulator",
+    "stellar_tf.archive",
+    "stellar_tf.analysis",
+)
 
 
 @pytest.mark.parametrize("path", [p for n, p in SOURCES if n.startswith(FAST)], ids=str)

@@ -16,6 +16,7 @@ from stellar_tf.cli import (
     compare,
     convert,
     demo,
+    download,
     encode,
     export,
     fit,
@@ -28,7 +29,7 @@ from tfrecords_tools.errors import UserError
 COMMANDS = tuple(
     module.COMMAND
     for module in (
-        *(simulate, convert, verify, fit, import_torch),
+        *(simulate, download, convert, verify, fit, import_torch),
         *(encode, analyze, compare, export, demo),
     )
 )

@@ -152,6 +152,17 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         if missing > 0:
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
 
+    def fits_its_checksums(self) -> bool:
+        """
+        Read all units, also those that no spectrum is in, and add them up.
+
+        Returns
+        -------
+        answer : bool
+            Whether each fits its CHECKSUM, where it has both that and a DATASUM.
+        """
+        return all(_adds_up(hdu, self._read_unit(hdu)) for hdu in self.hdus)
+
     def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:
         """
         Decode a binary table.
@@ -312,20 +323,24 @@ def _read_header(stream: BinaryIO, is_primary: bool) -> str | None:
 
 
 def _check_sum(hdu: Hdu, unit: bytes) -> None:
-    """Check that the 32-bit words of a unit add up to -0 in ones' complement."""
+    if not _adds_up(hdu, unit):
+        raise SpectrumError(
+            "does not fit its CHECKSUM: damaged, or edited since (such files are taken "
+            "with --set convert.verify_checksums=false)"
+        )
+
+
+def _adds_up(hdu: Hdu, unit: bytes) -> bool:
+    """Tell whether the 32-bit words of a unit add up to -0 in ones' complement."""
     # Pipelines of HARPS write a DATASUM alone, and not that of their data.
     if not (hdu.header.has("CHECKSUM") and hdu.header.has("DATASUM")):
-        return
+        return True
     if len(unit) % 4:  # without its padding
         unit += bytes(-len(unit) % 4)
     total = int(np.frombuffer(unit, ">u4").sum(dtype=np.uint64))
     while total >> 32:
         total = (total & _ALL_ONES) + (total >> 32)
-    if total != _ALL_ONES:
-        raise SpectrumError(
-            "does not fit its CHECKSUM: damaged, or edited since (such files are taken "
-            "with --set convert.verify_checksums=false)"
-        )
+    return total == _ALL_ONES
 
 
 def _structure(header: Header) -> bytes:

@@ -1,0 +1,150 @@
+"""HTTP with patience and manners."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+import pyvo
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from stellar_tf import __version__
+from stellar_tf.archive.pace import Pace
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
+
+USER_AGENT = (
+    f"stellar-tf/{__version__} (IVOA-copy) pyVO/{pyvo.__version__} "
+    f"{requests.utils.default_user_agent()}"
+)
+"""Who asks, as the IVOA note on software identification wants it."""
+
+TIMEOUT = (30.0, 120.0)
+"""Longest wait for a connection, and for the next bytes [s]."""
+
+_BUSY = (429, 500, 502, 503, 504)
+_LONGEST_BACKOFF = 300.0
+_LONGEST_RETRY_AFTER = 3600.0
+_WORTH_TELLING = 10.0
+
+
+class PatientRetry(Retry):
+    """
+    Waits as `Retry` computes, and lets the requests of other workers wait as well.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        Those of `urllib3.util.Retry`.
+    """
+
+    pace: Pace
+
+    def new(self, **kw: Any) -> Self:
+        """
+        Copy it.
+
+        Parameters
+        ----------
+        **kw
+            What is to differ.
+
+        Returns
+        -------
+        retry : PatientRetry
+            With the same pace.
+        """
+        retry = super().new(**kw)
+        retry.pace = self.pace
+        return retry
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """
+        Wait as long as the answer asks (Retry-After), else ever longer.
+
+        Parameters
+        ----------
+        response : urllib3.BaseHTTPResponse or None
+            The answer, if there was one.
+        """
+        asked = None if response is None else self.get_retry_after(response)
+        seconds = self.get_backoff_time() if asked is None else asked
+        seconds = min(seconds, _LONGEST_RETRY_AFTER)
+        if seconds >= _WORTH_TELLING:
+            print(f"waiting {seconds:.0f} s for the archive", file=sys.stderr)
+        self.pace.hold(seconds)
+        self.pace.wait()
+
+
+class _PacedAdapter(HTTPAdapter):
+    def __init__(self, retry: PatientRetry, n_connections: int) -> None:
+        super().__init__(max_retries=retry, pool_maxsize=n_connections)
+        self._pace = retry.pace
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        self._pace.wait()
+        if kwargs.get("timeout") is None:  # pyvo gives none
+            kwargs["timeout"] = TIMEOUT
+        response: requests.Response = super().send(*args, **kwargs)
+        return response
+
+
+def build_retry(pace: Pace, n_retries: int) -> PatientRetry:
+    """
+    Say how often and when a request is made again.
+
+    Parameters
+    ----------
+    pace : Pace
+        Shared by all requests.
+    n_retries : int
+        Failures of one request that are forgiven.
+
+    Returns
+    -------
+    retry : PatientRetry
+        For lost connections and the statuses of a busy server (429, 5xx).
+    """
+    retry = PatientRetry(
+        total=n_retries,
+        status_forcelist=_BUSY,
+        # A query changes nothing, though it is sent by POST.
+        allowed_methods={"GET", "HEAD", "POST"},
+        backoff_factor=1.0,
+        backoff_jitter=0.5,
+        backoff_max=_LONGEST_BACKOFF,
+        raise_on_status=False,
+    )
+    retry.pace = pace
+    return retry
+
+
+def open_session(retry: PatientRetry, n_workers: int) -> requests.Session:
+    """
+    Open a session that all workers share.
+
+    Parameters
+    ----------
+    retry : PatientRetry
+        From `build_retry`; its pace limits the rate of all requests.
+    n_workers : int
+        Connections at most.
+
+    Returns
+    -------
+    session : requests.Session
+        To be closed by the caller.
+    """
+    session = requests.Session()
+    # What it says of every attempt is said once, if all of them fail.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    session.headers["User-Agent"] = USER_AGENT
+    # Sizes and ranges are those of the file, not of a compressed answer.
+    session.headers["Accept-Encoding"] = "identity"
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _PacedAdapter(retry, n_workers))
+    return session

@@ -1,0 +1,201 @@
+"""One file, from the archive to the disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import requests
+from urllib3.exceptions import HTTPError, MaxRetryError
+
+from stellar_tf.archive.errors import NoAnswerError, TransferError
+from stellar_tf.archive.links import Link
+from stellar_tf.archive.pace import Pace
+from stellar_tf.archive.products import one_line
+from stellar_tf.archive.session import PatientRetry
+from stellar_tf.archive.web_page import check_status, web_page_title
+from tfrecords_tools.manifest import hash_file
+from tfrecords_tools.readers.fits_file import FitsFile
+from tfrecords_tools.spectrum import SpectrumError
+
+_CHUNK = 1 << 16
+_GZIP = b"\x1f\x8b"
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_PARTIAL, _RANGE_NOT_THERE = 206, 416
+
+
+class Fetched(NamedTuple):
+    """A file that is there."""
+
+    path: Path
+    size: int
+    """[byte]"""
+    sha256: str
+
+
+class _BrokenError(Exception):
+    """What came is not the file; another attempt may bring it."""
+
+
+def fetch(
+    session: requests.Session, link: Link, path: Path, retry: PatientRetry
+) -> Fetched:
+    """
+    Fetch a file, go on where an earlier attempt ended, and check it.
+
+    Parameters
+    ----------
+    session : requests.Session
+        From `open_session`.
+    link : Link
+        Where it is.
+    path : Path
+        Its place, without ``.gz``, which is added if it is gzipped. Until it is
+        complete and checked it is beside that, hidden, under the ending ``.partial``.
+    retry : PatientRetry
+        How many attempts that bring nothing new are forgiven.
+
+    Returns
+    -------
+    fetched : Fetched
+        What is there now.
+
+    Raises
+    ------
+    NoAnswerError
+        If the archive does not answer.
+    TransferError
+        If the file cannot be had.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    attempts, most = retry, _size(partial)
+    while True:
+        try:
+            _receive(session, link, partial, retry.pace)
+            _check(partial, link.size)
+        except _BrokenError as error:
+            # Only what goes beyond all before is progress, so that this ends.
+            if _size(partial) > most:
+                attempts, most = retry, _size(partial)
+            elif _size(partial) == 0:
+                partial.unlink(missing_ok=True)
+            attempts = _forgive(attempts, link, error)
+            attempts.sleep()
+        else:
+            return _put_in_place(partial, path)
+
+
+def find_fault(path: Path, size: int | None) -> str | None:
+    """
+    Say what is wrong with a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    size : int or None
+        What the archive says [byte].
+
+    Returns
+    -------
+    reason : str or None
+        None if it is of this size, is a FITS file as long as its headers say, and
+        fits the checksums in them.
+    """
+    there = _size(path)
+    if size is not None and there != size:
+        return f"{there} bytes instead of the {size} announced"
+    try:
+        with FitsFile(path) as file:
+            file.check_sizes()
+            fits = file.fits_its_checksums()
+    except SpectrumError as error:
+        return str(error)
+    return None if fits else "damaged: it does not fit its CHECKSUM"
+
+
+def _check(partial: Path, size: int | None) -> None:
+    reason = find_fault(partial, size)
+    if reason is not None:
+        partial.unlink()
+        raise _BrokenError(reason)
+
+
+def _receive(session: requests.Session, link: Link, partial: Path, pace: Pace) -> None:
+    have = _size(partial)
+    if link.size is not None and have == link.size:
+        return
+    if link.size is not None and have > link.size:
+        have = 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with _get(session, link, headers) as response:
+        if response.status_code == _RANGE_NOT_THERE:
+            if response.headers.get("Content-Range") == f"bytes */{have}":
+                return
+            partial.unlink(missing_ok=True)
+            raise _BrokenError("the file has become shorter")
+        check_status(response)
+        goes_on = have > 0 and _begins_at(response, have, link.size)
+        with partial.open("ab" if goes_on else "wb") as stream:
+            _write(response, stream, link.size, pace)
+
+
+def _get(
+    session: requests.Session, link: Link, headers: dict[str, str]
+) -> requests.Response:
+    try:
+        return session.get(link.url, headers=headers, stream=True)
+    except requests.RequestException as error:  # again and again
+        raise NoAnswerError(one_line(error)) from None
+
+
+def _begins_at(response: requests.Response, begin: int, size: int | None) -> bool:
+    """Tell whether an answer goes on with a file; otherwise it is the whole of it."""
+    if response.status_code != _PARTIAL:
+        return False
+    found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if found is None or int(found[1]) != begin:
+        raise _BrokenError("the server sends another range than it was asked for")
+    if size is not None and found[2] not in ("*", str(size)):
+        raise _BrokenError(f"{found[2]} bytes instead of the {size} announced")
+    return True
+
+
+def _write(
+    response: requests.Response, stream: BinaryIO, size: int | None, pace: Pace
+) -> None:
+    try:
+        # As it is: sizes and ranges are those of the bytes sent.
+        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+            pace.check()
+            if stream.tell() == 0 and (title := web_page_title(chunk)):
+                raise _BrokenError(f"the archive sends {title}")
+            stream.write(chunk)
+            if size is not None and stream.tell() > size:
+                stream.truncate(0)
+                raise _BrokenError(f"more than the {size} bytes announced")
+    except HTTPError as error:
+        raise _BrokenError(f"the connection broke: {one_line(error)}") from None
+
+
+def _forgive(attempts: PatientRetry, link: Link, error: Exception) -> PatientRetry:
+    try:
+        return attempts.increment("GET", link.url, error=error)
+    except MaxRetryError:
+        raise TransferError(str(error)) from None
+
+
+def _put_in_place(partial: Path, path: Path) -> Fetched:
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+        if stream.read(len(_GZIP)) == _GZIP:
+            path = path.with_name(f"{path.name}.gz")
+    fetched = Fetched(path, _size(partial), hash_file(partial))
+    partial.replace(path)
+    return fetched
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -16,22 +14,17 @@ from numpy.typing import NDArray
 from stellar_tf.config import Config
 from stellar_tf.dataset import build_evaluation_dataset, name_corrupt_records
 from stellar_tf.normalisation import normalise_flux
+from stellar_tf.prepared_files import (
+    Batch,
+    Columns,
+    EncodedFiles,
+    build_latents,
+    encode_prepared,
+)
 from stellar_tf.run import Run
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.manifest import MANIFEST_NAME, Manifest, read_manifest
-from tfrecords_tools.prepare import prepare_spectrum
-from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.split import SPLITS
-from tfrecords_tools.star import star_name
-
-
-class EncodedFiles(NamedTuple):
-    """Latents of FITS files, and the files that have none."""
-
-    latents: Table
-    """As of `encode_records`, with an empty ``split``."""
-    rejects: list[tuple[Path, str]]
-    """File and reason."""
 
 
 class SpectraError(UserError):
@@ -91,7 +84,7 @@ def encode_records(run: Run, records: Path, batch_size: int | None = None) -> Ta
             posterior = encode(batch.pop("flux"))
             for name, values in {**batch, **posterior}.items():
                 columns.setdefault(name, []).append(np.asarray(values))
-    return _build_table({n: np.concatenate(v) for n, v in columns.items()})
+    return build_latents({n: np.concatenate(v) for n, v in columns.items()})
 
 
 def encode_files(
@@ -115,23 +108,20 @@ def encode_files(
         Latents and rejected files.
     """
     config = run.read_config()
-    encode = _compile_encoder(run.load_model())
-    batch_size = batch_size or config.training.batch_size
-    rejects: list[tuple[Path, str]] = []
-    columns: dict[str, list[NDArray[np.generic]]] = {}
-    for flux, metadata in _read_batches(paths, config, batch_size, rejects):
+    network = _compile_encoder(run.load_model())
+
+    def encode(batch: Batch) -> Columns:
         normalised = normalise_flux(
-            tf.constant(flux), config.grid, config.dataset.normalise
+            tf.constant(batch.flux),
+            config.grid,
+            config.dataset.normalise,
+            tf.constant(batch.median_flux),
         )
-        posterior = encode(normalised.flux)
-        table = _tabulate(metadata, config)
-        table["median_flux"] = normalised.median_flux.numpy()
-        for name, values in {**table, **posterior}.items():
-            columns.setdefault(name, []).append(np.asarray(values))
-    if not columns:
-        return EncodedFiles(Table(), rejects)
-    latents = _build_table({n: np.concatenate(v) for n, v in columns.items()})
-    return EncodedFiles(latents, rejects)
+        median_flux = normalised.median_flux.numpy()
+        return {"median_flux": median_flux, **network(normalised.flux)}
+
+    batch_size = batch_size or config.training.batch_size
+    return encode_prepared(paths, config.grid, config.convert, batch_size, encode)
 
 
 def _compile_encoder(
@@ -156,51 +146,3 @@ def _read_splits(
         ):
             n_spectra = batch["flux"].shape[0]
             yield {**batch, "split": tf.fill([n_spectra], split)}
-
-
-def _read_batches(
-    paths: Sequence[Path],
-    config: Config,
-    batch_size: int,
-    rejects: list[tuple[Path, str]],
-) -> Iterator[tuple[NDArray[np.float32], list[Metadata]]]:
-    flux: list[NDArray[np.float32]] = []
-    metadata: list[Metadata] = []
-    for path in paths:
-        try:
-            prepared = prepare_spectrum(path, config.grid, config.convert)
-        except SpectrumError as error:
-            rejects.append((path, str(error)))
-            continue
-        flux.append(prepared.flux)
-        metadata.append(prepared.metadata)
-        if len(flux) == batch_size:
-            yield np.stack(flux), metadata
-            flux, metadata = [], []
-    if flux:
-        yield np.stack(flux), metadata
-
-
-def _tabulate(
-    metadata: list[Metadata], config: Config
-) -> dict[str, NDArray[np.generic]]:
-    rows = [asdict(row) for row in metadata]
-    table = {
-        field.name: np.array([row[field.name] for row in rows])
-        for field in fields(Metadata)
-    }
-    aliases = config.convert.aliases
-    stars = [star_name(row.target, aliases) or row.dp_id for row in metadata]
-    return {**table, "star": np.array(stars), "split": np.full(len(rows), "")}
-
-
-def _build_table(columns: dict[str, NDArray[np.generic]]) -> Table:
-    first = ("dp_id", "target", "star", "split", "z_mean", "z_log_var")
-    names = [*first, *(name for name in columns if name not in first)]
-    table = Table()
-    for name in names:
-        values = columns[name]
-        if values.dtype.kind == "O":  # TensorFlow's strings
-            values = np.array([value.decode("utf-8") for value in values])
-        table[name] = values
-    return table

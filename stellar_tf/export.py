@@ -18,13 +18,11 @@ from stellar_tf.analysis.typical import measure_typical
 from stellar_tf.decoding import build_decode
 from stellar_tf.report.traversal_page import PageFacts, write_traversal_page
 from stellar_tf.run import Run
-from stellar_tf.saved_model.assets import GRID_FILE, read_grid, write_assets
+from stellar_tf.saved_model.assets import write_assets
 from stellar_tf.saved_model.model_card import write_model_card
 from stellar_tf.saved_model.signatures import Signatures, write_signatures
 from stellar_tf.saved_model.warmup import write_warmup
 from tfrecords_tools.errors import UserError
-
-__all__ = ["GRID_FILE", "ExportError", "export", "export_page", "read_grid"]
 
 N_POSITIONS = 21
 """Steps of a slider; the one in the middle is the median star."""

@@ -28,7 +28,7 @@ LAYERS = (
     ("tfrecords_tools.record_table",),
     ("stellar_tf",),
     ("stellar_tf.simulator.config",),
-    ("stellar_tf.config", "stellar_tf.tables"),
+    ("stellar_tf.config", "stellar_tf.tables", "stellar_tf.prepared_files"),
     ("stellar_tf.simulator", "stellar_tf.archive"),
     ("stellar_tf.normalisation", "stellar_tf.sampling", "stellar_tf.augmentation"),
     ("stellar_tf.dataset", "stellar_tf.displacement"),
@@ -38,10 +38,10 @@ LAYERS = (
     ("stellar_tf.tensorboard", "stellar_tf.trainer", "stellar_tf.checkpoints"),
     ("stellar_tf.callbacks",),
     ("stellar_tf.training", "stellar_tf.torch_import"),
-    ("stellar_tf.encoding", "stellar_tf.decoding"),
+    ("stellar_tf.encoding", "stellar_tf.decoding", "stellar_tf.client"),
     ("stellar_tf.analysis",),
     ("stellar_tf.report", "stellar_tf.saved_model"),
-    ("stellar_tf.export",),
+    ("stellar_tf.export", "stellar_tf.serving"),
     ("stellar_tf.cli",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
@@ -105,6 +105,8 @@ FAST = (
     "stellar_tf.simulator",
     "stellar_tf.archive",
     "stellar_tf.analysis",
+    "stellar_tf.prepared_files",
+    "stellar_tf.client",
 )
 
 

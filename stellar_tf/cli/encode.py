@@ -15,48 +15,87 @@ from stellar_tf.cli.options import (
     add_overwrite_option,
     existing_path,
 )
+from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
-    from stellar_tf.encoding import EncodedFiles
+    from stellar_tf.prepared_files import EncodedFiles
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", type=existing_path, metavar="RUN")
+    parser.usage = (
+        "%(prog)s [-h] [--out LATENTS] [--overwrite] (RUN | --server URL) INPUT ..."
+    )
     parser.add_argument(
-        "inputs",
+        "paths",
         nargs="+",
         type=existing_path,
-        metavar="INPUT",
-        help="one folder of records, or FITS files and folders of them",
+        metavar="RUN INPUT",
+        help="the run whose model encodes, unless there is a server; then one folder "
+        "of records, or FITS files and folders of them",
+    )
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="encode FITS files by stellar-tf serve at this address, such as "
+        "http://127.0.0.1:8501, instead of by a run",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="LATENTS",
-        help="table to write: .parquet, .fits or .ecsv; default: RUN/latents.parquet",
+        help="table to write: .parquet, .fits or .ecsv; default: latents.parquet in "
+        "RUN, or here if a server encodes",
     )
     add_overwrite_option(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf import encoding
     from stellar_tf.run import Run
     from stellar_tf.tables import check_table_path, write_table
-    from tfrecords_tools.inputs import discover
 
-    run = Run(args.run_folder)
-    out = args.out or run.latents_path
+    if args.server is None and len(args.paths) < 2:
+        raise UserError(f"{args.paths[0]}: name the run and then what to encode")
+    by_default = Path() if args.server else args.paths[0]
+    out = args.out or Run(by_default).latents_path
     check_table_path(out, overwrite=args.overwrite)
-    run.read_config()
-    if len(args.inputs) == 1 and encoding.is_records(args.inputs[0]):
-        encoded = encoding.EncodedFiles(
-            encoding.encode_records(run, args.inputs[0]), []
-        )
+    if args.server is None:
+        encoded = _encode_here(args.paths[0], args.paths[1:])
     else:
-        encoded = encoding.encode_files(run, discover(args.inputs))
+        encoded = _encode_there(args.server, args.paths)
     if len(encoded.latents):
         write_table(encoded.latents, out, overwrite=args.overwrite)
     return _report(encoded, out)
+
+
+def _encode_here(folder: Path, inputs: list[Path]) -> EncodedFiles:
+    from stellar_tf.prepared_files import EncodedFiles
+    from stellar_tf.run import Run
+    from tfrecords_tools.inputs import discover
+
+    run = Run(folder)
+    run.read_config()
+    # TensorFlow comes after what a mistake is seen without.
+    from stellar_tf import encoding
+
+    if len(inputs) == 1 and encoding.is_records(inputs[0]):
+        return EncodedFiles(encoding.encode_records(run, inputs[0]), [])
+    return encoding.encode_files(run, discover(inputs))
+
+
+def _encode_there(url: str, inputs: list[Path]) -> EncodedFiles:
+    from stellar_tf.client import Client, encode_remotely
+    from tfrecords_tools.inputs import discover
+    from tfrecords_tools.manifest import MANIFEST_NAME
+
+    for path in inputs:
+        if (path / MANIFEST_NAME).is_file():
+            raise UserError(
+                f"{path}: is a folder of records, which only a run encodes; name the "
+                f"FITS files to --server"
+            )
+    paths = discover(inputs)
+    with Client(url) as client:
+        return encode_remotely(client, paths)
 
 
 def _report(encoded: EncodedFiles, out: Path) -> int:

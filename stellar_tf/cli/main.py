@@ -21,6 +21,7 @@ from stellar_tf.cli import (
     export,
     fit,
     import_torch,
+    serve,
     simulate,
     verify,
 )
@@ -30,7 +31,7 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         *(simulate, download, convert, verify, fit, import_torch),
-        *(encode, analyze, compare, export, demo),
+        *(encode, analyze, compare, export, serve, demo),
     )
 )
 

@@ -15,6 +15,8 @@ from stellar_tf.saved_model.flags import MEANINGS
 
 GRID_FILE = Path("assets.extra", "grid.json")
 """Inside a version folder: the wavelengths its inputs stand on."""
+CONVERT_FILE = Path("assets.extra", "convert.json")
+"""Inside a version folder: how files are brought there."""
 FLAGS_FILE = Path("assets.extra", "flags.json")
 """Inside a version folder: what each bit of ``flags`` means."""
 DIMENSIONS_FILE = Path("assets.extra", "dimensions.json")
@@ -23,7 +25,7 @@ DIMENSIONS_FILE = Path("assets.extra", "dimensions.json")
 
 def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) -> None:
     """
-    Write the grid, the flags and the meaning of the dimensions as JSON.
+    Write the grid, its files' way there, flags and meaning of dimensions as JSON.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) 
     """
     described = {dimension.index: dimension for dimension in dimensions}
     _write(folder / GRID_FILE, config.grid.model_dump())
+    _write(folder / CONVERT_FILE, config.convert.model_dump(mode="json"))
     _write(
         folder / FLAGS_FILE,
         [
@@ -70,6 +73,29 @@ def read_grid(version: Path) -> dict[str, float]:
     text = (version / GRID_FILE).read_text(encoding="utf-8")
     grid: dict[str, float] = json.loads(text)
     return grid
+
+
+def read_settings(version: Path) -> dict[str, dict[str, Any]]:
+    """
+    Read what a client needs to prepare spectra for an exported model.
+
+    Parameters
+    ----------
+    version : Path
+        Folder of one version.
+
+    Returns
+    -------
+    settings : dict
+        ``grid`` and ``convert``, as in the run's settings; what is not there is left
+        out.
+    """
+    paths = {"grid": version / GRID_FILE, "convert": version / CONVERT_FILE}
+    return {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name, path in paths.items()
+        if path.is_file()
+    }
 
 
 def read_dimensions(version: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf.encoding import encode_records
-from stellar_tf.export import export, read_grid
+from stellar_tf.export import export
 from stellar_tf.run import Run
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.tfrecord import read_records

@@ -1,0 +1,1 @@
+"""The exported model as a service: KServe's protocols over a SavedModel."""

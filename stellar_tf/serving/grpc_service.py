@@ -1,0 +1,198 @@
+"""The gRPC side of the Open Inference protocol."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from kserve.errors import InvalidInput, ModelNotFound
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
+    add_GRPCInferenceServiceServicer_to_server,
+)
+from kserve.protocol.grpc.servicer import InferenceServicer
+
+from stellar_tf.serving.errors import ServingError
+from stellar_tf.serving.repository import VersionedDataPlane, address
+
+PARAMETERS_KEY = "model-parameters"
+"""Trailing metadata of ModelMetadata: the protocol has no field for parameters."""
+
+_LOG = logging.getLogger(__name__)
+_ROOM_FOR_HEADERS = 65_536
+_MAX_CALLS = 64
+"""More at a time are answered RESOURCE_EXHAUSTED."""
+
+
+class Servicer(InferenceServicer):
+    """
+    KServe's, with versions, and without loading and unloading of models.
+
+    Parameters
+    ----------
+    data_plane : VersionedDataPlane
+        What answers.
+    """
+
+    def __init__(self, data_plane: VersionedDataPlane) -> None:
+        super().__init__(data_plane, None)
+        self._versioned = data_plane
+
+    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """
+        Tell whether a model can be called.
+
+        Parameters
+        ----------
+        request : ModelReadyRequest
+            Name and version.
+        context : grpc.aio.ServicerContext
+            The call.
+
+        Returns
+        -------
+        response : ModelReadyResponse
+            The answer.
+        """
+        async with _errors_as_status(context):
+            model = self._versioned.find(address(request.name, request.version))
+            return pb.ModelReadyResponse(ready=await model.healthy())
+
+    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """
+        Describe a model.
+
+        Parameters
+        ----------
+        request : ModelMetadataRequest
+            Name and version.
+        context : grpc.aio.ServicerContext
+            The call.
+
+        Returns
+        -------
+        response : ModelMetadataResponse
+            The answer; the grid is in the trailing metadata.
+        """
+        async with _errors_as_status(context):
+            name = address(request.name, request.version)
+            metadata = await self._versioned.model_metadata(name)
+            parameters = metadata.pop("parameters")
+            shown = {key: parameters.get(key) for key in ("version", "grid")}
+            context.set_trailing_metadata(((PARAMETERS_KEY, json.dumps(shown)),))
+            return pb.ModelMetadataResponse(**metadata)
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """
+        Call a model.
+
+        Parameters
+        ----------
+        request : ModelInferRequest
+            Name, version and tensors.
+        context : grpc.aio.ServicerContext
+            The call.
+
+        Returns
+        -------
+        response : ModelInferResponse
+            Tensors, as bytes if the request's were.
+        """
+        async with _errors_as_status(context):
+            name = address(request.model_name, request.model_version)
+            self._versioned.find(name)
+            request.model_name = name
+            return await super().ModelInfer(request, context)
+
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """
+        Refuse: a client only asks.
+
+        Parameters
+        ----------
+        request : RepositoryModelLoadRequest
+            Not used.
+        context : grpc.aio.ServicerContext
+            The call.
+        """
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "models are not loaded here")
+
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """
+        Refuse: a client only asks.
+
+        Parameters
+        ----------
+        request : RepositoryModelUnloadRequest
+            Not used.
+        context : grpc.aio.ServicerContext
+            The call.
+        """
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "nor unloaded")
+
+
+def build_grpc_server(
+    data_plane: VersionedDataPlane, host: str, port: int, max_bytes: int
+) -> tuple[grpc.aio.Server, int]:
+    """
+    Build the server, on its port but not yet started.
+
+    Parameters
+    ----------
+    data_plane : VersionedDataPlane
+        What answers.
+    host : str
+        Where it listens.
+    port : int
+        Where it listens; 0 for any that is free.
+    max_bytes : int
+        Of a request, and of an answer.
+
+    Returns
+    -------
+    server : grpc.aio.Server
+        The server.
+    port : int
+        Its port.
+
+    Raises
+    ------
+    ServingError
+        If the port cannot be had.
+    """
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", max_bytes + _ROOM_FOR_HEADERS),
+            ("grpc.max_send_message_length", max_bytes + _ROOM_FOR_HEADERS),
+            # Two servers on one port would each get some of the calls.
+            ("grpc.so_reuseport", 0),
+        ],
+        maximum_concurrent_rpcs=_MAX_CALLS,
+    )
+    add_GRPCInferenceServiceServicer_to_server(Servicer(data_plane), server)
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return server, server.add_insecure_port(place)
+    except RuntimeError:
+        raise ServingError(
+            f"--grpc-port {port}: {host} cannot be listened on"
+        ) from None
+
+
+@asynccontextmanager
+async def _errors_as_status(context: Any) -> AsyncIterator[None]:
+    try:
+        yield
+    except InvalidInput as error:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+    except ModelNotFound as error:
+        await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+    except grpc.aio.AbortError:
+        raise
+    except Exception:  # the log tells what a client need not know
+        _LOG.exception("a call failed")
+        await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")

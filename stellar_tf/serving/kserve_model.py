@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -179,8 +180,7 @@ class ServedModel(Model):
         try:
             return await self._batchers[signature.name].run(inputs)
         except tf.errors.InvalidArgumentError as error:
-            first = str(error).strip().splitlines()[0]
-            raise InvalidInput(f"{signature.name}: {first}") from None
+            raise InvalidInput(f"{signature.name}: {_reason(error)}") from None
 
     def _signature(self, name: object) -> Signature:
         wanted = DEFAULT_SIGNATURE if name is None or name == "" else name
@@ -201,6 +201,12 @@ class ServedModel(Model):
                         for spec in signature.inputs
                     }
                 )
+
+
+def _reason(error: tf.errors.InvalidArgumentError) -> str:
+    """Find, among what TensorFlow tells of its graph, the model's own words."""
+    found = re.search(r"assertion failed: \[(.*?)\]", str(error))
+    return found[1] if found else "the model does not take these values"
 
 
 def _describe(specs: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:

@@ -145,6 +145,7 @@ class _RestServer(uvicorn.Server):
 
 def _bind(host: str, port: int, option: str) -> socket.socket:
     """Take a port before the model is loaded, which takes a while."""
+    listener = None
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -153,6 +154,8 @@ def _bind(host: str, port: int, option: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place)
     except OSError as error:
+        if listener is not None:
+            listener.close()
         reason = error.strerror or error
         raise ServingError(f"{option} {port}: {host} cannot be had: {reason}") from None
     return listener

@@ -11,6 +11,7 @@ import tensorflow as tf
 from stellar_tf.encoding import encode_records
 from stellar_tf.export import export
 from stellar_tf.run import Run
+from stellar_tf.saved_model.assets import read_grid
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.tfrecord import read_records
 

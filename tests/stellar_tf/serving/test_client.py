@@ -163,7 +163,7 @@ def test_without_kserve_serve_tells_what_to_install(
 def test_settings_of_older_exports_are_the_default(
     models: Path, tmp_path: Path
 ) -> None:
-    from stellar_tf.export import CONVERT_FILE, GRID_FILE, read_settings
+    from stellar_tf.saved_model.assets import CONVERT_FILE, GRID_FILE, read_settings
 
     assert set(read_settings(models / "1")) == {"grid", "convert"}
     shutil.copytree(models / "1" / GRID_FILE.parent, tmp_path / GRID_FILE.parent)

@@ -18,9 +18,9 @@ class Packed(TypedDict):
     data: str
     """The integers, little-endian, in base 64."""
     scale: float
-    """Of one step: at most the range of the numbers over 65,534."""
+    """Of one step: the range of the numbers over 65,533."""
     offset: float
-    """The middle of the range."""
+    """The middle of the range, about."""
 
 
 def pack(values: NDArray[np.floating]) -> Packed:
@@ -40,8 +40,9 @@ def pack(values: NDArray[np.floating]) -> Packed:
     exact = np.asarray(values, np.float64).ravel()
     known = exact[np.isfinite(exact)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
-    scale = float(high - low) / (2 * _LARGEST) or 1.0
-    offset = 0.5 * float(low + high)
+    scale = float(high - low) / (2 * _LARGEST - 1) or 1.0
+    # A whole number of steps, so that zero stays zero.
+    offset = scale * round(0.5 * float(low + high) / scale)
     steps = np.rint((exact - offset) / scale)
     integers = np.where(np.isfinite(exact), steps, _NAN).astype("<i2")
     return Packed(data=_encode(integers), scale=scale, offset=offset)

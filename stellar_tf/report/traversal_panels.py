@@ -108,7 +108,7 @@ def build_panel(
     middle = len(flux) // 2
     views = [_view(traversal, row, part) for part in slices]
     if not gap.any():
-        views.append(View(float(wave[0]), float(wave[-1]), "all"))
+        views.append(View(float(wave[0]), float(wave[-1]), "whole range"))
     panel = {
         "title": f"{dimension.tracks or 'no label given'} ({dimension.name})",
         "positions": traversal.positions[row].tolist(),
@@ -195,8 +195,8 @@ def _draw_overview(traversal: Traversal, row: int) -> go.Figure:
     )  # fmt: skip
     marks = Marks([], [])
     marks.add_bands(traversal.wave)
-    figure.update_layout(shapes=marks.shapes, annotations=marks.annotations)
-    figure.update_xaxes(fixedrange=True)
+    figure.update_layout(shapes=marks.shapes)
+    figure.update_xaxes(fixedrange=True, range=[traversal.wave[0], traversal.wave[-1]])
     figure.update_yaxes(title_text="change", nticks=3, fixedrange=True)
     apply_style(figure, 150, showlegend=False)
     figure.update_layout(margin={"t": 18, "b": 28})

@@ -3,7 +3,10 @@
 const colours = () => {
   const style = getComputedStyle(document.documentElement);
   const get = (name) => style.getPropertyValue(name).trim();
-  return { ink: get("--ink"), line: get("--line"), card: get("--card"), soft: get("--soft") };
+  return {
+    ink: get("--ink"), line: get("--line"), card: get("--card"),
+    soft: get("--soft"), accent: get("--accent"),
+  };
 };
 
 // What of a layout depends on the page's colours, as plotly's dotted keys.

@@ -6,6 +6,7 @@
   const touch = matchMedia("(pointer: coarse)").matches;
   const [MEDIAN, HERE, DIFFERENCE] = [0, 1, 2];
   const MAX_NAMED = 60; // Angstrom
+  const WHOLE = "whole range";
   const config = { responsive: true, displaylogo: false, displayModeBar: false };
 
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
@@ -68,12 +69,19 @@
       const isHere = Math.abs(low - first) < 0.02 && Math.abs(high - last) < 0.02;
       button.setAttribute("aria-pressed", String(isHere));
     }
-    const { shapes } = active.panel.overview.layout;
-    const here = {
-      type: "rect", x0: first, x1: last, y0: 0, y1: 1, xref: "x", yref: "y domain",
-      fillcolor: "#0072B2", opacity: 0.3, layer: "below", line: { width: 0 },
-    };
-    Plotly.relayout("overview", { shapes: [...(shapes || []), here] });
+    const shade = (x0, x1, opacity) => ({
+      type: "rect", x0, x1, y0: 0, y1: 1, xref: "x", yref: "y domain",
+      fillcolor: colours().accent, opacity, layer: "below", line: { width: 0 },
+    });
+    const { overview, views } = active.panel;
+    const offered = views.filter(({ name }) => name !== WHOLE);
+    Plotly.relayout("overview", {
+      shapes: [
+        ...(overview.layout.shapes || []),
+        ...offered.map(({ low, high }) => shade(low, high, 0.15)),
+        shade(first, last, 0.3),
+      ],
+    });
   };
 
   const look = (range) => {

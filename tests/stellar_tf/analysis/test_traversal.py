@@ -31,6 +31,21 @@ def test_moves_one_dimension_and_rests_the_others() -> None:
     assert found.change[1].max() == pytest.approx(0.2 * (high - low), rel=1e-4)
 
 
+def test_all_dimensions_meet_at_the_median_star() -> None:
+    z_mean = np.random.default_rng(0).exponential(1.0, (500, 3))
+    found = traverse(decode, WAVE, z_mean, [0, 1], n=7, through_median=True)
+    rest = np.median(z_mean, axis=0)
+    for row, dimension in enumerate((0, 1)):
+        steps = np.diff(found.positions[row])
+        assert found.positions[row, 3] == rest[dimension]
+        np.testing.assert_allclose(steps[:3], steps[0])
+        np.testing.assert_allclose(steps[3:], steps[3])
+        ends = np.percentile(z_mean[:, dimension], [1.0, 99.0])
+        np.testing.assert_allclose(found.positions[row, [0, -1]], ends)
+        expected = decode(rest[np.newaxis])[0]
+        np.testing.assert_allclose(found.flux[row, 3], expected, atol=1e-6)
+
+
 def test_names_the_lines_that_move() -> None:
     z_mean = np.random.default_rng(1).normal(size=(500, 3))
     table = list_moving_wavelengths(traverse(decode, WAVE, z_mean, [0, 2], n=3), n=2)
@@ -50,6 +65,8 @@ def test_bad_input_is_an_error() -> None:
     z_mean = np.zeros((5, 3))
     with pytest.raises(ValueError, match="n must be at least 2, got 1"):
         traverse(decode, WAVE, z_mean, [0], n=1)
+    with pytest.raises(ValueError, match="n must be odd to have a middle, got 4"):
+        traverse(decode, WAVE, z_mean, [0], n=4, through_median=True)
     with pytest.raises(ValueError, match=r"must lie in 0\.\.2, got \[3\]"):
         traverse(decode, WAVE, z_mean, [3], n=3)
     with pytest.raises(ValueError, match=r"must return shape \(3, 10\), got \(3, 1000"):

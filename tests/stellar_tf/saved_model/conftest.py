@@ -1,13 +1,23 @@
-"""The signatures of a small run, not yet written."""
+"""The signatures of a small run, not yet written, and a planted analysis."""
 
 from __future__ import annotations
 
 import pytest
 
+from stellar_tf.analysis.analyze import AnalysisResult, analyze
+from stellar_tf.config import AnalysisConfig
 from stellar_tf.run import Run
 from stellar_tf.saved_model.signatures import Signatures
+from tests.stellar_tf.analysis.planted import plant_latents
+
+FEW = AnalysisConfig(n_resamples=20, n_permutations=200, n_subsamples=20)
 
 
 @pytest.fixture(scope="session")
 def signatures(run: Run) -> Signatures:
     return Signatures(run.load_model(), run.read_config())
+
+
+@pytest.fixture(scope="session")
+def result() -> AnalysisResult:
+    return analyze(plant_latents(), FEW, factors=["rv", "teff"])

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.dimensions import describe_dimensions
+from stellar_tf.config import Config
+from stellar_tf.saved_model.assets import (
+    FLAGS_FILE,
+    read_dimensions,
+    read_grid,
+    write_assets,
+)
+from stellar_tf.saved_model.flags import Flag
+from tests.stellar_tf.analysis.planted import INFORMATIVE, N_LATENT, TEFF, UNEXPLAINED
+from tests.stellar_tf.settings import with_settings
+
+
+def test_dimensions_are_in_the_order_of_the_code(
+    result: AnalysisResult, config: Config, tmp_path: Path
+) -> None:
+    config = with_settings(config, model={"n_latent": N_LATENT})
+    write_assets(config, describe_dimensions(result.verdict_table), tmp_path)
+    dimensions = read_dimensions(tmp_path)
+    assert [d["index"] for d in dimensions] == list(range(N_LATENT))
+    assert tuple(d["index"] for d in dimensions if d["informative"]) == INFORMATIVE
+    teff, unexplained = dimensions[TEFF], dimensions[UNEXPLAINED]
+    assert teff["title"] == f"z{TEFF}: follows teff"
+    row = result.verdict_table[result.verdict_table["dimension"] == TEFF][0]
+    assert teff["tracks_mi"] == row["tracks_mi"]
+    assert teff["information"] == row["information"]
+    assert unexplained["tracks"] is None
+    assert unexplained["tracks_mi"] is None
+
+
+def test_without_analysis_dimensions_have_names_only(
+    config: Config, tmp_path: Path
+) -> None:
+    write_assets(config, (), tmp_path)
+    dimensions = read_dimensions(tmp_path)
+    assert [d["name"] for d in dimensions] == ["z0", "z1", "z2", "z3"]
+    assert {d["informative"] for d in dimensions} == {None}
+
+
+def test_grid_and_flags(config: Config, tmp_path: Path) -> None:
+    write_assets(config, (), tmp_path)
+    assert read_grid(tmp_path) == config.grid.model_dump()
+    flags = json.loads((tmp_path / FLAGS_FILE).read_text(encoding="utf-8"))
+    assert {flag["name"]: flag["bit"] for flag in flags} == Flag.__members__
+    assert all(flag["meaning"] for flag in flags)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.reading import SavedAnalysis, read_analysis
+from stellar_tf.analysis.writing import write_tables
+from stellar_tf.run import Run
+from stellar_tf.saved_model.flags import Flag
+from stellar_tf.saved_model.model_card import read_training, write_model_card
+from stellar_tf.saved_model.signatures import Signatures
+from tests.stellar_tf.analysis.planted import N_LATENT
+
+
+@pytest.fixture
+def analysis(result: AnalysisResult, tmp_path: Path) -> SavedAnalysis:
+    write_tables(result, tmp_path / "analysis")
+    return read_analysis(tmp_path / "analysis", N_LATENT)
+
+
+def write(
+    run: Run, signatures: Signatures, analysis: SavedAnalysis | None, folder: Path
+) -> str:
+    write_model_card(run, signatures, analysis, "harps", folder)
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
+def read_rows(text: str, section: str) -> list[list[str]]:
+    """Cells of the table of a section, without its head."""
+    lines = text.split(f"## {section}\n")[1].split("\n## ")[0].splitlines()
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_tells_the_verdict(
+    run: Run,
+    signatures: Signatures,
+    analysis: SavedAnalysis,
+    result: AnalysisResult,
+    tmp_path: Path,
+) -> None:
+    text = write(run, signatures, analysis, tmp_path)
+    rows = {row[0]: row for row in read_rows(text, "Verdict")}
+    informative = result.verdict_table[result.verdict_table["informative"]]
+    assert set(rows) == {f"z{d}" for d in informative["dimension"]}
+    for row in informative:
+        cells = rows[f"z{row['dimension']}"]
+        assert cells[1] == row["kind"]
+        assert float(cells[2]) == pytest.approx(row["information"], abs=0.0051)
+        assert cells[3] == (row["tracks"] or "no label given")
+    verdict = result.verdict
+    assert f"interval {verdict.n_low} to {verdict.n_high})" in text
+    rv = np.percentile(result.stars["rv"], [1.0, 50.0, 99.0])
+    assert (
+        "rv: {0:.4g} to {2:.4g} (1st to 99th percentile), median {1:.4g}".format(*rv)
+        in text
+    )
+
+
+def test_tells_data_and_training(
+    run: Run, signatures: Signatures, tmp_path: Path
+) -> None:
+    text = write(run, signatures, None, tmp_path)
+    records = run.read_records()
+    assert records["manifest_sha256"] in text
+    for split, n in records["n_spectra"].items():
+        assert f"- {split}: {n} spectra\n" in text
+    assert f"{signatures.autoencoder.count_params():,} weights" in text
+    assert "6 of 6 steps of 8 spectra" in text
+    assert "1000 pixels from 5160.020 to 5199.980 Angstrom in air" in text
+    assert "has not been analysed" in text
+    assert run.config_path.read_text(encoding="utf-8").strip() in text
+    assert [row[0] for row in read_rows(text, "Signatures")[-len(Flag) :]] == [
+        f"{flag.value} `{flag.name}`" for flag in Flag
+    ]
+    # Where the data lay is nobody's business.
+    assert str(run.folder.parent) not in text
+
+
+def test_the_best_step_is_the_one_that_was_kept(run: Run) -> None:
+    training = read_training(run.history_path)
+    assert training is not None
+    with run.history_path.open(newline="") as stream:
+        losses = {
+            int(float(row["step"])): float(row["val_loss"])
+            for row in csv.DictReader(stream)
+        }
+    assert losses[training.best_step] == min(losses.values())
+    assert training.n_steps == max(losses)
+
+
+def test_imported_weights_have_neither_data_nor_training(
+    run: Run, signatures: Signatures, tmp_path: Path
+) -> None:
+    imported = Run(tmp_path)
+    imported.config_path.write_bytes(run.config_path.read_bytes())
+    imported.records_path.write_text(
+        '{"folder": "", "manifest_sha256": "", "n_spectra": {}, "checkpoint": "a.pt"}'
+    )
+    text = write(imported, signatures, None, tmp_path)
+    assert "Unknown: the weights were imported from a.pt." in text
+    assert "steps of" not in text

@@ -7,13 +7,46 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.compat.v1.saved_model import load as load_as_serving_does
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from stellar_tf.encoding import encode_records
-from stellar_tf.export import export
+from stellar_tf.export import ExportError, export
 from stellar_tf.run import Run
-from stellar_tf.saved_model.assets import read_grid
+from stellar_tf.saved_model.assets import DIMENSIONS_FILE, FLAGS_FILE, read_grid
+from stellar_tf.saved_model.warmup import WARMUP_FILE
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.tfrecord import read_records
+
+SIGNATURES = ("encode", "encode_spectrum", "decode", "reconstruct")
+CLIENT = """
+import pickle, sys
+from pathlib import Path
+
+REFUSED = ("keras", "tf_keras", "stellar_tf", "tfrecords_tools", "astropy")
+sys.modules.update(dict.fromkeys(REFUSED))  # None cannot be imported
+import numpy as np
+import tensorflow as tf
+
+def refuse(*args, **kwargs):
+    raise RuntimeError("something is unpickled")
+
+pickle.load = pickle.loads = pickle.Unpickler = refuse
+model = tf.saved_model.load(sys.argv[1])
+folder = Path(sys.argv[2])
+with np.load(folder / "in.npz") as arrays:
+    flux, wave = arrays["flux"], arrays["wave"]
+inputs = {
+    "encode": {"flux": flux},
+    "encode_spectrum": {"wave": wave, "flux": flux[0]},
+    "decode": {"z": np.ones((3, 4), np.float32)},
+    "reconstruct": {"flux": flux},
+}
+for name, given in inputs.items():
+    given = {key: tf.constant(value) for key, value in given.items()}
+    np.savez(folder / f"{name}.npz", **model.signatures[name](**given))
+assert all(sys.modules[name] is None for name in REFUSED)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +85,18 @@ def test_served_latents_are_those_of_encode(
 
 def test_signatures(version: Path) -> None:
     model = tf.saved_model.load(version)
-    assert set(model.signatures) == {
-        "serving_default",
-        "encode",
-        "decode",
-        "reconstruct",
-    }
+    assert set(model.signatures) == {"serving_default", *SIGNATURES}
     encode = model.signatures["encode"]
     assert encode.structured_input_signature[1]["flux"].shape.as_list() == [None, 1000]
-    assert set(encode.structured_outputs) == {
-        "z_mean",
-        "z_log_var",
-        "median_flux",
-        "valid_fraction",
-    }
+    encoded = {"z_mean", "z_log_var", "median_flux", "valid_fraction", "flags"}
+    for name, outputs in (
+        ("serving_default", encoded),
+        ("encode", encoded),
+        ("encode_spectrum", encoded),
+        ("decode", {"flux"}),
+        ("reconstruct", {"flux", "flags"}),
+    ):
+        assert set(model.signatures[name].structured_outputs) == outputs
 
 
 def test_reconstruct_is_decode_of_encode(
@@ -92,20 +123,106 @@ def test_a_gap_of_zeros_is_a_gap(
         np.testing.assert_array_equal(value, encode(flux=marked)[name])
 
 
-def test_a_spectrum_without_valid_pixels_has_finite_latents(version: Path) -> None:
-    encode = tf.saved_model.load(version).signatures["encode"]
-    served = encode(flux=np.full((1, 1000), np.nan, np.float32))
-    assert all(np.isfinite(value).all() for value in served.values())
-    assert served["valid_fraction"].numpy() == [0.0]
+def test_versions_are_numbered_and_kept(
+    run: Run, version: Path, tmp_path: Path
+) -> None:
+    assert version.name == "1"
+    assert [path.name for path in version.parent.iterdir()] == ["1"]
+    (tmp_path / "m" / "9").mkdir(parents=True)
+    assert export(run, tmp_path / "m").name == "10"
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {"9", "10"}
 
 
-def test_versions_are_numbered_and_kept(run: Run, tmp_path: Path) -> None:
-    assert [export(run, tmp_path / "m").name for _ in range(2)] == ["1", "2"]
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["1", "2"]
+def test_a_failed_export_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stellar_tf.export.write_signatures", fail)
+    with pytest.raises(KeyboardInterrupt):
+        export(run, tmp_path / "m")
+    assert list((tmp_path / "m").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match="file: is a file; --out is the folder"):
+        export(run, tmp_path / "file")
 
 
-def test_grid_comes_with_the_model(run: Run, version: Path) -> None:
+def test_weights_are_stored_once(run: Run, version: Path) -> None:
+    n_bytes = sum(path.stat().st_size for path in (version / "variables").iterdir())
+    assert 4 * run.load_model().count_params() < 1.1 * n_bytes
+    assert n_bytes < 1.1 * 4 * run.load_model().count_params() + 20_000
+
+
+def test_tensorflow_alone_loads_it(
+    version: Path, raw: tuple[list[str], np.ndarray], tmp_path: Path
+) -> None:
+    """No Keras, none of our packages, and nothing is unpickled: other clients can."""
+    flux = raw[1][:2]
+    wave = 5160.02 + 0.04 * np.arange(1000)
+    np.savez(tmp_path / "in.npz", flux=flux, wave=wave)
+    script = tmp_path / "client.py"
+    script.write_text(CLIENT)
+    command = [sys.executable, str(script), str(version), str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    signatures = tf.saved_model.load(version).signatures
+    inputs = {
+        "encode": {"flux": flux},
+        "encode_spectrum": {"wave": wave, "flux": flux[0]},
+        "decode": {"z": np.ones((3, 4), np.float32)},
+        "reconstruct": {"flux": flux},
+    }
+    for name in SIGNATURES:
+        with np.load(tmp_path / f"{name}.npz") as found:
+            for key, value in signatures[name](**inputs[name]).items():
+                np.testing.assert_allclose(found[key], value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_session_runs_it_as_tensorflow_serving_does(
+    version: Path, raw: tuple[list[str], np.ndarray]
+) -> None:
+    """Warm-up requests as they are in the file, and mistakes with their message."""
+    signatures = tf.saved_model.load(version).signatures
+    records = read_records(version / WARMUP_FILE)
+    warmup = []
+    for request in (PredictionLog.FromString(r).predict_log.request for r in records):
+        name = request.model_spec.signature_name
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        warmup.append((name, inputs, signatures[name](**inputs)))
+    assert {name for name, _, _ in warmup} == {*SIGNATURES}
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta_graph = load_as_serving_does(session, ["serve"], str(version))
+
+        def predict(name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            signature = meta_graph.signature_def[name]
+            feed = {signature.inputs[key].name: v for key, v in inputs.items()}
+            outputs = {key: info.name for key, info in signature.outputs.items()}
+            found: dict[str, np.ndarray] = session.run(outputs, feed)
+            return found
+
+        for name, inputs, expected in warmup:
+            found = predict(name, inputs)
+            assert not np.any(found.get("flags", 0))
+            for key, value in expected.items():
+                np.testing.assert_allclose(found[key], value, rtol=1e-5, atol=1e-6)
+        for name, inputs, message in (
+            ("encode_spectrum", {"wave": np.ones(3), "flux": np.ones(2, np.float32)},
+             "wave and flux must have the same length"),
+            ("decode", {"z": np.full((1, 4), np.nan, np.float32)}, "z must be finite"),
+        ):  # fmt: skip
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                predict(name, inputs)
+        with pytest.raises(ValueError, match=r"shape \(1, 999\).*\(None, 1000\)"):
+            predict("encode", {"flux": raw[1][:1, :999]})
+
+
+def test_what_comes_with_the_model(run: Run, version: Path) -> None:
     assert read_grid(version) == run.read_config().grid.model_dump()
+    for name in ("README.md", DIMENSIONS_FILE, FLAGS_FILE, WARMUP_FILE):
+        assert (version / name).stat().st_size > 0
+    assert "# small\n" in (version / "README.md").read_text(encoding="utf-8")
 
 
 def test_saved_model_cli_runs_it(

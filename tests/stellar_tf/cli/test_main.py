@@ -66,6 +66,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", "UNREPORTED"], "no such table"),
         (["analyze", "UNREPORTED", "--latents", "LABELS"], "must have a column dp_id"),
         (["export", "EMPTY", "--out", "OUT"], "is not a run folder"),
+        (["export", "RUN"], "give --out MODELS/NAME, --page PAGE.html or both"),
+        (["export", "RUN", "--page", "LABELS"], "exists; choose another name or pass"),
+        (["export", "RUN", "--page", "EMPTY"], "is a folder; --page is a file"),
+        (["export", "UNREPORTED", "--page", "OUT"], "run stellar-tf analyze"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_writes_nothing(

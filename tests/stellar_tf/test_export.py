@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,22 @@ import tensorflow as tf
 from tensorflow.compat.v1.saved_model import load as load_as_serving_does
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from stellar_tf.analysis.analyze import analyze
+from stellar_tf.analysis.writing import write_tables
+from stellar_tf.cli.main import run_command
+from stellar_tf.config import AnalysisConfig
 from stellar_tf.encoding import encode_records
 from stellar_tf.export import ExportError, export
 from stellar_tf.run import Run
-from stellar_tf.saved_model.assets import DIMENSIONS_FILE, FLAGS_FILE, read_grid
+from stellar_tf.saved_model.assets import (
+    DIMENSIONS_FILE,
+    FLAGS_FILE,
+    read_dimensions,
+    read_grid,
+)
 from stellar_tf.saved_model.warmup import WARMUP_FILE
+from stellar_tf.tables import read_table, write_table
+from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.tfrecord import read_records
 
@@ -243,3 +255,36 @@ def test_saved_model_cli_runs_it(
         np.testing.assert_allclose(
             np.load(tmp_path / "out" / f"{name}.npy"), value, rtol=1e-5, atol=1e-6
         )
+
+
+@pytest.fixture
+def analysed(run: Run, tmp_path: Path) -> Run:
+    """The run with the analysis of planted latents, of as many dimensions."""
+    copy = Run(tmp_path / "run")
+    shutil.copytree(run.folder, copy.folder, ignore=shutil.ignore_patterns("analysis"))
+    latents = plant_latents()
+    kept = [RV, TEFF, 1, UNEXPLAINED]
+    for name in ("z_mean", "z_log_var"):
+        latents[name] = latents[name][:, kept]
+    few = AnalysisConfig(n_resamples=20, n_permutations=200, n_subsamples=20)
+    write_tables(analyze(latents, few), copy.analysis)
+    return copy
+
+
+def test_page_and_model_of_an_analysed_run(
+    analysed: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, page = tmp_path / "models" / "planted", tmp_path / "page.html"
+    export = ["export", str(analysed.folder), "--page", str(page)]
+    assert run_command([*export, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed == f"page: {page}\nSavedModel: {out / '1'}\n"
+    assert page.read_text(encoding="utf-8").count('type="range"') == 3
+    dimensions = read_dimensions(out / "1")
+    assert [d["tracks"] for d in dimensions] == ["rv", "teff", None, None]
+    assert [d["informative"] for d in dimensions] == [True, True, False, True]
+    verdict = read_table(analysed.analysis / "verdict.ecsv")
+    verdict["informative"] = False
+    write_table(verdict, analysed.analysis / "verdict.ecsv", overwrite=True)
+    assert run_command([*export, "--overwrite"]) == 2
+    assert "no dimension is informative" in capsys.readouterr().err

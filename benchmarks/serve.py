@@ -5,17 +5,17 @@ What the server adds to the model, and what reading adds to encoding files.
         [--run RUN --fits FOLDER [--n-files 192]]
 
 Every round times, one after the other, the same requests for `encode` in this process
-(the SavedModel called directly) and through ``stellar-tf serve`` (a process of its own on
-this machine): gRPC and REST with tensors as bytes, and with --json REST as TensorFlow
-Serving has it. One request at a time gives the latency of one spectrum; 8 and 32 at a time,
-of one spectrum each, give the throughput, as do batches of 8 spectra a request.
+(the SavedModel called directly) and through ``stellar-tf serve`` (a process of its own
+on this machine): gRPC and REST with tensors as bytes, and with --json REST as
+TensorFlow Serving has it. One request at a time gives the latency of one spectrum; 8
+and 32 at a time, of one spectrum each, give the throughput, as do batches of 8 spectra.
 
-Calls in this process are made as the server makes them at its best: in batches of as many
-spectra as are asked for at a time. Printed are medians over the rounds with their ranges,
-and the rounds' ratios to the calls in this process.
+Calls in this process are made in batches of as many spectra as are asked for at a time.
+Printed are medians over the rounds with their ranges, and the rounds' ratios to the
+calls in this process.
 
-With --run, on FITS files read once before: reading alone (in as many threads as there are
-cores), encoding alone, and `stellar-tf encode RUN FILES` less the start of Python.
+With --run, on FITS files read once before: reading alone (in one thread and in as many
+as there are cores), encoding alone, and `stellar-tf encode RUN FILES` less loading.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceSt
 from timing import print_rates, ratio, time_in_turn
 
 N_ASKED = 32
-"""Spectra of each measured point."""
+"""Spectra asked for in each round."""
 
 Ask = Callable[[np.ndarray], object]
 """Encodes some spectra."""
@@ -107,7 +107,7 @@ def ask_json(url: str, name: str) -> Ask:
 
 def make_flux(version: Path) -> np.ndarray:
     """Make spectra of the model's length, as noisy as real ones, with a gap."""
-    from stellar_tf.export import read_grid
+    from stellar_tf.saved_model.assets import read_grid
 
     n_pixels = int(read_grid(version)["n_pixels"])
     random = np.random.default_rng(0)

@@ -134,6 +134,30 @@ class Client:
         """
         return self.call("encode", flux=np.atleast_2d(np.asarray(flux, np.float32)))
 
+    def encode_spectrum(
+        self, wave: ArrayLike, flux: ArrayLike
+    ) -> dict[str, NDArray[Any]]:
+        """
+        Encode one spectrum of any wavelengths.
+
+        Parameters
+        ----------
+        wave : array_like, shape (n,)
+            In air, barycentric, increasing [Angstrom].
+        flux : array_like, shape (n,)
+            Raw flux density, NaN at bad pixels.
+
+        Returns
+        -------
+        code : dict of str to ndarray
+            As of `encode`, for a batch of one.
+        """
+        return self.call(
+            "encode_spectrum",
+            wave=np.asarray(wave, np.float64),
+            flux=np.asarray(flux, np.float32),
+        )
+
     def decode(self, z: ArrayLike) -> NDArray[np.float32]:
         """
         Decode codes.
@@ -285,7 +309,9 @@ def _split(
     """Cut a batch so that neither a request nor its answer is too large."""
     shapes = [spec["shape"] for key in ("inputs", "outputs") for spec in specs[key]]
     n_rows = len(next(iter(inputs.values()), ()))
-    if not n_rows or any(shape[:1] != [-1] for shape in shapes):
+    # A vector is one spectrum, not a batch of numbers.
+    has_rows = all(len(spec["shape"]) > 1 for spec in specs["inputs"])
+    if not (n_rows and has_rows and all(shape[:1] == [-1] for shape in shapes)):
         yield inputs
         return
     row_bytes = max(

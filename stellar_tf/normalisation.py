@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import tensorflow as tf
@@ -37,14 +38,25 @@ def mask_zero_runs(flux: tf.Tensor, min_zero_run: int) -> tf.Tensor:
         NaN in the runs.
     """
     n = min_zero_run
-    is_zero = tf.cast(tf.equal(flux, 0.0), tf.int32)
-    # A window of n pixels, which may reach beyond the ends, is all zero where its sum
-    # is n; a pixel is in a run when any of the n windows that hold it is.
-    count = tf.cumsum(tf.pad(is_zero, [[0, 0], [n, n - 1]]), axis=-1)
-    starts = tf.cast(tf.equal(count[:, n:] - count[:, :-n], n), tf.int32)
-    n_starts = tf.cumsum(tf.pad(starts, [[0, 0], [1, 0]]), axis=-1)
-    in_run = n_starts[:, n:] - n_starts[:, :-n] > 0
+    is_zero = tf.equal(flux, 0.0)
+    # A pixel is in a run when any of the n windows that hold it, which may reach beyond
+    # the ends, is all zero.
+    padded = tf.pad(is_zero, [[0, 0], [n - 1, n - 1]])
+    starts = _over_windows(tf.logical_and, padded, n)
+    in_run = _over_windows(tf.logical_or, starts, n)
     return tf.where(in_run, tf.constant(float("nan"), flux.dtype), flux)
+
+
+def _over_windows(
+    operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], values: tf.Tensor, n: int
+) -> tf.Tensor:
+    """Reduce every window of n pixels, doubling the windows until they are as long."""
+    width = 1
+    while width < n:
+        step = min(width, n - width)
+        values = operation(values[:, :-step], values[:, step:])
+        width += step
+    return values
 
 
 def median_valid(flux: tf.Tensor) -> tf.Tensor:
@@ -63,11 +75,24 @@ def median_valid(flux: tf.Tensor) -> tf.Tensor:
     """
     valid = tf.math.is_finite(flux)
     n_valid = tf.reduce_sum(tf.cast(valid, tf.int32), axis=-1)
-    ordered = tf.sort(tf.where(valid, flux, tf.constant(float("inf"))), axis=-1)
-    lower = tf.gather(ordered, tf.maximum(n_valid - 1, 0) // 2, axis=1, batch_dims=1)
-    upper = tf.gather(ordered, n_valid // 2, axis=1, batch_dims=1)
-    nan = tf.fill(tf.shape(lower), float("nan"))
-    return tf.where(n_valid > 0, 0.5 * (lower + upper), nan)
+    at_the_end = tf.where(valid, flux, tf.constant(float("inf")))
+    median = tf.map_fn(
+        lambda row: _median_of_first(*row),
+        (at_the_end, n_valid),
+        fn_output_signature=flux.dtype,
+    )
+    return tf.where(n_valid > 0, median, tf.constant(float("nan")))
+
+
+def _median_of_first(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
+    """Median of the n smallest, by a selection: sorting takes five times as long."""
+    upper = tf.raw_ops.NthElement(input=values, n=n // 2)
+    is_below = values < upper
+    n_below = tf.reduce_sum(tf.cast(is_below, tf.int32))
+    below = tf.reduce_max(tf.where(is_below, values, tf.constant(-float("inf"))))
+    # Of an even number the median is between two, which may be equal.
+    between = tf.equal(n % 2, 0) & tf.equal(n_below, n // 2) & (n > 0)
+    return 0.5 * (tf.where(between, below, upper) + upper)
 
 
 def pad_flux(flux: tf.Tensor, grid: Grid) -> tf.Tensor:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +205,13 @@ class ServedModel(Model):
 
 
 def _reason(error: tf.errors.InvalidArgumentError) -> str:
-    """Find, among what TensorFlow tells of its graph, the model's own words."""
-    found = re.search(r"assertion failed: \[(.*?)\]", str(error))
-    return found[1] if found else "the model does not take these values"
+    """Find the model's own words among what TensorFlow tells of its graph."""
+    lines = str(error).splitlines()
+    own = [a for a, b in pairwise(lines) if b.lstrip().startswith("[[{{")]
+    if not own:
+        return "the model does not take these values"
+    asserted = re.match(r"assertion failed: \[(.*?)\]", own[0])
+    return asserted[1] if asserted else own[0]
 
 
 def _describe(specs: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:

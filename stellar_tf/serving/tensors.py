@@ -59,7 +59,7 @@ def read_json_values(values: object, spec: TensorSpec) -> NDArray[Any]:
     except (ValueError, OverflowError):
         raise InvalidInput(f"{spec.name}: the lists must make a rectangle") from None
     if array.dtype.kind == "O" and spec.dtype.kind == "f":
-        if any(not isinstance(v, float | int | None) for v in array.flat):
+        if not set(map(type, array.ravel().tolist())) <= {float, int, type(None)}:
             raise InvalidInput(f"{spec.name} must hold numbers and null only")
     elif array.size and array.dtype.kind not in _KINDS.get(spec.dtype.kind, ""):
         raise InvalidInput(f"{spec.name} must hold {datatype(spec)} values")

@@ -16,6 +16,7 @@ from stellar_tf.client import Client, ServerError
 from stellar_tf.config import Config
 from stellar_tf.encoding import encode_files
 from stellar_tf.run import Run
+from stellar_tf.saved_model.assets import CONVERT_FILE, GRID_FILE, read_settings
 from stellar_tf.tables import read_table
 from tests.stellar_tf.serving.conftest import Server
 from tfrecords_tools.inputs import discover
@@ -46,6 +47,21 @@ def test_every_signature(client: Client, signatures: Any, flux: np.ndarray) -> N
     ):
         expected = signatures[name](**inputs)["flux"]
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_spectrum_on_the_grids_wavelengths_has_the_grids_code(
+    client: Client, flux: np.ndarray
+) -> None:
+    code = client.encode_spectrum(client.grid.wave, flux[0])
+    for name, values in client.encode(flux[0]).items():
+        np.testing.assert_allclose(code[name], values, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ServerError, match="wave and flux must have the same length"):
+        client.encode_spectrum(client.grid.wave, flux[0, :-1])
+
+
+def test_a_code_that_is_not_finite_is_refused(client: Client) -> None:
+    with pytest.raises(ServerError, match="400 decode: z must be finite"):
+        client.decode([np.nan, 0.0, 0.0, 0.0])
 
 
 def test_a_batch_beyond_the_limit_goes_in_parts(
@@ -163,8 +179,6 @@ def test_without_kserve_serve_tells_what_to_install(
 def test_settings_of_older_exports_are_the_default(
     models: Path, tmp_path: Path
 ) -> None:
-    from stellar_tf.saved_model.assets import CONVERT_FILE, GRID_FILE, read_settings
-
     assert set(read_settings(models / "1")) == {"grid", "convert"}
     shutil.copytree(models / "1" / GRID_FILE.parent, tmp_path / GRID_FILE.parent)
     (tmp_path / CONVERT_FILE).unlink()

@@ -2,7 +2,7 @@
 What the server adds to the model, and what reading adds to encoding files.
 
     python benchmarks/serve.py MODELS/NAME [--rounds 5] [--json]
-        [--run RUN --fits FOLDER [--n-files 192]]
+        [--run RUN --fits FOLDER [--n-files 480]]
 
 Every round times, one after the other, the same requests for `encode` in this process
 (the SavedModel called directly) and through ``stellar-tf serve`` (a process of its own
@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="also REST with JSON")
     parser.add_argument("--run", type=Path)
     parser.add_argument("--fits", type=Path)
-    parser.add_argument("--n-files", type=int, default=192)
+    parser.add_argument("--n-files", type=int, default=480)
     args = parser.parse_args()
     compare_servers(args.models, args.rounds, args.json)
     if args.run is not None and args.fits is not None:

@@ -61,6 +61,8 @@ html_title = "stellar-tf"
 html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
+# Pages without others below them.
+html_sidebars = {"contributing": [], "index": [], "tutorial": []}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

@@ -46,6 +46,7 @@ class StridedConfig(Section):
     )  # fmt: skip
     """Output channels of the encoder's convolutions; all but the last have stride 2."""
     kernels: tuple[int, ...] = (7, 5, 5, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)
+    """Pixels that each of them sees."""
 
     @model_validator(mode="after")
     def _same_length(self) -> StridedConfig:
@@ -101,7 +102,9 @@ class ModelConfig(Section):
     """The network."""
 
     architecture: Literal["strided", "folded"] = "folded"
+    """The paper's, or ours."""
     n_latent: int = Field(default=128, ge=1)
+    """Latent dimensions."""
     negative_slope: float = Field(default=0.1, ge=0.0)
     """Slope of LeakyReLU below zero."""
     strided: StridedConfig = StridedConfig()
@@ -169,10 +172,13 @@ class TrainingConfig(Section):
     """The optimisation."""
 
     n_steps: int = Field(default=1_500_000, ge=1)
+    """Batches until the end."""
     batch_size: int = Field(default=32, ge=1)
     """Global batch: over all replicas together."""
     learning_rate: float = Field(default=1.0e-4, gt=0.0)
+    """Of Adam, at the beginning."""
     learning_rate_decay: Literal["none", "cosine"] = "none"
+    """Whether it stays, or falls to zero at the last step as a cosine does."""
     max_gradient_norm: float | None = Field(default=None, gt=0.0)
     """Longer gradients, over all weights together, are shortened to this."""
     seed: int = Field(default=0, ge=0)
@@ -233,6 +239,7 @@ class AnalysisConfig(Section):
     n_traversal: int = Field(default=7, ge=3)
     """Positions along a traversed dimension."""
     seed: int = Field(default=0, ge=0)
+    """Of all that the statistics draw."""
 
 
 class Config(Section):

@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 
 from stellar_tf.cli.main import build_parser
 
-WIDTH = 88
+WIDTH = 72
 """Columns of the help."""
 
 

@@ -56,6 +56,7 @@ class SimulateConfig(Section):
     """The simulated survey: its stars, its visits and the window of its files."""
 
     n_stars: int = Field(default=100, ge=1)
+    """Stars, each drawn by itself."""
     n_visits: int = Field(default=1, ge=1, le=1000)
     """Exposures of each star."""
     wave_min: float = 3781.88

@@ -68,7 +68,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "paper_map": [], "settings": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

@@ -12,12 +12,12 @@ from stellar_tf.cli.main import parse_arguments
 from stellar_tf.config import Config, load_config
 from tests.docs.pages import Code, list_inline, list_pages
 from tests.docs.running import options
-from tests.docs.test_commands import AWAITED, is_awaited
+from tests.docs.test_commands import is_awaited
 
 TEXT = [code for page in list_pages() for code in list_inline(page)]
 NUMBERS = {"N": "1", "X": "1.0"}
 """Placeholders of numbers; all others are of files and folders."""
-OPTIONS_OF_OTHERS = {"--runner": "Apache Beam's"}
+OPTIONS_OF_BEAM = {"--runner", "--environment_type"}
 
 
 def synopsis_words(text: str) -> list[str]:
@@ -76,7 +76,7 @@ def test_options_exist() -> None:
     for code in TEXT:
         if re.match("--[a-z]", code.text):
             option, *_ = re.split(r"[ =]", code.text)
-            assert option in known | AWAITED | set(OPTIONS_OF_OTHERS), code
+            assert option in known | OPTIONS_OF_BEAM, code
             if option == "--set" and "=" in code.text:
                 check_settings([w for w in shlex.split(code.text) if w != "--set"])
 

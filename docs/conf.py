@@ -103,6 +103,14 @@ def skip_aliases(
     return True if isinstance(member, GenericAlias) else None
 
 
+def forget_modules() -> None:
+    """Remove the pages of modules that are no longer there."""
+    for page in (HERE / "api").glob("*.rst"):
+        module = HERE.parent.joinpath(*page.stem.split("."))
+        if not module.is_dir() and not module.with_suffix(".py").is_file():
+            page.unlink()
+
+
 def setup(app: Sphinx) -> None:
     """
     Connect what is defined here.
@@ -112,4 +120,5 @@ def setup(app: Sphinx) -> None:
     app : Sphinx
         The build.
     """
+    forget_modules()
     app.connect("autodoc-skip-member", skip_aliases)

@@ -18,17 +18,22 @@ from stellar_tf.cli.main import build_parser, run_command
 from stellar_tf.config import load_config
 from tests.docs.pages import ROOT, Code
 
-SERVERS = ("serve", "explore")
-"""Commands that do not end by themselves; they say so on stdout when they are ready."""
+PORTS = {
+    "serve": {"--port": "8501", "--grpc-port": "8500"},
+    "explore": {"--port": "5006"},
+}
+"""Options and ports, as documented, of the commands that do not end by themselves."""
 
 
 class Runner:
     """What a reader who follows the pages has done so far."""
 
     def __init__(self, replaced: dict[str, str]) -> None:
-        self.replaced = {**replaced, **{port: free_port() for port in PORTS}}
+        # The ports may be taken here.
+        ports = [port for options in PORTS.values() for port in options.values()]
+        self.replaced = {**replaced, **{port: free_port() for port in ports}}
         self._done: set[str] = set()
-        self._servers: list[subprocess.Popen[str]] = []
+        self._servers: dict[str, tuple[set[str], subprocess.Popen[str]]] = {}
         self._made: dict[Path, str] = {}
         self._names: dict[str, dict[str, object]] = {}
 
@@ -37,9 +42,13 @@ class Runner:
         if code.text in self._done:
             return
         self._done.add(code.text)
+        text = code.text
+        for documented, here in self.replaced.items():
+            text = text.replace(documented, here)
+        code = code._replace(text=text)
         if code.language == "python":
             names = self._names.setdefault(code.page, {})
-            exec(compile(code.text, f"{code.page}:{code.line}", "exec"), names)
+            exec(compile(text, f"{code.page}:{code.line}", "exec"), names)
         elif code.language == "yaml":
             write_settings(code)
         else:
@@ -47,19 +56,18 @@ class Runner:
 
     def stop(self) -> None:
         """End the servers."""
-        for server in self._servers:
+        while self._servers:
+            _, (_, server) = self._servers.popitem()
             server.terminate()
             server.communicate()
 
     def _run_shell(self, code: Code) -> None:
-        text = code.text
-        for documented, here in self.replaced.items():
-            text = text.replace(documented, here)
-        program, *words = map(os.path.expanduser, shlex.split(text, comments=True))
+        parts = shlex.split(code.text, comments=True)
+        program, *words = map(os.path.expanduser, parts)
         if program == "stellar-tf":
             self._run_ours(code, words)
-        elif program == "curl":
-            subprocess.run([program, "--silent", *words], check=True, timeout=60)
+        elif program in ("curl", "python", "saved_model_cli"):
+            run_in_shell(code.text)
         elif program == "pip":
             check_extras(code)
         elif program == "make":
@@ -69,7 +77,7 @@ class Runner:
             raise AssertionError(f"{code}: not known here: run it or list it")
 
     def _run_ours(self, code: Code, words: list[str]) -> None:
-        if words[0] in SERVERS:
+        if words[0] in PORTS:
             self._serve(code, words)
             return
         for path in outputs(words):
@@ -80,6 +88,15 @@ class Runner:
         assert status_of(words) == 0, code
 
     def _serve(self, code: Code, words: list[str]) -> None:
+        words = [word for word in words if word != "&"]
+        for option, port in PORTS[words[0]].items():
+            if option not in words:
+                words += [option, self.replaced[port]]
+        if words[0] in self._servers:
+            asked, server = self._servers[words[0]]
+            if asked == set(words):
+                return
+            self.stop()
         start = "from stellar_tf.cli.main import run; run()"
         server = subprocess.Popen(
             [sys.executable, "-c", start, *words],
@@ -87,13 +104,10 @@ class Runner:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._servers.append(server)
+        self._servers[words[0]] = set(words), server
         assert server.stdout
+        # They name their address when they are ready.
         assert "http" in server.stdout.readline(), code
-
-
-PORTS = ("8501", "8500", "5006")
-"""Of the servers on the pages; here they may be taken."""
 
 
 def free_port() -> str:
@@ -128,6 +142,17 @@ def write_settings(code: Code) -> None:
     else:
         tree = yaml.safe_load(code.text)
         assert "apiVersion" in tree, f"{code}: name its file in a comment on top"
+
+
+def run_in_shell(text: str) -> None:
+    scripts = Path(sys.executable).parent
+    subprocess.run(
+        # An answer that is an error must be one here, too.
+        ["bash", "-o", "pipefail", "-c", text.replace("curl ", "curl --fail -sS ")],
+        env={**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}"},
+        check=True,
+        timeout=300,
+    )
 
 
 def check_extras(code: Code) -> None:

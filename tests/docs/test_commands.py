@@ -94,7 +94,8 @@ def test_nothing_is_shortened_that_is_not_there(long: str) -> None:
 def test_every_block_has_a_language_that_is_run(page: str) -> None:
     for block in list_blocks(page):
         directive = block.language.startswith("{")
-        assert directive or block.language in ("sh", "python", "yaml", "text"), block
+        known = ("sh", "python", "yaml", "text", "json")
+        assert directive or block.language in known, block
 
 
 AWAITED = {"explore"}

@@ -25,7 +25,7 @@ lint: $(VENV)/installed-test
 
 # A warning is an error: a broken link, a docstring that is no reStructuredText.
 docs: $(VENV)/installed-test
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs docs/build/html
 	@echo "docs: $(abspath docs/build/html/index.html)"
 
 $(VENV)/bin/python:

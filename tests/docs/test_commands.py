@@ -75,6 +75,8 @@ def test_every_command_runs() -> None:
 
 
 def why_not(code: Code) -> str | None:
+    if code.text.startswith("curl") and not shutil.which("curl"):
+        return "there is no curl"
     reasons = (why for start, why in NOT_RUN.items() if code.text.startswith(start))
     return next(reasons, None)
 

@@ -11,7 +11,7 @@ from astropy.table import Row, Table
 from pyvo.dal import DALAccessError
 from pyvo.dal.adhoc import DatalinkResults
 
-from stellar_tf.archive.errors import NoAnswerError, TransferError
+from stellar_tf.archive.errors import NoAnswerError, TransferError, WebPageError
 from stellar_tf.archive.products import Product, number_of, one_line, text_of
 from stellar_tf.archive.web_page import check_status, web_page_title
 
@@ -78,8 +78,9 @@ def _parse(response: requests.Response) -> Table:
         missing = {"semantics", "access_url", "error_message"} - set(links.colnames)
     except (DALAccessError, ValueError, IndexError) as error:
         title = web_page_title(response.content)
+        kind = WebPageError if title else TransferError
         reason = title or one_line(error)
-        raise TransferError(f"no links, the archive answers: {reason}") from None
+        raise kind(f"no links, the archive answers: {reason}") from None
     if missing:
         raise TransferError(f"the archive's links have no {', '.join(missing)}")
     return links

@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 import requests
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from stellar_tf.archive.errors import NoAnswerError, TransferError
+from stellar_tf.archive.errors import NoAnswerError, TransferError, WebPageError
 from stellar_tf.archive.links import Link
 from stellar_tf.archive.pace import Pace
 from stellar_tf.archive.products import one_line
@@ -35,8 +35,15 @@ class Fetched(NamedTuple):
     sha256: str
 
 
+_ATTEMPTS = 2
+
+
 class _BrokenError(Exception):
-    """What came is not the file; another attempt may bring it."""
+    """Not all has come; later attempts may bring the rest."""
+
+
+class _SpoiltError(TransferError):
+    """What came is not the file; one more attempt may bring it."""
 
 
 def fetch(
@@ -70,21 +77,17 @@ def fetch(
         If the file cannot be had.
     """
     partial = path.with_name(f".{path.name}.partial")
-    attempts, most = retry, _size(partial)
-    while True:
+    for attempt in range(1, _ATTEMPTS + 1):
         try:
-            _receive(session, link, partial, retry.pace)
+            _receive_all(session, link, partial, retry)
             _check(partial, link.size)
-        except _BrokenError as error:
-            # Only what goes beyond all before is progress, so that this ends.
-            if _size(partial) > most:
-                attempts, most = retry, _size(partial)
-            elif _size(partial) == 0:
-                partial.unlink(missing_ok=True)
-            attempts = _forgive(attempts, link, error)
-            attempts.sleep()
+        except (_SpoiltError, WebPageError):
+            partial.unlink(missing_ok=True)
+            if attempt == _ATTEMPTS:
+                raise
         else:
-            return _put_in_place(partial, path)
+            break
+    return _put_in_place(partial, path)
 
 
 def find_fault(path: Path, size: int | None) -> str | None:
@@ -119,8 +122,22 @@ def find_fault(path: Path, size: int | None) -> str | None:
 def _check(partial: Path, size: int | None) -> None:
     reason = find_fault(partial, size)
     if reason is not None:
-        partial.unlink()
-        raise _BrokenError(reason)
+        raise _SpoiltError(reason)
+
+
+def _receive_all(
+    session: requests.Session, link: Link, partial: Path, retry: PatientRetry
+) -> None:
+    attempts, most = retry, _size(partial)
+    while True:
+        try:
+            return _receive(session, link, partial, retry.pace)
+        except _BrokenError as error:
+            # Only what goes beyond all before is progress, so that this ends.
+            if _size(partial) > most:
+                attempts, most = retry, _size(partial)
+            attempts = _forgive(attempts, link, error)
+            attempts.sleep()
 
 
 def _receive(session: requests.Session, link: Link, partial: Path, pace: Pace) -> None:
@@ -134,8 +151,7 @@ def _receive(session: requests.Session, link: Link, partial: Path, pace: Pace) -
         if response.status_code == _RANGE_NOT_THERE:
             if response.headers.get("Content-Range") == f"bytes */{have}":
                 return
-            partial.unlink(missing_ok=True)
-            raise _BrokenError("the file has become shorter")
+            raise _SpoiltError("the file has become shorter")
         check_status(response)
         goes_on = have > 0 and _begins_at(response, have, link.size)
         with partial.open("ab" if goes_on else "wb") as stream:
@@ -157,9 +173,9 @@ def _begins_at(response: requests.Response, begin: int, size: int | None) -> boo
         return False
     found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if found is None or int(found[1]) != begin:
-        raise _BrokenError("the server sends another range than it was asked for")
+        raise _SpoiltError("the server sends another range than it was asked for")
     if size is not None and found[2] not in ("*", str(size)):
-        raise _BrokenError(f"{found[2]} bytes instead of the {size} announced")
+        raise _SpoiltError(f"{found[2]} bytes instead of the {size} announced")
     return True
 
 
@@ -171,11 +187,10 @@ def _write(
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             pace.check()
             if stream.tell() == 0 and (title := web_page_title(chunk)):
-                raise _BrokenError(f"the archive sends {title}")
+                raise WebPageError(f"the archive sends {title}")
             stream.write(chunk)
             if size is not None and stream.tell() > size:
-                stream.truncate(0)
-                raise _BrokenError(f"more than the {size} bytes announced")
+                raise _SpoiltError(f"more than the {size} bytes announced")
     except HTTPError as error:
         raise _BrokenError(f"the connection broke: {one_line(error)}") from None
 
@@ -184,7 +199,7 @@ def _forgive(attempts: PatientRetry, link: Link, error: Exception) -> PatientRet
     try:
         return attempts.increment("GET", link.url, error=error)
     except MaxRetryError:
-        raise TransferError(str(error)) from None
+        raise NoAnswerError(str(error)) from None
 
 
 def _put_in_place(partial: Path, path: Path) -> Fetched:

@@ -15,10 +15,14 @@ from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.layers import (
     Destandardise,
     Displace,
+    FoldedConv1D,
     GaussianBottleneck,
     Standardise,
     Unbin,
 )
+
+_FOLD = 4
+"""Outputs of the paper's first convolution that are computed together."""
 
 
 def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
@@ -148,11 +152,22 @@ def _strided_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTe
         # Both ends are padded alike; "same" would pad a strided layer on one side.
         x = layers.ZeroPadding1D((kernel - 1) // 2, name=f"pad{i}")(x)
         stride = 1 if i == last else 2
-        x = layers.Conv1D(channels, kernel, stride, name=f"conv{i}")(x)
+        x = _convolution(x, channels, kernel, stride, name=f"conv{i}")
         x = layers.LeakyReLU(config.negative_slope, name=f"conv{i}_act")(x)
     # The paper flattens channel by channel.
     x = layers.Permute((2, 1), name="channel_major")(x)
     return layers.Flatten(name="flatten")(x)
+
+
+def _convolution(
+    x: keras.KerasTensor, channels: int, kernel: int, stride: int, name: str
+) -> keras.KerasTensor:
+    n_outputs = (x.shape[1] - kernel) // stride + 1
+    fits = n_outputs % _FOLD == 0 and stride < kernel <= stride * (_FOLD + 1)
+    # Only of one channel it is faster so, with the same weights.
+    if x.shape[2] == 1 and fits:
+        return FoldedConv1D(channels, kernel, stride, fold=_FOLD, name=name)(x)
+    return layers.Conv1D(channels, kernel, stride, name=name)(x)
 
 
 def _strided_decoder(

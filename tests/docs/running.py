@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import configparser
+import inspect
 import os
 import re
 import shlex
@@ -28,14 +31,16 @@ PORTS = {
 class Runner:
     """What a reader who follows the pages has done so far."""
 
-    def __init__(self, replaced: dict[str, str]) -> None:
+    def __init__(
+        self, replaced: dict[str, str], names: dict[str, dict[str, object]]
+    ) -> None:
         # The ports may be taken here.
         ports = [port for options in PORTS.values() for port in options.values()]
         self.replaced = {**replaced, **{port: free_port() for port in ports}}
         self._done: set[str] = set()
         self._servers: dict[str, tuple[set[str], subprocess.Popen[str]]] = {}
         self._made: dict[Path, str] = {}
-        self._names: dict[str, dict[str, object]] = {}
+        self._names = names
 
     def run(self, code: Code) -> None:
         """Run a command, a program, or write settings, unless it was done before."""
@@ -47,8 +52,7 @@ class Runner:
             text = text.replace(documented, here)
         code = code._replace(text=text)
         if code.language == "python":
-            names = self._names.setdefault(code.page, {})
-            exec(compile(text, f"{code.page}:{code.line}", "exec"), names)
+            run_python(code, self._names.setdefault(code.page, {}))
         elif code.language == "yaml":
             write_settings(code)
         else:
@@ -142,6 +146,15 @@ def write_settings(code: Code) -> None:
     else:
         tree = yaml.safe_load(code.text)
         assert "apiVersion" in tree, f"{code}: name its file in a comment on top"
+
+
+def run_python(code: Code, names: dict[str, object]) -> None:
+    """Run a program that may await outside functions, as in a notebook."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    program = compile(code.text, f"{code.page}:{code.line}", "exec", flags)
+    awaited = eval(program, names)
+    if inspect.iscoroutine(awaited):
+        asyncio.run(awaited)
 
 
 def run_in_shell(text: str) -> None:

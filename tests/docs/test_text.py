@@ -59,8 +59,11 @@ def test_commands_are_parsed(
         return
     for word in words[1:]:
         if not word.startswith("-"):
-            Path(word).parent.mkdir(parents=True, exist_ok=True)
-            Path(word).touch()
+            path = Path(word)
+            folder = path.parent if path.suffix else path
+            folder.mkdir(parents=True, exist_ok=True)
+            if path.suffix:
+                path.touch()
     args = parse_arguments(words)
     assert args.command == words[0]
     check_settings(getattr(args, "assignments", []))

@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 
 from stellar_tf.cli.main import build_parser
 
-WIDTH = 72
+WIDTH = 68
 """Columns of the help."""
 
 

@@ -99,6 +99,9 @@ Wavelengths follow the NIST Atomic Spectra Database and Moore, Minnaert and
 Houtgast's solar atlas (1966, NBS Monograph 61), to 0.02 Angstrom.
 """
 
+_REACH = 0.45
+"""Pixels farther from a line than this do not count as the line's [Angstrom]."""
+
 TELLURIC_BANDS: tuple[Band, ...] = (
     Band(5880.0, 5960.0, "H2O (Earth)"),
     Band(6276.0, 6320.0, "O2 gamma (Earth)"),
@@ -139,6 +142,39 @@ def name_wavelengths(wave: ArrayLike, *, tolerance: float = 0.3) -> NDArray[np.s
         else:
             names.append(_telluric_name(value))
     return np.array(names, dtype=np.str_)
+
+
+def choose_lines(
+    wave: NDArray[np.floating], score: NDArray[np.floating], *, distance: float
+) -> list[Line]:
+    """
+    Choose lines whose names do not overlap.
+
+    Parameters
+    ----------
+    wave : ndarray of float, shape (n_pixels,)
+        Wavelengths in air, increasing; lines outside are not chosen [Angstrom].
+    score : ndarray of float, shape (n_pixels,)
+        Interest of each pixel; of two lines too near the one with more of it stays.
+    distance : float
+        Smallest distance of two lines [Angstrom].
+
+    Returns
+    -------
+    lines : list of Line
+        By wavelength.
+    """
+    inside = [line for line in LINES if wave[0] <= line.wave <= wave[-1]]
+
+    def strength(line: Line) -> float:
+        near = np.searchsorted(wave, [line.wave - _REACH, line.wave + _REACH])
+        return float(np.max(score[slice(*near)], initial=0.0))
+
+    chosen: list[Line] = []
+    for line in sorted(inside, key=strength, reverse=True):
+        if all(abs(line.wave - other.wave) >= distance for other in chosen):
+            chosen.append(line)
+    return sorted(chosen)
 
 
 def line_table() -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -91,9 +92,35 @@ class InformativeSpace:
         n_spectra = len(self._places)
         if n_spectra < MIN_SPECTRA:
             return np.ones(n_spectra)
-        factor = LocalOutlierFactor(min(N_OUTLIER_NEIGHBOURS, n_spectra - 1))
-        factor.fit(self._places)
-        return np.asarray(-factor.negative_outlier_factor_, np.float64)
+        return np.asarray(-self._factor.negative_outlier_factor_, np.float64)
+
+    def score_others(
+        self, z_mean: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """
+        Say how lonely spectra that are not of the space would be in it.
+
+        Parameters
+        ----------
+        z_mean : ndarray of float, shape (n_queries, n_latent)
+            Posterior means.
+
+        Returns
+        -------
+        score : ndarray of float, shape (n_queries,)
+            As of `score_outliers`; a spectrum of the space would count itself as its
+            neighbour here.
+        """
+        if len(self._places) < MIN_SPECTRA:
+            return np.ones(len(z_mean))
+        return np.asarray(-self._factor.score_samples(self._place(z_mean)), np.float64)
+
+    @cached_property
+    def _factor(self) -> LocalOutlierFactor:
+        n_neighbours = min(N_OUTLIER_NEIGHBOURS, len(self._places) - 1)
+        return LocalOutlierFactor(n_neighbors=n_neighbours, novelty=True).fit(
+            self._places
+        )
 
     def _place(self, z_mean: NDArray[np.floating]) -> NDArray[np.float64]:
         chosen = np.asarray(z_mean, np.float64)[:, self._dimensions]

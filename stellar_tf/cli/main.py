@@ -18,6 +18,7 @@ from stellar_tf.cli import (
     demo,
     download,
     encode,
+    explore,
     export,
     fit,
     import_torch,

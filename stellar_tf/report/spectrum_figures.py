@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from stellar_tf.analysis.lines import LINES, TELLURIC_BANDS, Line
+from stellar_tf.analysis.lines import TELLURIC_BANDS, choose_lines
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.report.contents import Reconstructions
 from stellar_tf.report.style import BLUE, GREY, VERMILLION, apply_style, ramp
@@ -211,7 +211,7 @@ class Marks(NamedTuple):
             Number of the upper panel.
         """
         upper, lower = ("" if panel == 1 else panel for panel in (first, first + 1))
-        for line in _choose_lines(wave, score):
+        for line in choose_lines(wave, score, distance=_LINE_DISTANCE):
             for axis in (upper, lower):
                 self.shapes.append(
                     {
@@ -237,19 +237,3 @@ def _stretch(low: float, high: float, colour: str, opacity: float) -> dict[str, 
         "yref": "y domain", "fillcolor": colour, "opacity": opacity, "layer": "below",
         "line": {"width": 0},
     }  # fmt: skip
-
-
-def _choose_lines(
-    wave: NDArray[np.floating], score: NDArray[np.floating]
-) -> list[Line]:
-    inside = [line for line in LINES if wave[0] <= line.wave <= wave[-1]]
-
-    def strength(line: Line) -> float:
-        near = np.abs(wave - line.wave) < 0.5 * _LINE_DISTANCE
-        return float(np.max(score[near], initial=0.0))
-
-    chosen: list[Line] = []
-    for line in sorted(inside, key=strength, reverse=True):
-        if all(abs(line.wave - other.wave) >= _LINE_DISTANCE for other in chosen):
-            chosen.append(line)
-    return sorted(chosen)

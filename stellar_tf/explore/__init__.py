@@ -1,0 +1,1 @@
+"""A page on which a person looks at what the encoder learnt."""

@@ -1,0 +1,140 @@
+"""The widgets of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import Any
+
+import panel as pn
+from panel.models.file_dropper import DeleteEvent, UploadEvent
+
+from stellar_tf.explore.dimensions import Dimension
+from stellar_tf.explore.upload import MAX_UPLOAD_MB
+
+CHUNK_BYTES = 4_000_000
+"""Of a file, sent in one message."""
+MAX_CHUNKS = -(-MAX_UPLOAD_MB * 1_000_000 // CHUNK_BYTES)
+N_STEPS = 200
+"""Steps of a slider from end to end."""
+
+
+def style() -> dict[str, Any]:
+    """
+    Build the parameters every widget shares.
+
+    Returns
+    -------
+    parameters : dict
+        Of a Panel widget.
+    """
+    templates = resources.files("stellar_tf.explore").joinpath("templates")
+    sheet = templates.joinpath("widgets.css").read_text(encoding="utf-8")
+    return {"stylesheets": [sheet], "sizing_mode": "stretch_width", "margin": (2, 4)}
+
+
+class LimitedFileDropper(pn.widgets.FileDropper):
+    """
+    A field for one file, with a limit the server keeps as well as the page.
+
+    Parameters
+    ----------
+    **parameters
+        Of the widget.
+    """
+
+    def _process_event(self, event: DeleteEvent | UploadEvent) -> None:
+        if event.event_name == "upload_event":
+            name = event.data["name"]
+            n_chunks = 0 if event.data["chunk"] == 1 else len(self._file_buffer[name])
+            if n_chunks >= MAX_CHUNKS:
+                self._file_buffer[name] = []
+                return
+        super()._process_event(event)
+
+
+def build_sliders(
+    dimensions: Sequence[Dimension], on_move: Callable[[], None]
+) -> dict[int, pn.widgets.FloatSlider]:
+    """
+    Build a slider for each dimension.
+
+    Parameters
+    ----------
+    dimensions : sequence of Dimension
+        Those that can be moved.
+    on_move : callable
+        Called after a slider has moved.
+
+    Returns
+    -------
+    sliders : dict of int to panel.widgets.FloatSlider
+        By index of the dimension, over the range of the survey's spectra.
+    """
+    sliders = {}
+    for d in dimensions:
+        span = d.high - d.low or 1.0
+        slider = pn.widgets.FloatSlider(
+            name=d.title, start=d.low, end=d.low + span, value=d.low,
+            step=span / N_STEPS, format="0.00", **style(),
+        )  # fmt: skip
+        slider.param.watch(lambda _: on_move(), "value")
+        sliders[d.index] = slider
+    return sliders
+
+
+def build_button(name: str, act: Callable[[], None], **parameters: Any) -> Any:
+    """
+    Build a button.
+
+    Parameters
+    ----------
+    name : str
+        What it says.
+    act : callable
+        What it does.
+    **parameters
+        Of the widget.
+
+    Returns
+    -------
+    button : panel.widgets.Button
+        The widget.
+    """
+    given = {**style(), "sizing_mode": None, **parameters}
+    button = pn.widgets.Button(name=name, **given)
+    button.on_click(lambda _: act())
+    return button
+
+
+def build_upload(receive: Callable[[str, bytes], None]) -> LimitedFileDropper:
+    """
+    Build the field that takes a file.
+
+    Parameters
+    ----------
+    receive : callable
+        Called with the file's name and content.
+
+    Returns
+    -------
+    field : LimitedFileDropper
+        The widget.
+    """
+    field = LimitedFileDropper(
+        multiple=False,
+        max_file_size=f"{MAX_UPLOAD_MB}MB",
+        chunk_size=CHUNK_BYTES,
+        previews=[],
+        layout="compact",
+        **style(),
+    )
+
+    def take(event: Any) -> None:
+        for name, content in event.new.items():
+            receive(
+                name, content.encode() if isinstance(content, str) else bytes(content)
+            )
+
+    field.param.watch(take, "value", onlychanged=False)
+    return field

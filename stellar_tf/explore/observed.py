@@ -1,0 +1,101 @@
+"""The observed flux of the survey's spectra, read from the records one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stellar_tf.explore.dimensions import ExploreError
+from stellar_tf.run import Run
+from tfrecords_tools.manifest import Manifest, read_manifest
+from tfrecords_tools.record_table import RecordTable
+from tfrecords_tools.split import SPLITS
+
+
+class Observed:
+    """
+    Flux by identifier.
+
+    Parameters
+    ----------
+    manifest : Manifest or None
+        The data set; None if there is none, and then no flux either.
+
+    Raises
+    ------
+    RecordError
+        If the index of a shard is missing or does not fit the manifest.
+    """
+
+    def __init__(self, manifest: Manifest | None) -> None:
+        self._places: dict[str, tuple[RecordTable, int]] = {}
+        if manifest is None:
+            return
+        self._schema = manifest.record_schema
+        for split in SPLITS:
+            table = RecordTable(manifest, split)
+            for number in range(len(table)):
+                self._places[table.place(number).dp_id] = (table, number)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any flux."""
+        return bool(self._places)
+
+    def read(self, dp_id: str) -> NDArray[np.float32] | None:
+        """
+        Read a flux.
+
+        Parameters
+        ----------
+        dp_id : str
+            Identifier of the data product.
+
+        Returns
+        -------
+        flux : ndarray of float32, shape (n_pixels,), or None
+            Not normalised, NaN at bad pixels; None if the records do not have it.
+
+        Raises
+        ------
+        RecordError
+            If the record is corrupt or cannot be read.
+        """
+        if dp_id not in self._places:
+            return None
+        table, number = self._places[dp_id]
+        return self._schema.decode(table.read(number), names=())[0]
+
+
+def open_observed(run: Run, records: Path | None) -> Observed:
+    """
+    Open the records of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    records : Path or None
+        Folder that `stellar-tf convert` wrote; None: the one the run was fitted to, if
+        it is still there.
+
+    Returns
+    -------
+    observed : Observed
+        Without any flux if the run's own records are gone.
+
+    Raises
+    ------
+    ExploreError
+        If the records stand on another grid than the run's.
+    ManifestError
+        If the folder that was named is no data set.
+    """
+    folder = records or Path(run.read_records()["folder"])
+    if records is None and not folder.is_dir():
+        return Observed(None)
+    manifest = read_manifest(folder)
+    if manifest.grid != run.read_config().grid:
+        raise ExploreError(f"{folder}: has another grid than {run.folder}")
+    return Observed(manifest)

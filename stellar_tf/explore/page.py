@@ -1,0 +1,179 @@
+"""One person's page: its parts around a session."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import panel as pn
+
+from stellar_tf.explore import words
+from stellar_tf.explore.controls import build_button, build_sliders, style
+from stellar_tf.explore.explorer import Explorer, Subject
+from stellar_tf.explore.finding import Finder
+from stellar_tf.explore.plane import Plane
+from stellar_tf.explore.session import N_NEIGHBOURS, Session
+from stellar_tf.explore.spectrum_figure import SpectrumFigure
+from stellar_tf.explore.viewing import Viewer, choose_first_view, choose_names
+
+MODES = {"Change it": "change", "What is like it?": "compare"}
+"""What can be done with the start, and the session's name of it."""
+_MOVED = frozenset({"changed", "difference"})
+"""The curves that differ after a slider has moved."""
+
+
+class Page:
+    """
+    The page; every change goes through the session, and then what differs is drawn.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        The run.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        self._explorer = explorer
+        self.session = Session(explorer)
+        self.session.view = choose_first_view(self.session)
+        self._is_setting = self._is_due = False
+        self._stale: set[str] = set()
+        self.figure = SpectrumFigure(explorer.wave, self._follow_view)
+        self.viewer = Viewer(self.session, self._show_view)
+        self.finder = Finder(explorer, self._start_from)
+        self.plane = Plane(self.session, self._pick)
+        self._build_modes()
+        self.subject, self.key = (pn.pane.HTML("", **style()) for _ in range(2))
+        self.plane.show()
+        self.finder.take(self.session.start)
+        self._show_mode()
+
+    def build(self) -> pn.Template:
+        """
+        Lay the page out.
+
+        Returns
+        -------
+        template : panel.Template
+            To be served.
+        """
+        folder = resources.files("stellar_tf.explore").joinpath("templates")
+        text = folder.joinpath("page.html.j2").read_text(encoding="utf-8")
+        template = pn.Template(text, items=self._items())
+        run = self._explorer.run.folder.resolve().name
+        for name, value in {
+            "style": folder.joinpath("page.css").read_text(encoding="utf-8"),
+            "title": f"stellar-tf explore: {run}",
+            "run": run,
+            "summary": words.describe_run(self._explorer),
+        }.items():
+            template.add_variable(name, value)
+        return template
+
+    def _build_modes(self) -> None:
+        self.mode = pn.widgets.RadioBoxGroup(
+            name="Mode", options=MODES, value="change", inline=True, **style()
+        )
+        self.mode.param.watch(lambda _: self._show_mode(), "value")
+        self.sliders = build_sliders(self._explorer.dimensions, self._move)
+        self.moved = pn.pane.HTML("", **style())
+        self.changing = pn.Column(
+            pn.FlexBox(*self.sliders.values()),
+            pn.FlexBox(build_button("Back to the start", self._reset)),
+            self.moved,
+            **_WIDE,
+        )
+        self.neighbours = [
+            build_button("", lambda i=i: self._pick(self.session.neighbours[i].row))
+            for i in range(N_NEIGHBOURS)
+        ]
+        self.comparing = pn.Column(pn.FlexBox(*self.neighbours), **_WIDE)
+
+    def _items(self) -> dict[str, Any]:
+        finder, plane, viewer = self.finder, self.plane, self.viewer
+        return {
+            "find": finder.text, "found": finder.found, "pick": finder.buttons,
+            "upload": finder.upload, "message": finder.message,
+            "subject": self.subject, "mode": self.mode, "key": self.key,
+            "flux": pn.pane.Bokeh(self.figure.panels["flux"], **_WIDE),
+            "difference": pn.pane.Bokeh(self.figure.panels["difference"], **_WIDE),
+            "view": viewer.buttons, "line": viewer.line,
+            "changing": self.changing, "comparing": self.comparing,
+            "horizontal": plane.horizontal, "vertical": plane.vertical,
+            "colour": plane.label, "point_key": plane.key,
+            "plane": pn.pane.Bokeh(plane.figure.panel, **_WIDE),
+        }  # fmt: skip
+
+    def _pick(self, row: int) -> None:
+        self.finder.take(self._explorer.pick(row))
+
+    def _start_from(self, subject: Subject) -> None:
+        self.session.start_from(subject)
+        self._set_sliders()
+        self.subject.object = words.describe_subject(self._explorer, subject)
+        for button, neighbour in zip(
+            self.neighbours, self.session.neighbours, strict=False
+        ):
+            button.name = words.describe_neighbour(self._explorer, *neighbour)
+        for i, button in enumerate(self.neighbours):
+            button.visible = i < len(self.session.neighbours)
+        self._show_all()
+
+    def _set_sliders(self) -> None:
+        self._is_setting = True
+        for dimension in self._explorer.dimensions:
+            value = float(self.session.start.z_mean[dimension.index])
+            # A file may lie beyond all spectra of the survey.
+            self.sliders[dimension.index].param.update(
+                start=min(dimension.low, value),
+                end=max(dimension.high, value),
+                value=value,
+            )
+        self._is_setting = False
+
+    def _reset(self) -> None:
+        self._set_sliders()
+        self._move()
+
+    def _move(self) -> None:
+        if not self._is_setting:
+            self._request(set(_MOVED))
+
+    def _follow_view(self, low: float, high: float) -> None:
+        self.session.look_at(low, high)
+        self._show_view()
+
+    def _show_view(self) -> None:
+        self.figure.show_view(self.session.view, choose_names(self.session))
+        self._request(_ALL)
+
+    def _show_mode(self) -> None:
+        self.session.mode = self.mode.value
+        self.changing.visible = self.session.mode == "change"
+        self.comparing.visible = self.session.mode == "compare"
+        self.figure.show_mode(self.session.mode)
+        self._show_all()
+
+    def _show_all(self) -> None:
+        self.key.object = words.draw_curve_key(self.session)
+        self._show_view()
+
+    def _request(self, roles: set[str]) -> None:
+        """Draw soon: of many requests in a row only one is drawn, with the latest."""
+        self._stale |= roles
+        if not self._is_due:
+            self._is_due = True
+            pn.state.execute(self._draw, schedule=True)
+
+    def _draw(self) -> None:
+        roles, self._stale, self._is_due = self._stale, set(), False
+        self.session.move({i: slider.value for i, slider in self.sliders.items()})
+        drawing = self.session.draw()
+        self.figure.show(drawing, None if _EVERYTHING in roles else roles)
+        self.plane.show_marks()
+        self.moved.object = words.describe_move(self.session)
+
+
+_WIDE = {"sizing_mode": "stretch_width", "margin": 0}
+_EVERYTHING = "everything"
+_ALL = {_EVERYTHING}

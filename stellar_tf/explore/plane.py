@@ -1,0 +1,98 @@
+"""The part of the page where the spectra are points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import panel as pn
+
+from stellar_tf.explore import words
+from stellar_tf.explore.colouring import colour_by
+from stellar_tf.explore.controls import style
+from stellar_tf.explore.dimensions import Dimension
+from stellar_tf.explore.plane_figure import PlaneFigure, Point
+from stellar_tf.explore.session import Session
+
+SPLIT = "split"
+"""Colours by this when there is no label."""
+
+
+class Plane:
+    """
+    The latent plane with its axes and colours to choose.
+
+    Parameters
+    ----------
+    session : Session
+        The person's place in the run.
+    pick : callable
+        Called with the row of the spectrum that was pointed at.
+    """
+
+    def __init__(self, session: Session, pick: Callable[[int], None]) -> None:
+        self._session = session
+        self._pick = pick
+        survey = session.explorer.survey
+        dimensions = {d.name: d for d in survey.dimensions}
+        names = list(dimensions)
+        self.horizontal = pn.widgets.Select(
+            name="Horizontal", options=dimensions, value=dimensions[names[0]], **style()
+        )
+        self.vertical = pn.widgets.Select(
+            name="Vertical",
+            options=dimensions,
+            value=dimensions[names[min(1, len(names) - 1)]],
+            **style(),
+        )
+        self.label = pn.widgets.Select(
+            name="Colour by",
+            options=[*survey.labels, SPLIT],
+            value=self._first_label(),
+            **style(),
+        )
+        self.key = pn.pane.HTML("", **style())
+        """What the colours mean."""
+        self.figure = PlaneFigure(survey, self._point)
+        for widget in (self.horizontal, self.vertical, self.label):
+            widget.param.watch(lambda _: self.show(), "value")
+
+    @property
+    def axes(self) -> tuple[Dimension, Dimension]:
+        """The horizontal and the vertical dimension."""
+        return self.horizontal.value, self.vertical.value
+
+    def show(self) -> None:
+        """Draw all points and marks."""
+        survey, name = self._session.explorer.survey, str(self.label.value)
+        colouring = colour_by(survey.labels.get(name, survey.split))
+        self.figure.show_points(self.axes, colouring)
+        unit = survey.units.get(name, "")
+        self.key.object = words.draw_point_key(colouring, name, unit)
+        self.show_marks()
+
+    def show_marks(self) -> None:
+        """Draw where the session is."""
+        session = self._session
+        across, up = (dimension.index for dimension in self.axes)
+
+        def place(z: object) -> Point:
+            return float(z[across]), float(z[up])  # type: ignore[index]
+
+        start, changed = place(session.start.z_mean), place(session.z)
+        rows = [n.row for n in session.neighbours] if session.mode == "compare" else []
+        z_mean = session.explorer.survey.z_mean
+        has_moved = changed != start and session.mode == "change"
+        self.figure.show_marks(
+            start, changed if has_moved else None, [place(z_mean[row]) for row in rows]
+        )
+
+    def _first_label(self) -> str:
+        """Prefer a label that a dimension tracks, but not that of the axes shown."""
+        survey = self._session.explorer.survey
+        tracked = [d.tracks for d in survey.dimensions if d.tracks in survey.labels]
+        return next(iter([*tracked[1:], *tracked, *survey.labels, SPLIT]))
+
+    def _point(self, point: Point, span: Point) -> None:
+        across, up = self.axes
+        survey = self._session.explorer.survey
+        self._pick(survey.nearest_in_plane(point, (across.index, up.index), span))

@@ -18,6 +18,9 @@ MAX_CHUNKS = -(-MAX_UPLOAD_MB * 1_000_000 // CHUNK_BYTES)
 N_STEPS = 200
 """Steps of a slider from end to end."""
 
+WIDE = {"sizing_mode": "stretch_width", "margin": 0}
+"""Parameters of what only holds others."""
+
 
 def style() -> dict[str, Any]:
     """
@@ -83,6 +86,29 @@ def build_sliders(
     return sliders
 
 
+def build_grid(*items: Any, width: str) -> pn.Column:
+    """
+    Put widgets side by side, as many as the page has room for.
+
+    Parameters
+    ----------
+    *items
+        Widgets.
+    width : str
+        Least width of each, CSS.
+
+    Returns
+    -------
+    grid : panel.Column
+        Laid out by the browser.
+    """
+    sheet = (
+        ":host { display: grid !important; align-items: end; grid-template-columns: "
+        f"repeat(auto-fit, minmax(min({width}, 100%), 1fr)); }}"
+    )
+    return pn.Column(*items, stylesheets=[sheet], **WIDE)
+
+
 def build_button(name: str, act: Callable[[], None], **parameters: Any) -> Any:
     """
     Build a button.
@@ -122,6 +148,7 @@ def build_upload(receive: Callable[[str, bytes], None]) -> LimitedFileDropper:
         The widget.
     """
     field = LimitedFileDropper(
+        name=f"Or your own spectrum (FITS, up to {MAX_UPLOAD_MB} MB)",
         multiple=False,
         max_file_size=f"{MAX_UPLOAD_MB}MB",
         chunk_size=CHUNK_BYTES,

@@ -65,12 +65,16 @@ class Finder:
             A part of a name or identifier.
         """
         survey = self._explorer.survey
-        rows = survey.find(text, N_FOUND)
-        names = {f"{survey.star[row]} · {survey.dp_id[row]}": row for row in rows}
-        first = _CHOOSE if rows else "nothing found"
-        more = " or more" if len(rows) == N_FOUND else ""
+        rows = survey.find(text)
+        names = {
+            f"{survey.star[row]} · {survey.dp_id[row]}": int(row)
+            for row in rows[:N_FOUND]
+        }
+        some = f", the first {N_FOUND}" if rows.size > N_FOUND else ""
         self.found.param.update(
-            options={first: -1, **names}, value=-1, name=f"Found ({len(rows)}{more})"
+            options={_CHOOSE if names else "nothing found": -1, **names},
+            value=-1,
+            name=f"{rows.size:,} found{some}",
         )
 
     def take(self, subject: Subject, *, remember: bool = True) -> None:

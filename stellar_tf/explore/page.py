@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Any
 
 import panel as pn
 
 from stellar_tf.explore import words
-from stellar_tf.explore.controls import build_button, build_sliders, style
+from stellar_tf.explore.controls import WIDE, build_button, build_grid, build_sliders, style
 from stellar_tf.explore.explorer import Explorer, Subject
 from stellar_tf.explore.finding import Finder
 from stellar_tf.explore.plane import Plane
@@ -78,31 +77,39 @@ class Page:
         self.sliders = build_sliders(self._explorer.dimensions, self._move)
         self.moved = pn.pane.HTML("", **style())
         self.changing = pn.Column(
-            pn.FlexBox(*self.sliders.values()),
+            build_grid(*self.sliders.values(), width="17rem"),
             pn.FlexBox(build_button("Back to the start", self._reset)),
             self.moved,
-            **_WIDE,
+            **WIDE,
         )
         self.neighbours = [
             build_button("", lambda i=i: self._pick(self.session.neighbours[i].row))
             for i in range(N_NEIGHBOURS)
         ]
-        self.comparing = pn.Column(pn.FlexBox(*self.neighbours), **_WIDE)
+        self.comparing = pn.Column(pn.FlexBox(*self.neighbours), **WIDE)
 
-    def _items(self) -> dict[str, Any]:
+    def _items(self) -> dict[str, pn.Column]:
         finder, plane, viewer = self.finder, self.plane, self.viewer
+        # Every root of its own makes the page slower to open.
         return {
-            "find": finder.text, "found": finder.found, "pick": finder.buttons,
-            "upload": finder.upload, "message": finder.message,
-            "subject": self.subject, "mode": self.mode, "key": self.key,
-            "flux": pn.pane.Bokeh(self.figure.panels["flux"], **_WIDE),
-            "difference": pn.pane.Bokeh(self.figure.panels["difference"], **_WIDE),
-            "view": viewer.buttons, "line": viewer.line,
-            "changing": self.changing, "comparing": self.comparing,
-            "horizontal": plane.horizontal, "vertical": plane.vertical,
-            "colour": plane.label, "point_key": plane.key,
-            "plane": pn.pane.Bokeh(plane.figure.panel, **_WIDE),
-        }  # fmt: skip
+            "start": pn.Column(
+                build_grid(finder.text, finder.found, width="8rem"),
+                *(finder.buttons, finder.upload, finder.message, self.subject),
+                **WIDE,
+            ),
+            "plane": pn.Column(
+                build_grid(*plane.choices, width="6.5rem"),
+                *(pn.pane.Bokeh(plane.figure.panel, **WIDE), plane.key),
+                **WIDE,
+            ),
+            "spectrum": pn.Column(
+                *(self.mode, self.key),
+                *(pn.pane.Bokeh(panel, **WIDE) for panel in self.figure.panels.values()),
+                build_grid(viewer.buttons, viewer.line, width="12rem"),
+                *(self.changing, self.comparing),
+                **WIDE,
+            ),
+        }
 
     def _pick(self, row: int) -> None:
         self.finder.take(self._explorer.pick(row))
@@ -111,13 +118,16 @@ class Page:
         self.session.start_from(subject)
         self._set_sliders()
         self.subject.object = words.describe_subject(self._explorer, subject)
-        for button, neighbour in zip(
-            self.neighbours, self.session.neighbours, strict=False
-        ):
-            button.name = words.describe_neighbour(self._explorer, *neighbour)
-        for i, button in enumerate(self.neighbours):
-            button.visible = i < len(self.session.neighbours)
+        self._name_neighbours()
         self._show_all()
+
+    def _name_neighbours(self) -> None:
+        survey, found = self._explorer.survey, self.session.neighbours
+        for i, button in enumerate(self.neighbours):
+            button.visible = i < len(found)
+            if button.visible:
+                row, distance = found[i]
+                button.name = f"{i + 1}: {survey.star[row]} · {distance:.2f} sd"
 
     def _set_sliders(self) -> None:
         self._is_setting = True
@@ -169,11 +179,11 @@ class Page:
         roles, self._stale, self._is_due = self._stale, set(), False
         self.session.move({i: slider.value for i, slider in self.sliders.items()})
         drawing = self.session.draw()
-        self.figure.show(drawing, None if _EVERYTHING in roles else roles)
-        self.plane.show_marks()
-        self.moved.object = words.describe_move(self.session)
+        with pn.io.hold():  # so that all of it is sent, and painted, at once
+            self.figure.show(drawing, None if _EVERYTHING in roles else roles)
+            self.plane.show_marks()
+            self.moved.object = words.describe_move(self.session)
 
 
-_WIDE = {"sizing_mode": "stretch_width", "margin": 0}
 _EVERYTHING = "everything"
 _ALL = {_EVERYTHING}

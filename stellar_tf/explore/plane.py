@@ -50,10 +50,12 @@ class Plane:
             value=self._first_label(),
             **style(),
         )
+        self.choices = (self.horizontal, self.vertical, self.label)
+        """The three lists."""
         self.key = pn.pane.HTML("", **style())
         """What the colours mean."""
         self.figure = PlaneFigure(survey, self._point)
-        for widget in (self.horizontal, self.vertical, self.label):
+        for widget in self.choices:
             widget.param.watch(lambda _: self.show(), "value")
 
     @property

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stellar_tf.explore.colouring import Colouring
 from stellar_tf.explore.dimensions import Dimension
 from stellar_tf.explore.survey import Survey
-from stellar_tf.report.style import BLUE, GREEN, VERMILLION
+from stellar_tf.report.style import GREEN, GREY, VERMILLION
 
 MAX_POINTS = 20_000
 """More spectra than these are not drawn; all can be found and pointed at."""
@@ -51,6 +51,7 @@ class PlaneFigure:
             name: ColumnDataSource({"x": [], "y": [], "text": []})
             for name in ("start", "changed", "neighbours")
         }
+        self._places: dict[str, list[Point]] = {}
         self.panel = self._build()
         """The Bokeh figure."""
 
@@ -99,6 +100,9 @@ class PlaneFigure:
             "neighbours": list(neighbours),
         }
         for name, points in places.items():
+            if self._places.get(name) == points:
+                continue  # it need not be sent again
+            self._places[name] = points
             self._marks[name].data = {
                 "x": [x for x, _ in points],
                 "y": [y for _, y in points],
@@ -106,7 +110,7 @@ class PlaneFigure:
             }
 
     def _build(self) -> figure:
-        hover = HoverTool(tooltips=[("", "@name")])
+        hover = HoverTool(tooltips=[("", "@name")], visible=False)
         wheel, pan = WheelZoomTool(modifiers="ctrl"), PanTool()
         built = figure(
             height=340,
@@ -119,6 +123,8 @@ class PlaneFigure:
         built.toolbar.logo = None
         built.toolbar.active_scroll = wheel
         built.axis.axis_label_text_font_style = "normal"
+        built.grid.grid_line_color = GREY
+        built.grid.grid_line_alpha = 0.25
         points = built.scatter(
             "x", "y", source=self._points, marker="m", fill_color="c", line_color="c",
             size=4 if len(self.rows) > 3000 else 6, fill_alpha=0.7, line_alpha=0.7,
@@ -129,18 +135,19 @@ class PlaneFigure:
         return built
 
     def _add_marks(self, built: figure) -> None:
-        near = self._marks["neighbours"]
-        built.scatter(
-            "x", "y", source=near, marker="square", size=11, fill_alpha=0.0,
-            line_color=GREEN, line_width=2,
-        )  # fmt: skip
+        near, start = self._marks["neighbours"], self._marks["start"]
+        # Each with a halo, for what is beneath may have any colour.
+        for source, marker, size, colour in (
+            (near, "square", 11, GREEN), (start, "circle", 20, "black")
+        ):  # fmt: skip
+            for width, ink in ((6, "white"), (2.5, colour)):
+                built.scatter(
+                    "x", "y", source=source, marker=marker, size=size, fill_alpha=0.0,
+                    line_color=ink, line_width=width,
+                )  # fmt: skip
         built.text(
-            "x", "y", "text", source=near, x_offset=8, y_offset=-5, text_color=GREEN,
-            text_font_size="12px", text_font_style="bold",
-        )  # fmt: skip
-        built.scatter(
-            "x", "y", source=self._marks["start"], marker="circle_cross", size=20,
-            fill_alpha=0.0, line_color=BLUE, line_width=3,
+            "x", "y", "text", source=near, x_offset=9, y_offset=-5,
+            text_color=GREEN, text_font_size="13px", text_font_style="bold",
         )  # fmt: skip
         built.scatter(
             "x", "y", source=self._marks["changed"], marker="diamond", size=18,

@@ -27,7 +27,7 @@ from stellar_tf.analysis.lines import TELLURIC_BANDS, Line
 from stellar_tf.explore.session import MIN_PIXELS, Drawing, Mode, Panel, View
 from stellar_tf.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 
-HEIGHTS: dict[Panel, int] = {"flux": 300, "difference": 160}
+HEIGHTS: dict[Panel, int] = {"flux": 340, "difference": 160}
 """Of the two panels [CSS pixel]."""
 MAX_MARKERS = 160
 """With no more pixels in the view each is marked by a dot."""
@@ -83,6 +83,7 @@ class SpectrumFigure:
         self._line_ticks = FixedTicker(ticks=[])
         self._line_axis = self._mark_lines()
         self._shade_bands(first, last)
+        self.panels["flux"].below[0].visible = False
         self.panels["difference"].xaxis.axis_label = "wavelength in air [Å]"
         self.panels["flux"].yaxis.axis_label = "normalised flux"
         self.panels["flux"].on_event(
@@ -168,11 +169,13 @@ class SpectrumFigure:
         built.xaxis.formatter.use_scientific = False
         built.yaxis.ticker.desired_num_ticks = 5
         # One width for both, so that the panels' pixels stand above each other.
-        built.min_border_left = 62
+        built.min_border_left = 74
         built.min_border_right = 12
         built.xaxis.major_label_text_font_size = "12px"
         built.yaxis.major_label_text_font_size = "12px"
         built.axis.axis_label_text_font_style = "normal"
+        built.grid.grid_line_color = GREY
+        built.grid.grid_line_alpha = 0.25
         return built
 
     def _add_curve(self, role: str, look: Look) -> object:
@@ -187,7 +190,9 @@ class SpectrumFigure:
         if role in ("changed", "reconstruction", "difference", "residual"):
             tooltips = [(role, "@flux{0.0000}"), ("at", "@wave{0.000} Å")]
             panel.add_tools(
-                HoverTool(renderers=[curve], tooltips=tooltips, mode="vline")
+                HoverTool(
+                    renderers=[curve], tooltips=tooltips, mode="vline", visible=False
+                )
             )
         return dots
 
@@ -205,7 +210,7 @@ class SpectrumFigure:
             built.add_layout(
                 Grid(
                     dimension=0, ticker=self._line_ticks, grid_line_dash="dotted",
-                    grid_line_color=GREY, name="lines",
+                    grid_line_color=GREY, grid_line_alpha=0.9,
                 )
             )  # fmt: skip
             built.xgrid[0].visible = False

@@ -84,7 +84,7 @@ class Survey:
         """Number of stars."""
         return len(np.unique(self.star))
 
-    def find(self, text: str, n: int) -> list[int]:
+    def find(self, text: str) -> NDArray[np.intp]:
         """
         Find spectra by a part of their star's name or identifier.
 
@@ -92,18 +92,15 @@ class Survey:
         ----------
         text : str
             What to look for; case and spaces do not count.
-        n : int
-            Most spectra returned.
 
         Returns
         -------
-        rows : list of int
+        rows : ndarray of int
             Names that begin with it first, then in the order of the survey.
         """
-        wanted = _fold(text)
-        where = np.char.find(self._names, wanted)
+        where = np.char.find(self._names, _fold(text))
         hits = np.flatnonzero(where >= 0)
-        return [int(row) for row in hits[np.argsort(where[hits] > 0, kind="stable")][:n]]
+        return hits[np.argsort(where[hits] > 0, kind="stable")]
 
     def row_of(self, dp_id: str) -> int | None:
         """

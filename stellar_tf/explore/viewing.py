@@ -105,7 +105,8 @@ def choose_first_view(session: Session) -> View:
     Returns
     -------
     view : View
-        `FIRST_WIDTH` where the most informative dimension changes the spectrum most.
+        `FIRST_WIDTH` where the most informative dimension changes the spectrum, its
+        named lines above all, most.
     """
     explorer = session.explorer
     first = explorer.dimensions[0]
@@ -116,7 +117,11 @@ def choose_first_view(session: Session) -> View:
         ends.append(explorer.network.decode(z))
     wave = explorer.wave
     step = float(wave[-1] - wave[0]) / max(wave.size - 1, 1)
-    window = choose_window(np.abs(ends[1] - ends[0]), int(FIRST_WIDTH / (step or 1.0)))
+    change = np.abs(ends[1] - ends[0])
+    # Where lines have names there is more to see.
+    for line in LINES:
+        change[slice(*np.searchsorted(wave, [line.wave - 0.5, line.wave + 0.5]))] *= 5.0
+    window = choose_window(change, int(FIRST_WIDTH / (step or 1.0)))
     return View(float(wave[window.start]), float(wave[window.stop - 1]))
 
 

@@ -93,27 +93,6 @@ def describe_subject(explorer: Explorer, subject: Subject) -> str:
     return words + _list_labels(explorer, subject)
 
 
-def describe_neighbour(explorer: Explorer, row: int, distance: float) -> str:
-    """
-    Name a neighbour in plain text.
-
-    Parameters
-    ----------
-    explorer : Explorer
-        The run.
-    row : int
-        Its row of the survey.
-    distance : float
-        From the start, in standard deviations.
-
-    Returns
-    -------
-    text : str
-        Its star and the distance.
-    """
-    return f"{explorer.survey.star[row]} · {distance:.2f} sd"
-
-
 def draw_curve_key(session: Session) -> str:
     """
     Explain the curves.

@@ -77,13 +77,27 @@ def build_sliders(
     sliders = {}
     for d in dimensions:
         span = d.high - d.low or 1.0
-        slider = pn.widgets.FloatSlider(
+        slider = PromptSlider(
             name=d.title, start=d.low, end=d.low + span, value=d.low,
             step=span / N_STEPS, format="0.00", **style(),
         )  # fmt: skip
         slider.param.watch(lambda _: on_move(), "value")
         sliders[d.index] = slider
     return sliders
+
+
+class PromptSlider(pn.widgets.FloatSlider):
+    """
+    A slider that is answered at once.
+
+    Parameters
+    ----------
+    **parameters
+        Of the widget.
+    """
+
+    # Panel waits 50 ms for more; the page gathers moves itself.
+    _debounce = 5
 
 
 def build_grid(*items: Any, width: str) -> pn.Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from importlib import resources
 
 import panel as pn
@@ -12,13 +13,11 @@ from stellar_tf.explore.explorer import Explorer, Subject
 from stellar_tf.explore.finding import Finder
 from stellar_tf.explore.plane import Plane
 from stellar_tf.explore.session import N_NEIGHBOURS, Session
-from stellar_tf.explore.spectrum_figure import SpectrumFigure
+from stellar_tf.explore.spectrum_figure import MOVED, SpectrumFigure
 from stellar_tf.explore.viewing import Viewer, choose_first_view, choose_names
 
 MODES = {"Change it": "change", "What is like it?": "compare"}
 """What can be done with the start, and the session's name of it."""
-_MOVED = frozenset({"changed", "difference"})
-"""The curves that differ after a slider has moved."""
 
 
 class Page:
@@ -147,7 +146,7 @@ class Page:
 
     def _move(self) -> None:
         if not self._is_setting:
-            self._request(set(_MOVED))
+            self._request(MOVED)
 
     def _follow_view(self, low: float, high: float) -> None:
         self.session.look_at(low, high)
@@ -168,7 +167,7 @@ class Page:
         self.key.object = words.draw_curve_key(self.session)
         self._show_view()
 
-    def _request(self, roles: set[str]) -> None:
+    def _request(self, roles: Set[str]) -> None:
         """Draw soon: of many requests in a row only one is drawn, with the latest."""
         self._stale |= roles
         if not self._is_due:

@@ -130,6 +130,8 @@ class PlaneFigure:
             size=4 if len(self.rows) > 3000 else 6, fill_alpha=0.7, line_alpha=0.7,
         )  # fmt: skip
         hover.renderers = [points]
+        # The marks follow the sliders: they are not to rescale the plane.
+        built.x_range.renderers = built.y_range.renderers = [points]
         self._add_marks(built)
         built.on_event(Tap, self._tap)
         return built

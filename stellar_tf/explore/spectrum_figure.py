@@ -40,20 +40,23 @@ class Look(NamedTuple):
     colour: str
     dash: str
     width: float
+    opacity: float = 1.0
 
 
 LOOKS: dict[str, Look] = {
+    "start": Look("flux", BLUE, "solid", 4.5, 0.45),
     "observed": Look("flux", GREY, "solid", 1.0),
     "neighbour 1": Look("flux", GREEN, "dashed", 1.2),
     "neighbour 2": Look("flux", PURPLE, "dotted", 1.4),
     "neighbour 3": Look("flux", ORANGE, "dashdot", 1.2),
-    "start": Look("flux", BLUE, "dashed", 1.6),
     "reconstruction": Look("flux", VERMILLION, "solid", 1.6),
     "changed": Look("flux", VERMILLION, "solid", 1.6),
     "difference": Look("difference", VERMILLION, "solid", 1.4),
     "residual": Look("difference", GREY, "solid", 1.0),
 }
 """By role, in the order they are drawn."""
+MOVED = frozenset({"changed", "difference"})
+"""The curves that differ after a slider has moved."""
 
 
 class SpectrumFigure:
@@ -111,8 +114,10 @@ class SpectrumFigure:
                 source.data = _EMPTY
             elif curve is not None and (roles is None or role in roles):
                 source.data = {"wave": curve.wave, "flux": curve.values}
-        for panel, (low, high) in drawing.limits.items():
-            self.panels[panel].y_range.update(start=low, end=high)
+        for panel, limits in drawing.limits.items():
+            y_range = self.panels[panel].y_range
+            if roles is None or not _fits(limits, (y_range.start, y_range.end)):
+                y_range.update(start=limits[0], end=limits[1])
         for dots in self._dots:
             dots.visible = drawing.n_pixels <= MAX_MARKERS
 
@@ -180,10 +185,10 @@ class SpectrumFigure:
 
     def _add_curve(self, role: str, look: Look) -> object:
         panel, source = self.panels[look.panel], self._sources[role]
-        style = {"source": source, "line_color": look.colour, "name": role}
         curve = panel.line(
-            "wave", "flux", line_dash=look.dash, line_width=look.width, **style
-        )
+            "wave", "flux", source=source, name=role, line_color=look.colour,
+            line_dash=look.dash, line_width=look.width, line_alpha=look.opacity,
+        )  # fmt: skip
         dots = panel.scatter(
             "wave", "flux", source=source, size=4, color=look.colour, visible=False
         )
@@ -228,6 +233,13 @@ class SpectrumFigure:
                     )  # fmt: skip
 
 
+def _fits(inner: tuple[float, float], outer: tuple[float, float]) -> bool:
+    """Tell whether limits still do, so that the scale need not jump at every move."""
+    size = (inner[1] - inner[0]) / (outer[1] - outer[0])
+    return outer[0] <= inner[0] and inner[1] <= outer[1] and size >= _SMALLEST_SHARE
+
+
+_SMALLEST_SHARE = 0.4
 _EMPTY: dict[str, NDArray[np.floating]] = {
     "wave": np.empty(0, np.float64),
     "flux": np.empty(0, np.float32),

@@ -118,7 +118,8 @@ def draw_curve_key(session: Session) -> str:
             entries.append(
                 f'<span class="entry"><svg width="26" height="8" aria-hidden="true">'
                 f'<line x1="0" y1="4" x2="26" y2="4" stroke="{look.colour}" '
-                f'stroke-width="2.5" stroke-dasharray="{_DASHES[look.dash]}"/></svg>'
+                f'stroke-width="{look.width + 1.0}" opacity="{look.opacity}" '
+                f'stroke-dasharray="{_DASHES[look.dash]}"/></svg>'
                 f"{escape(name)}</span>"
             )
     return f'<div class="key">{"".join(entries)}</div>'

@@ -119,6 +119,8 @@ def build_grid(*items: Any, width: str) -> pn.Column:
     sheet = (
         ":host { display: grid !important; align-items: end; grid-template-columns: "
         f"repeat(auto-fit, minmax(min({width}, 100%), 1fr)); }}"
+        # Panel's own child of every column, which would take a place.
+        ".scroll-button { display: none !important; }"
     )
     return pn.Column(*items, stylesheets=[sheet], **WIDE)
 

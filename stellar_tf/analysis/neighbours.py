@@ -94,9 +94,7 @@ class InformativeSpace:
             return np.ones(n_spectra)
         return np.asarray(-self._factor.negative_outlier_factor_, np.float64)
 
-    def score_others(
-        self, z_mean: NDArray[np.floating]
-    ) -> NDArray[np.float64]:
+    def score_others(self, z_mean: NDArray[np.floating]) -> NDArray[np.float64]:
         """
         Say how lonely spectra that are not of the space would be in it.
 

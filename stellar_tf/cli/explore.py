@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-from pathlib import Path
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, existing_path

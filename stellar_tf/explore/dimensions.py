@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Row, Table
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from stellar_tf.tables import read_table
 from tfrecords_tools.errors import UserError
-
 
 N_WITHOUT_VERDICT = 8
 """Dimensions that can be moved where none is informative."""
@@ -21,7 +20,8 @@ class ExploreError(UserError):
     """There is nothing to look at yet; the message names the command to run first."""
 
 
-class Dimension(NamedTuple):
+@dataclass(frozen=True)
+class Dimension:
     """A latent dimension that can be moved."""
 
     index: int

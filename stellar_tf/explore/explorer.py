@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.explore.dimensions import Dimension, ExploreError, read_dimensions
 from stellar_tf.explore.network import Network
-from stellar_tf.explore.observed import Observed, open_observed
+from stellar_tf.explore.observed import open_observed
 from stellar_tf.explore.survey import Survey
 from stellar_tf.explore.upload import read_upload
 from stellar_tf.run import Run

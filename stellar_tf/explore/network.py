@@ -66,8 +66,7 @@ class Network:
         normalised : ndarray of float32, shape (n_pixels,)
             NaN at bad pixels, and everywhere if the median is not positive.
         """
-        padded = self._normalise_padded(flux)
-        return np.asarray(crop_flux(padded, self._grid))[0]
+        return self._crop(self._normalise_padded(flux))
 
     def encode(self, flux: NDArray[np.float32]) -> Encoded:
         """
@@ -85,7 +84,7 @@ class Network:
         """
         padded = self._normalise_padded(flux)
         z_mean = np.asarray(self._encode(padded), np.float32)[0]
-        return Encoded(np.asarray(crop_flux(padded, self._grid))[0], z_mean)
+        return Encoded(self._crop(padded), z_mean)
 
     def decode(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
         """
@@ -101,7 +100,12 @@ class Network:
         flux : ndarray of float32, shape (n_pixels,)
             Normalised.
         """
-        return np.asarray(self._decode(z[np.newaxis]), np.float32)[0]
+        flux: NDArray[np.float32] = np.asarray(self._decode(z[np.newaxis]), np.float32)
+        return flux[0]
+
+    def _crop(self, padded: tf.Tensor) -> NDArray[np.float32]:
+        flux: NDArray[np.float32] = np.asarray(crop_flux(padded, self._grid))
+        return flux[0]
 
     def _normalise_padded(self, flux: NDArray[np.float32]) -> tf.Tensor:
         batch = tf.constant(flux[np.newaxis], tf.float32)

@@ -8,7 +8,13 @@ from importlib import resources
 import panel as pn
 
 from stellar_tf.explore import words
-from stellar_tf.explore.controls import WIDE, build_button, build_grid, build_sliders, style
+from stellar_tf.explore.controls import (
+    WIDE,
+    build_button,
+    build_grid,
+    build_sliders,
+    style,
+)
 from stellar_tf.explore.explorer import Explorer, Subject
 from stellar_tf.explore.finding import Finder
 from stellar_tf.explore.plane import Plane
@@ -103,7 +109,10 @@ class Page:
             ),
             "spectrum": pn.Column(
                 *(self.mode, self.key),
-                *(pn.pane.Bokeh(panel, **WIDE) for panel in self.figure.panels.values()),
+                *(
+                    pn.pane.Bokeh(panel, **WIDE)
+                    for panel in self.figure.panels.values()
+                ),
                 build_grid(viewer.buttons, viewer.line, width="12rem"),
                 *(self.changing, self.comparing),
                 **WIDE,

@@ -132,7 +132,9 @@ class Session:
         low, high = sorted((low, high))
         position = np.clip(0.5 * (low + high), wave[0], wave[-1])
         pixel = min(int(np.searchsorted(wave, position)), wave.size - 1)
-        step = float(wave[pixel] - wave[pixel - 1]) if pixel else float(wave[1] - wave[0])
+        step = (
+            float(wave[pixel] - wave[pixel - 1]) if pixel else float(wave[1] - wave[0])
+        )
         short = MIN_PIXELS * step - (high - low)
         if short > 0.0:
             low, high = low - 0.5 * short, high + 0.5 * short
@@ -198,7 +200,7 @@ class Session:
         return Drawing(reduced, limits, seen.stop - seen.start)
 
     def _read_neighbours(self) -> list[NDArray[np.float32]]:
-        """Return the observed flux of the nearest, or else what their codes decode to."""
+        """Return the flux of the nearest: observed, or decoded where it is not."""
         if not self._neighbours_flux:
             for neighbour in self.neighbours[:N_OVERPLOTTED]:
                 subject = self.explorer.pick(neighbour.row)

@@ -12,6 +12,7 @@ from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
     FixedTicker,
+    GlyphRenderer,
     Grid,
     HoverTool,
     LinearAxis,
@@ -183,7 +184,7 @@ class SpectrumFigure:
         built.grid.grid_line_alpha = 0.25
         return built
 
-    def _add_curve(self, role: str, look: Look) -> object:
+    def _add_curve(self, role: str, look: Look) -> GlyphRenderer:
         panel, source = self.panels[look.panel], self._sources[role]
         curve = panel.line(
             "wave", "flux", source=source, name=role, line_color=look.colour,

@@ -140,7 +140,10 @@ class Survey:
         return row
 
     def nearest_in_plane(
-        self, point: tuple[float, float], axes: tuple[int, int], span: tuple[float, float]
+        self,
+        point: tuple[float, float],
+        axes: tuple[int, int],
+        span: tuple[float, float],
     ) -> int:
         """
         Find the spectrum that was pointed at.

@@ -196,9 +196,7 @@ def _list_labels(explorer: Explorer, subject: Subject) -> str:
         text = str(value) if values.dtype.kind != "f" else _number(float(value))
         unit = f" {survey.units[name]}" if survey.units[name] and text != "–" else ""
         if len(text) <= _LONGEST_LABEL:
-            entries.append(
-                f"<span><i>{escape(name)}</i> {escape(text + unit)}</span>"
-            )
+            entries.append(f"<span><i>{escape(name)}</i> {escape(text + unit)}</span>")
     return f'<div class="labels">{"".join(entries)}</div>' if entries else ""
 
 

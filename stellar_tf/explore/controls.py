@@ -78,7 +78,7 @@ def build_sliders(
     for d in dimensions:
         span = d.high - d.low or 1.0
         slider = PromptSlider(
-            name=d.title, start=d.low, end=d.low + span, value=d.low,
+            label=d.title, start=d.low, end=d.low + span, value=d.low,
             step=span / N_STEPS, format="0.00", **style(),
         )  # fmt: skip
         slider.param.watch(lambda _: on_move(), "value")
@@ -144,7 +144,7 @@ def build_button(name: str, act: Callable[[], None], **parameters: Any) -> Any:
         The widget.
     """
     given = {**style(), "sizing_mode": None, **parameters}
-    button = pn.widgets.Button(name=name, **given)
+    button = pn.widgets.Button(label=name, **given)
     button.on_click(lambda _: act())
     return button
 
@@ -164,7 +164,7 @@ def build_upload(receive: Callable[[str, bytes], None]) -> LimitedFileDropper:
         The widget.
     """
     field = LimitedFileDropper(
-        name=f"Or your own spectrum (FITS, up to {MAX_UPLOAD_MB} MB)",
+        label=f"Or your own spectrum (FITS, up to {MAX_UPLOAD_MB} MB)",
         multiple=False,
         max_file_size=f"{MAX_UPLOAD_MB}MB",
         chunk_size=CHUNK_BYTES,

@@ -38,9 +38,9 @@ class Finder:
         self._n_unusual = 0
         self._past: list[Subject] = []
         self.text = pn.widgets.TextInput(
-            name="Find a star or spectrum", placeholder="name or identifier", **style()
+            label="Find a star or spectrum", placeholder="name or identifier", **style()
         )
-        self.found = pn.widgets.Select(name="Found", **style())
+        self.found = pn.widgets.Select(label="Found", **style())
         self.upload = build_upload(self.receive)
         self.back = build_button("Back", self.go_back, disabled=True)
         self.buttons = pn.FlexBox(
@@ -74,7 +74,7 @@ class Finder:
         self.found.param.update(
             options={_CHOOSE if names else "nothing found": -1, **names},
             value=-1,
-            name=f"{rows.size:,} found{some}",
+            label=f"{rows.size:,} found{some}",
         )
 
     def take(self, subject: Subject, *, remember: bool = True) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from functools import partial
 from importlib import resources
 
 import panel as pn
@@ -76,7 +77,7 @@ class Page:
 
     def _build_modes(self) -> None:
         self.mode = pn.widgets.RadioBoxGroup(
-            name="Mode", options=MODES, value="change", inline=True, **style()
+            label="Mode", options=MODES, value="change", inline=True, **style()
         )
         self.mode.param.watch(lambda _: self._show_mode(), "value")
         self.sliders = build_sliders(self._explorer.dimensions, self._move)
@@ -88,7 +89,7 @@ class Page:
             **WIDE,
         )
         self.neighbours = [
-            build_button("", lambda i=i: self._pick(self.session.neighbours[i].row))
+            build_button("", partial(self._pick_neighbour, i))
             for i in range(N_NEIGHBOURS)
         ]
         self.comparing = pn.Column(pn.FlexBox(*self.neighbours), **WIDE)
@@ -122,6 +123,9 @@ class Page:
     def _pick(self, row: int) -> None:
         self.finder.take(self._explorer.pick(row))
 
+    def _pick_neighbour(self, number: int) -> None:
+        self._pick(self.session.neighbours[number].row)
+
     def _start_from(self, subject: Subject) -> None:
         self.session.start_from(subject)
         self._set_sliders()
@@ -135,7 +139,7 @@ class Page:
             button.visible = i < len(found)
             if button.visible:
                 row, distance = found[i]
-                button.name = f"{i + 1}: {survey.star[row]} · {distance:.2f} sd"
+                button.label = f"{i + 1}: {survey.star[row]} · {distance:.2f} sd"
 
     def _set_sliders(self) -> None:
         self._is_setting = True

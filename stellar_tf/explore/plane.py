@@ -36,16 +36,19 @@ class Plane:
         dimensions = {d.name: d for d in survey.dimensions}
         names = list(dimensions)
         self.horizontal = pn.widgets.Select(
-            name="Horizontal", options=dimensions, value=dimensions[names[0]], **style()
+            label="Horizontal",
+            options=dimensions,
+            value=dimensions[names[0]],
+            **style(),
         )
         self.vertical = pn.widgets.Select(
-            name="Vertical",
+            label="Vertical",
             options=dimensions,
             value=dimensions[names[min(1, len(names) - 1)]],
             **style(),
         )
         self.label = pn.widgets.Select(
-            name="Colour by",
+            label="Colour by",
             options=[*survey.labels, SPLIT],
             value=self._first_label(),
             **style(),

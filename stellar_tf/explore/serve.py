@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -99,10 +100,9 @@ def list_origins(host: str, port: int) -> list[str]:
     if not is_loopback(host):
         machine = socket.gethostname()
         names |= {host, machine, socket.getfqdn()}
-        try:
+        # Not every machine can resolve its own name.
+        with contextlib.suppress(socket.gaierror):
             names |= {str(info[4][0]) for info in socket.getaddrinfo(machine, None)}
-        except socket.gaierror:  # a machine that cannot resolve its own name
-            pass
     # Bokeh cannot read numeric IPv6 origins; such hosts are reached by their names.
     return sorted(f"{name}:{port}" for name in names if ":" not in name)
 

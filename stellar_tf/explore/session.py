@@ -130,11 +130,10 @@ class Session:
         """
         wave = self.explorer.wave
         low, high = sorted((low, high))
-        position = np.clip(0.5 * (low + high), wave[0], wave[-1])
-        pixel = min(int(np.searchsorted(wave, position)), wave.size - 1)
-        step = (
-            float(wave[pixel] - wave[pixel - 1]) if pixel else float(wave[1] - wave[0])
+        pixel = int(
+            np.clip(np.searchsorted(wave, 0.5 * (low + high)), 1, wave.size - 1)
         )
+        step = float(wave[pixel] - wave[pixel - 1])
         short = MIN_PIXELS * step - (high - low)
         if short > 0.0:
             low, high = low - 0.5 * short, high + 0.5 * short

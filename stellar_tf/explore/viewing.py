@@ -41,7 +41,7 @@ class Viewer:
         inside = [line for line in LINES if first <= line.wave <= last]
         options = {f"{line.name} {line.wave:.2f}": line.wave for line in inside}
         self.line = pn.widgets.Select(
-            name="Go to a line", options={_CHOOSE: 0.0, **options}, **style()
+            label="Go to a line", options={_CHOOSE: 0.0, **options}, **style()
         )
         self.line.param.watch(lambda event: self._go_to(event.new), "value")
         self.buttons = pn.FlexBox(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import queue
 import shutil
 import threading
@@ -23,6 +24,7 @@ ARGUMENTS = [
     "--disable-dev-shm-usage",
 ]  # fmt: skip
 MINUTE = 60_000.0
+"""Longest wait for anything, for loaded machines [ms]."""
 CURVES = """
 () => {
   window.model = name => [...Bokeh.documents[0]._all_models.values()].find(
@@ -104,7 +106,7 @@ def test_zoomed_in_the_page_has_every_pixel(page: Page, explorer: Explorer) -> N
     page.wait_for_function("() => curve('changed').length < 200")
     wave = page.evaluate("[...model('changed').data_source.data.wave]")
     step = explorer.config.grid.wave_step
-    for left, right in zip(wave[:-1], wave[1:], strict=True):
+    for left, right in itertools.pairwise(wave):
         assert right - left == pytest.approx(step, rel=1e-6)
 
 

@@ -72,7 +72,7 @@ def test_comparing_lists_neighbours_and_goes_to_them(page: Page) -> None:
     page.mode.value = "compare"
     near = page.session.neighbours
     star = page.session.explorer.survey.star[near[0].row]
-    assert page.neighbours[0].name == f"1: {star} · {near[0].distance:.2f} sd"
+    assert page.neighbours[0].label == f"1: {star} · {near[0].distance:.2f} sd"
     assert drawn(page, "neighbour 1").size > 0
     assert drawn(page, "changed").size == 0
     assert not page.changing.visible

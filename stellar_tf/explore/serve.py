@@ -47,7 +47,7 @@ def build_server(
     """
     pn.extension("filedropper")
     try:
-        port = port or _find_free_port(host)
+        port = _find_port(host, port)
         return pn.serve(
             {"/": lambda: Page(explorer).build()},
             address=host,
@@ -150,12 +150,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _find_free_port(host: str) -> int:
-    """Bokeh must know the port before it binds it."""
+def _find_port(host: str, port: int) -> int:
+    """Tell whether the port can be had; for 0 which one, since Bokeh must know it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as free:
-        free.bind((host, 0))
-        return int(free.getsockname()[1])
+    with socket.create_server((host, port), family=family) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stellar_tf.analysis.lines import LINES, line_table, name_wavelengths
+from stellar_tf.analysis.lines import LINES, choose_lines, line_table, name_wavelengths
 
 # Observed air wavelengths from other sources: Allen's Astrophysical Quantities
 # (Balmer, Ca II, Na D, Mg b) and the VALD3 database (the rest).
@@ -52,3 +52,12 @@ def test_table() -> None:
     table = line_table()
     assert len(table) == len(LINES)
     assert table["wave"].unit == "Angstrom"
+
+
+def test_of_two_lines_too_near_the_stronger_is_chosen() -> None:
+    wave = np.arange(5880.0, 5900.0, 0.01)
+    score = np.exp(-0.5 * ((wave - 5895.92) / 0.1) ** 2)
+    assert [line.name for line in choose_lines(wave, score, distance=10.0)] == ["Na D1"]
+    both = choose_lines(wave, score, distance=1.0)
+    assert [line.name for line in both] == ["Na D2", "Na D1"]
+    assert choose_lines(np.arange(5600.0, 5610.0), np.ones(10), distance=1.0) == []

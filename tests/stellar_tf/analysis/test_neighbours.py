@@ -50,3 +50,26 @@ def test_small_and_constant_samples() -> None:
 def test_no_informative_dimension_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one, got none"):
         InformativeSpace(np.zeros((9, 3)), np.array([], int))
+
+
+def test_a_spectrum_from_elsewhere_is_scored_as_the_formula_has_it() -> None:
+    """A second route: Breunig et al.'s local outlier factor, written out."""
+    z = RNG.normal(size=(60, 2))
+    query = np.array([[3.0, -2.0]])
+    places = (z - z.mean(axis=0)) / z.std(axis=0)
+    at = (query[0] - z.mean(axis=0)) / z.std(axis=0)
+    k = 20
+    between = np.linalg.norm(places[:, None] - places[None], axis=2)
+    reach = np.sort(between, axis=1)[:, k]  # distance to the k-th other one
+
+    def density(distance: np.ndarray) -> float:
+        near = np.argsort(distance)[:k]
+        return 1.0 / np.maximum(distance[near], reach[near]).mean()
+
+    own = np.where(np.eye(60, dtype=bool), np.inf, between)
+    densities = np.array([density(row) for row in own])
+    distance = np.linalg.norm(places - at, axis=1)
+    expected = densities[np.argsort(distance)[:k]].mean() / density(distance)
+    space = InformativeSpace(z, np.array([0, 1]))
+    np.testing.assert_allclose(space.score_others(query), [expected], rtol=1e-6)
+    assert InformativeSpace(z[:2], np.array([0])).score_others(query).tolist() == [1.0]

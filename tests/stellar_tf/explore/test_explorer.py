@@ -63,7 +63,7 @@ def test_the_network_is_the_runs(explorer: Explorer, explored: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.fits", b"", "a.fits: "),
+        ("a.fits", b"", "a.fits: the file is empty"),
         ("b.fits", b"hello", "b.fits: not a FITS file"),
         ("c/d\n.fits", b"SIMPLE  =  ", "d .fits: "),
         ("", b"hello", "the file: not a FITS file"),

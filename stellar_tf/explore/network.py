@@ -100,12 +100,12 @@ class Network:
         flux : ndarray of float32, shape (n_pixels,)
             Normalised.
         """
-        flux: NDArray[np.float32] = np.asarray(self._decode(z[np.newaxis]), np.float32)
-        return flux[0]
+        batch = self._decode(z[np.newaxis])
+        return np.asarray(np.asarray(batch)[0], np.float32)
 
     def _crop(self, padded: tf.Tensor) -> NDArray[np.float32]:
-        flux: NDArray[np.float32] = np.asarray(crop_flux(padded, self._grid))
-        return flux[0]
+        batch = crop_flux(padded, self._grid)
+        return np.asarray(np.asarray(batch)[0], np.float32)
 
     def _normalise_padded(self, flux: NDArray[np.float32]) -> tf.Tensor:
         batch = tf.constant(flux[np.newaxis], tf.float32)

@@ -41,7 +41,7 @@ LAYERS = (
     ("stellar_tf.encoding", "stellar_tf.decoding", "stellar_tf.client"),
     ("stellar_tf.analysis",),
     ("stellar_tf.report", "stellar_tf.saved_model"),
-    ("stellar_tf.export", "stellar_tf.serving"),
+    ("stellar_tf.export", "stellar_tf.serving", "stellar_tf.explore"),
     ("stellar_tf.cli",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -32,7 +32,7 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         *(simulate, download, convert, verify, fit, import_torch),
-        *(encode, analyze, compare, export, serve, demo),
+        *(encode, analyze, compare, export, serve, explore, demo),
     )
 )
 

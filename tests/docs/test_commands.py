@@ -13,7 +13,7 @@ from astropy.table import Table
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import load_config
 from tests.docs.pages import Code, list_blocks, list_pages, split_commands
-from tests.docs.running import Runner, options
+from tests.docs.running import Runner
 from tfrecords_tools.prepare import prepare_spectrum
 from tfrecords_tools.readers import read_spectrum
 
@@ -99,7 +99,7 @@ def test_every_command_runs() -> None:
     try:
         for page in PAGES:
             for code in code_of(page):
-                if not why_not(code) and not is_awaited(code):
+                if not why_not(code):
                     runner.run(code)
     finally:
         runner.stop()
@@ -129,11 +129,3 @@ def test_every_block_has_a_language_that_is_run(page: str) -> None:
         directive = block.language.startswith("{")
         known = ("sh", "python", "yaml", "text", "json")
         assert directive or block.language in known, block
-
-
-AWAITED = {"explore"}
-"""Commands that are on their way: they are run once they are there."""
-
-
-def is_awaited(code: Code) -> bool:
-    return bool(set(code.text.split()) & AWAITED - set(options()))

@@ -12,7 +12,6 @@ from stellar_tf.cli.main import parse_arguments
 from stellar_tf.config import Config, load_config
 from tests.docs.pages import Code, list_inline, list_pages
 from tests.docs.running import options
-from tests.docs.test_commands import is_awaited
 
 TEXT = [code for page in list_pages() for code in list_inline(page)]
 NUMBERS = {"N": "1", "X": "1.0"}
@@ -50,8 +49,6 @@ OURS = [code for code in TEXT if re.match(r"stellar-tf (?!\[)", code.text)]
 def test_commands_are_parsed(
     code: Code, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if is_awaited(code):
-        pytest.skip("on its way")
     monkeypatch.chdir(tmp_path)
     _, *words = synopsis_words(code.text)
     if len(words) == 1:  # it is only named

@@ -22,6 +22,7 @@ from stellar_tf.cli import (
     export,
     fit,
     import_torch,
+    neighbours,
     serve,
     simulate,
     verify,
@@ -32,7 +33,7 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         *(simulate, download, convert, verify, fit, import_torch),
-        *(encode, analyze, compare, export, serve, explore, demo),
+        *(encode, analyze, compare, neighbours, export, serve, explore, demo),
     )
 )
 

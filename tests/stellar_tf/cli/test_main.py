@@ -69,6 +69,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "RUN"], "give --out MODELS/NAME, --page PAGE.html or both"),
         (["export", "RUN", "--page", "LABELS"], "exists; choose another name or pass"),
         (["export", "RUN", "--page", "EMPTY"], "is a folder; --page is a file"),
+        (["neighbours", "UNREPORTED", "x", "--count", "0"], "must be at least 1"),
         (["explore", "EMPTY"], "is not a run folder"),
         (["explore", "UNREPORTED"], "has no latents; run stellar-tf encode"),
         (["export", "UNREPORTED", "--page", "OUT"], "run stellar-tf analyze"),

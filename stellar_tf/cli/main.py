@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import app, logging
 from absl.flags import argparse_flags
@@ -41,6 +42,21 @@ EXIT_USER_ERROR = 2
 """A mistake in the command line, a setting or an input; nothing was written."""
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """Takes options before, between and after the names of files."""
+
+    _is_intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._is_intermixed:  # argparse comes back here for its two passes
+            return super().parse_known_args(args, namespace)
+        self._is_intermixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_intermixed = False
+
+
 def build_parser() -> argparse.ArgumentParser:
     """
     Build the parser of the whole command line.
@@ -62,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
         dest="command",
         required=True,
         metavar="COMMAND",
-        parser_class=argparse.ArgumentParser,
+        parser_class=_CommandParser,
     )
     for command in COMMANDS:
         subparser = subparsers.add_parser(

@@ -70,6 +70,7 @@ def test_one_device_ends_with_the_same_bits(
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_two_replicas_end_alike(records: Path, settings: Path, tmp_path: Path) -> None:
     whole = train(records, tmp_path / "whole", settings, "mirrored", 0)
     killed = train(records, tmp_path / "killed", settings, "mirrored", 6)

@@ -53,8 +53,8 @@ def test_closed_form_of_two_normals(gap: float) -> None:
 def test_the_null_is_rejected_as_often_as_it_should() -> None:
     rng = np.random.default_rng(0)
     category = rng.choice(["F", "G", "K"], 200, p=[0.2, 0.3, 0.5])
-    p_value = measure(rng.normal(size=(200, 400)), category).p_value
-    assert np.mean(p_value <= 0.05) == pytest.approx(0.05, abs=0.035)
+    p_value = measure(rng.normal(size=(200, 150)), category).p_value
+    assert np.mean(p_value <= 0.05) == pytest.approx(0.05, abs=0.045)
 
 
 def test_rare_categories_stand_together() -> None:

@@ -97,6 +97,7 @@ def visit(browser: Browser, path: Path, **options: object) -> Page:
     page = browser.new_context(offline=True, **options).new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     page.on("request", lambda request: allow(request.url))
+    page.set_default_timeout(180_000)  # the machine may be busy with other tests
     page.goto(path.as_uri())
     page.wait_for_selector("#spectra .main-svg")
     return page
@@ -211,8 +212,14 @@ def test_views_move_the_axes_to_where_it_changes(
     page.context.close()
 
 
-@pytest.mark.parametrize("width", [390, 1200])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        *((390, "dark"), (1200, "light")),
+        pytest.param(390, "light", marks=pytest.mark.slow),
+        pytest.param(1200, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_fits_its_screen_and_colours(
     browser: Browser, path: Path, width: int, scheme: str
 ) -> None:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
@@ -35,6 +35,9 @@ import requests
 from kserve import InferInput, InferRequest
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from timing import print_rates, ratio, time_in_turn
+
+if TYPE_CHECKING:
+    from stellar_tf.run import Run
 
 N_ASKED = 32
 """Spectra asked for in each round."""
@@ -183,22 +186,41 @@ def compare_servers(models: Path, n_rounds: int, with_json: bool) -> None:
 
 def compare_files(folder: Path, fits: Path, n_files: int, n_rounds: int) -> None:
     """Run the part on files."""
+    from stellar_tf.run import Run
+    from tfrecords_tools.inputs import discover
+
+    run, paths = Run(folder), discover([fits])[:n_files]
+    ways = build_file_ways(run, paths)
+    for way in ways.values():
+        way()
+    seconds = time_in_turn(ways, n_rounds)
+    # The command loads the model once, however many files there are.
+    pairs = zip(seconds["encode"], seconds.pop("loading"), strict=True)
+    encode = seconds["encode"] = [total - loading for total, loading in pairs]
+    print_rates(seconds, len(paths))
+    one, every, model = (seconds[name] for name in ("read", "read, all", "model"))
+    print("encode over the smaller ceiling, reading in one thread ", end="")
+    print(ratio(list(map(max, one, model)), encode))
+    print("encode over the smaller ceiling, reading in all threads", end=" ")
+    print(ratio(list(map(max, every, model)), encode))
+    print("encode over what these cores can do of both            ", end="")
+    print(ratio([a + b for a, b in zip(every, model, strict=True)], encode))
+
+
+def build_file_ways(run: Run, paths: list[Path]) -> dict[str, Callable[[], object]]:
+    """Prepare reading alone, the model alone, both as `encode` does, and loading."""
     import os
 
     import tensorflow as tf
 
     from stellar_tf.encoding import encode_files
     from stellar_tf.normalisation import normalise_flux
-    from stellar_tf.run import Run
-    from tfrecords_tools.inputs import discover
     from tfrecords_tools.prepare import prepare_spectrum
 
-    run = Run(folder)
-    config, paths = run.read_config(), discover([fits])[:n_files]
+    config = run.read_config()
     encoder = run.load_model().get_layer("encoder")
     network = tf.function(lambda flux: encoder(flux, training=False))
     n_batch = config.training.batch_size
-    n_threads = len(os.sched_getaffinity(0))
 
     def read(path: Path) -> Any:
         return prepare_spectrum(path, config.grid, config.convert)
@@ -217,34 +239,13 @@ def compare_files(folder: Path, fits: Path, n_files: int, n_rounds: int) -> None
             padded = normalise_flux(flux, config.grid, config.dataset.normalise, median)
             network(padded.flux)["z_mean"].numpy()
 
-    loading = {"loading": run.load_model}
-    ways: dict[str, Callable[[], object]] = {
+    return {
         "read": lambda: read_in(1),
-        "read, all": lambda: read_in(n_threads),
+        "read, all": lambda: read_in(len(os.sched_getaffinity(0))),
         "model": encode,
         "encode": lambda: encode_files(run, paths),
-        **loading,
+        "loading": run.load_model,
     }
-    for way in ways.values():
-        way()
-    seconds = time_in_turn(ways, n_rounds)
-    load = seconds.pop("loading")
-    # The command loads the model once, however many files there are.
-    pairs = zip(seconds["encode"], load, strict=True)
-    seconds["encode"] = [total - part for total, part in pairs]
-    print_rates(seconds, len(paths))
-    ceilings = zip(seconds["read"], seconds["read, all"], seconds["model"], strict=True)
-    one, every = [], []
-    for read_one, read_all, model in ceilings:
-        one.append(max(read_one, model))
-        every.append(max(read_all, model))
-    print("encode over the smaller ceiling, reading in one thread ", end="")
-    print(ratio(one, seconds["encode"]))
-    print("encode over the smaller ceiling, reading in all threads", end=" ")
-    print(ratio(every, seconds["encode"]))
-    shared = zip(seconds["read, all"], seconds["model"], strict=True)
-    print("encode over what these cores can do of both            ", end="")
-    print(ratio([a + b for a, b in shared], seconds["encode"]))
 
 
 def main() -> None:

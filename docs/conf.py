@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version as version_of
 from importlib.util import find_spec
 from pathlib import Path
+from types import GenericAlias
+from typing import Any
+
+from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "extensions")]
 # TensorFlow reports on the machine's devices at every start.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from types import GenericAlias  # noqa: E402
-from typing import Any  # noqa: E402
-
-from sphinx.application import Sphinx  # noqa: E402
-
-import stellar_tf  # noqa: E402
-
 project = "stellar-tf"
 author = "the stellar-tf developers"
 project_copyright = author
-release = version = stellar_tf.__version__
+release = version = version_of("stellar-tf")
 
 extensions = [
     "myst_parser",

@@ -1,4 +1,4 @@
-"""Keras layers of the network: standardisation, displacement, bins, the bottleneck."""
+"""Keras layers of the network: standardisation, displacement, bins."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 from keras import ops
 
 from stellar_tf.displacement import displace, displace_fast
-
-tfd = tfp.distributions
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
@@ -103,111 +100,6 @@ class Destandardise(Standardise):
             Normalised flux.
         """
         return x if self.scale is None else x * self.scale + self.reference
-
-
-@keras.saving.register_keras_serializable("stellar_tf")
-class FoldedConv1D(keras.layers.Conv1D):
-    """
-    A strided convolution computed as one product of matrices, with the same weights.
-
-    Parameters
-    ----------
-    *args
-        Those of `keras.layers.Conv1D`: filters, kernel size and strides.
-    fold : int
-        Neighbouring outputs that are computed together. Their number must be a
-        multiple of it, and the fold as long as what the kernel reaches beyond it.
-    **kwargs
-        Passed on to `keras.layers.Conv1D`; padding must be "valid".
-
-    Notes
-    -----
-    Each row of the one matrix holds the inputs that ``fold`` outputs need, each column
-    of the other the kernel, moved to where its output reads. Most of that matrix is
-    zero, but where the kernel is small and has few channels the dense product is
-    faster than the convolution, which then moves more than it computes.
-    """
-
-    def __init__(self, *args: Any, fold: int, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fold = fold
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """
-        Check that the outputs can be folded, and create the weights.
-
-        Parameters
-        ----------
-        input_shape : tuple
-            Shape (batch, n_inputs, n_channels).
-
-        Raises
-        ------
-        ValueError
-            If they cannot.
-        """
-        (stride,), (width,) = self.strides, self.kernel_size
-        n_outputs = ((input_shape[1] or 0) - width) // stride + 1
-        reach = stride * (self.fold + 1)
-        if n_outputs % self.fold or not stride < width <= reach:
-            raise ValueError(
-                f"fold must divide the {n_outputs} outputs and fit the kernel of "
-                f"{width} and stride {stride}, got {self.fold}"
-            )
-        super().build(input_shape)
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """
-        Convolve.
-
-        Parameters
-        ----------
-        inputs : Tensor, shape (batch, n_inputs, n_channels)
-            Padded already.
-
-        Returns
-        -------
-        outputs : Tensor, shape (batch, n_outputs, filters)
-            As `keras.layers.Conv1D` has them.
-        """
-        (stride,), (width,) = self.strides, self.kernel_size
-        n_channels, step = inputs.shape[2], stride * self.fold
-        n_rows = ((inputs.shape[1] - width) // stride + 1) // self.fold
-        n_beyond = width - stride
-        # The outputs of a row read its own inputs and the first of the next row.
-        end = n_rows * step
-        rows = tf.reshape(inputs[:, :end], (-1, n_rows, step * n_channels))
-        last = inputs[:, end : end + n_beyond]
-        last = tf.reshape(last, (-1, 1, n_beyond * n_channels))
-        beyond = tf.concat([rows[:, 1:, : n_beyond * n_channels], last], axis=1)
-        rows = tf.concat([rows, beyond], axis=2)
-        band = self._band(tf.convert_to_tensor(self.kernel))
-        outputs = tf.matmul(tf.reshape(rows, (-1, rows.shape[2])), band)
-        if self.use_bias:
-            outputs += tf.tile(tf.convert_to_tensor(self.bias), [self.fold])
-        return tf.reshape(outputs, (-1, n_rows * self.fold, self.filters))
-
-    def _band(self, kernel: tf.Tensor) -> tf.Tensor:
-        """Move the kernel to each output's place, (inputs of a row, fold * filters)."""
-        (stride,) = self.strides
-        room = stride * (self.fold - 1)
-        moved = [
-            tf.pad(kernel, [[begin, room - begin], [0, 0], [0, 0]])
-            for begin in range(0, room + 1, stride)
-        ]
-        band = tf.stack(moved, axis=2)  # (room + width, n_channels, fold, filters)
-        return tf.reshape(band, (-1, self.fold * self.filters))
-
-    def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
-        return {**super().get_config(), "fold": self.fold}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
@@ -356,115 +248,3 @@ class Unbin(keras.layers.Layer):
             Arguments by name.
         """
         return {**super().get_config(), "n_pixels": self.n_pixels}
-
-
-@keras.saving.register_keras_serializable("stellar_tf")
-class GaussianBottleneck(keras.layers.Layer):
-    """
-    Draw z from a diagonal normal posterior and state its divergence from the prior.
-
-    The noise is stateless: its key is (seed, step) and each example has its own row
-    by its place in the global batch. One replica or many therefore draw the same
-    noise for the same example, and a restored ``step`` continues the sequence.
-
-    Parameters
-    ----------
-    seed : int
-        First half of the key.
-    **kwargs
-        Passed on to `keras.layers.Layer`.
-    """
-
-    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.seed = seed
-
-    def build(self, input_shape: Any) -> None:
-        """
-        Create the counter of training steps.
-
-        Parameters
-        ----------
-        input_shape : sequence of tuple
-            Shapes of z_mean and z_log_var, (batch, n_latent) both.
-        """
-        self.step = self.add_weight(
-            name="step",
-            shape=(),
-            dtype="int32",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-        )
-
-    def call(
-        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """
-        Sample while training; otherwise take the posterior's mean.
-
-        Parameters
-        ----------
-        inputs : tuple of two Tensors of float32, shape (batch, n_latent)
-            Mean and log variance of the posterior.
-        training : bool
-            Whether to draw.
-
-        Returns
-        -------
-        z : Tensor of float32, shape (batch, n_latent)
-            The latent code.
-        kl : Tensor of float32, shape (batch, n_latent)
-            Divergence of the posterior from the unit normal, in nats per dimension.
-        """
-        z_mean, z_log_var = inputs
-        posterior = tfd.Normal(z_mean, tf.exp(0.5 * z_log_var))
-        prior = tfd.Normal(tf.zeros_like(z_mean), tf.ones_like(z_mean))
-        kl = tfd.kl_divergence(posterior, prior)  # (batch, n_latent)
-        if not training:
-            return z_mean, kl
-        noise = self._draw_noise(z_mean)
-        self.step.assign_add(1)
-        return posterior.loc + posterior.scale * noise, kl
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[Any, Any]:
-        """
-        Return the shapes of z and kl.
-
-        Parameters
-        ----------
-        input_shape : sequence of tuple
-            Shapes of z_mean and z_log_var.
-
-        Returns
-        -------
-        shapes : tuple
-            Both (batch, n_latent).
-        """
-        return input_shape[0], input_shape[1]
-
-    def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
-        return {**super().get_config(), "seed": self.seed}
-
-    def _draw_noise(self, z_mean: tf.Tensor) -> tf.Tensor:
-        replica = tf.distribute.get_replica_context()
-        n_replicas = replica.num_replicas_in_sync
-        n_local = tf.shape(z_mean)[0]
-        # Every replica draws the (small) noise of the whole global batch and takes
-        # its own rows: the only way that keeps a row tied to an example.
-        noise = tf.random.stateless_normal(
-            (n_replicas * n_local, z_mean.shape[1]),
-            seed=tf.stack([tf.constant(self.seed), self.step.value]),
-            # The default depends on the device.
-            alg="philox",
-        )
-        first = tf.cast(replica.replica_id_in_sync_group, tf.int32) * n_local
-        return noise[first : first + n_local]

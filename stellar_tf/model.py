@@ -11,15 +11,10 @@ from contextlib import contextmanager
 import keras
 from keras import layers, ops
 
+from stellar_tf.bottleneck import GaussianBottleneck
 from stellar_tf.config import Config, FoldedConfig, ModelConfig
-from stellar_tf.layers import (
-    Destandardise,
-    Displace,
-    FoldedConv1D,
-    GaussianBottleneck,
-    Standardise,
-    Unbin,
-)
+from stellar_tf.folded_conv import FoldedConv1D
+from stellar_tf.layers import Destandardise, Displace, Standardise, Unbin
 
 _FOLD = 4
 """Outputs of the paper's first convolution that are computed together."""

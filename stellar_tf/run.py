@@ -124,7 +124,7 @@ class Run(NamedTuple):
         """
         import keras
 
-        import stellar_tf.layers  # noqa: F401 (registers the layers Keras loads)
+        import stellar_tf.model  # noqa: F401 (registers the layers Keras loads)
 
         if not self.model_path.is_file():
             raise RunError(f"{self.folder}: has no model yet; run stellar-tf fit")

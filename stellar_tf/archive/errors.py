@@ -21,5 +21,5 @@ class WebPageError(NoAnswerError):
     """The archive answers with a web page, as it does when it is being mended."""
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
+class Stopped(Exception):  # noqa: N818 (it is no error)
     """The download is to end now: nothing is wrong with this file."""

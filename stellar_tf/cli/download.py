@@ -94,7 +94,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     criteria = _read_criteria(args)
     try:
-        import pyvo  # noqa: F401
+        import pyvo  # noqa: F401 (only to see whether it is there)
     except ImportError:
         raise UserError(
             "download needs pyvo: pip install 'stellar-tf[archive]'"

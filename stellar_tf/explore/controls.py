@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 from panel.models.file_dropper import DeleteEvent, UploadEvent
 
-from stellar_tf.explore.dimensions import Dimension
+from stellar_tf.explore.dimensions import MovableDimension
 from stellar_tf.explore.upload import MAX_UPLOAD_MB
 
 CHUNK_BYTES = 4_000_000
@@ -57,14 +57,14 @@ class LimitedFileDropper(pn.widgets.FileDropper):
 
 
 def build_sliders(
-    dimensions: Sequence[Dimension], on_move: Callable[[], None]
+    dimensions: Sequence[MovableDimension], on_move: Callable[[], None]
 ) -> dict[int, pn.widgets.FloatSlider]:
     """
     Build a slider for each dimension.
 
     Parameters
     ----------
-    dimensions : sequence of Dimension
+    dimensions : sequence of MovableDimension
         Those that can be moved.
     on_move : callable
         Called after a slider has moved.

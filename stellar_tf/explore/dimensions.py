@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Row, Table
+from astropy.table import Table
 from numpy.typing import NDArray
 
+from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
 from stellar_tf.tables import read_table
 from tfrecords_tools.errors import UserError
 
@@ -21,21 +22,9 @@ class ExploreError(UserError):
 
 
 @dataclass(frozen=True)
-class Dimension:
-    """A latent dimension that can be moved."""
+class MovableDimension(Dimension):
+    """A latent dimension that can be moved, with names short enough for its slider."""
 
-    index: int
-    """Counted from 0."""
-    informative: bool
-    """Whether the analysis found it to be."""
-    kind: str
-    """``stellar``, ``observational``, ``undecided`` or ``uninformative``."""
-    information: float
-    """What it carries about the spectrum [nat]."""
-    tracks: str
-    """The label it follows best, or ``""``."""
-    tracks_mi: float
-    """Mutual information with that label [nat]."""
     low: float
     """Smallest posterior mean of all spectra."""
     high: float
@@ -56,7 +45,9 @@ class Dimension:
         return f"{self.name} (not informative)"
 
 
-def read_dimensions(analysis: Path, z_mean: NDArray[np.floating]) -> list[Dimension]:
+def read_dimensions(
+    analysis: Path, z_mean: NDArray[np.floating]
+) -> list[MovableDimension]:
     """
     Read which dimensions are worth moving.
 
@@ -69,7 +60,7 @@ def read_dimensions(analysis: Path, z_mean: NDArray[np.floating]) -> list[Dimens
 
     Returns
     -------
-    dimensions : list of Dimension
+    dimensions : list of MovableDimension
         The informative ones, those with most information first; if there are none,
         the `N_WITHOUT_VERDICT` that come nearest to it.
 
@@ -93,23 +84,15 @@ def read_dimensions(analysis: Path, z_mean: NDArray[np.floating]) -> list[Dimens
     return _choose(verdict, z_mean)
 
 
-def _choose(verdict: Table, z_mean: NDArray[np.floating]) -> list[Dimension]:
-    dimensions = [_read_row(row, z_mean[:, row["dimension"]]) for row in verdict]
+def _choose(verdict: Table, z_mean: NDArray[np.floating]) -> list[MovableDimension]:
+    dimensions = [
+        MovableDimension(
+            **vars(dimension),
+            low=float(z_mean[:, dimension.index].min()),
+            high=float(z_mean[:, dimension.index].max()),
+        )
+        for dimension in describe_dimensions(verdict)
+    ]
     dimensions.sort(key=lambda dimension: -dimension.information)
     informative = [d for d in dimensions if d.informative]
     return informative or dimensions[:N_WITHOUT_VERDICT]
-
-
-def _read_row(row: Row, z: NDArray[np.floating]) -> Dimension:
-    # A column without any label is read back as masked.
-    tracks = "" if np.ma.is_masked(row["tracks"]) else str(row["tracks"])
-    return Dimension(
-        index=int(row["dimension"]),
-        informative=bool(row["informative"]),
-        kind=str(row["kind"]),
-        information=float(row["information"]),
-        tracks=tracks,
-        tracks_mi=float(row["tracks_mi"]),
-        low=float(z.min()),
-        high=float(z.max()),
-    )

@@ -8,7 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.explore.dimensions import Dimension, ExploreError, read_dimensions
+from stellar_tf.explore.dimensions import (
+    ExploreError,
+    MovableDimension,
+    read_dimensions,
+)
 from stellar_tf.explore.network import Network
 from stellar_tf.explore.observed import open_observed
 from stellar_tf.explore.survey import Survey
@@ -69,7 +73,7 @@ class Explorer:
         self.network = Network(run)
 
     @property
-    def dimensions(self) -> list[Dimension]:
+    def dimensions(self) -> list[MovableDimension]:
         """The dimensions that can be moved."""
         return self.survey.dimensions
 

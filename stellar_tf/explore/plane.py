@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import panel as pn
+from numpy.typing import NDArray
 
 from stellar_tf.explore import words
 from stellar_tf.explore.colouring import colour_by
 from stellar_tf.explore.controls import style
-from stellar_tf.explore.dimensions import Dimension
+from stellar_tf.explore.dimensions import MovableDimension
 from stellar_tf.explore.plane_figure import PlaneFigure, Point
 from stellar_tf.explore.session import Session
 
@@ -62,7 +64,7 @@ class Plane:
             widget.param.watch(lambda _: self.show(), "value")
 
     @property
-    def axes(self) -> tuple[Dimension, Dimension]:
+    def axes(self) -> tuple[MovableDimension, MovableDimension]:
         """The horizontal and the vertical dimension."""
         return self.horizontal.value, self.vertical.value
 
@@ -80,8 +82,8 @@ class Plane:
         session = self._session
         across, up = (dimension.index for dimension in self.axes)
 
-        def place(z: object) -> Point:
-            return float(z[across]), float(z[up])  # type: ignore[index]
+        def place(z: NDArray[np.floating]) -> Point:
+            return float(z[across]), float(z[up])
 
         start, changed = place(session.start.z_mean), place(session.z)
         rows = [n.row for n in session.neighbours] if session.mode == "compare" else []

@@ -19,7 +19,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from stellar_tf.explore.colouring import Colouring
-from stellar_tf.explore.dimensions import Dimension
+from stellar_tf.explore.dimensions import MovableDimension
 from stellar_tf.explore.survey import Survey
 from stellar_tf.report.style import GREEN, GREY, VERMILLION
 
@@ -56,14 +56,14 @@ class PlaneFigure:
         """The Bokeh figure."""
 
     def show_points(
-        self, axes: tuple[Dimension, Dimension], colouring: Colouring
+        self, axes: tuple[MovableDimension, MovableDimension], colouring: Colouring
     ) -> None:
         """
         Draw the spectra.
 
         Parameters
         ----------
-        axes : tuple of Dimension
+        axes : tuple of MovableDimension
             Horizontal and vertical.
         colouring : Colouring
             Of all spectra.

@@ -13,7 +13,7 @@ from stellar_tf.analysis.categories import Label
 from stellar_tf.analysis.latents import read_codes
 from stellar_tf.analysis.neighbours import InformativeSpace
 from stellar_tf.config import AnalysisConfig
-from stellar_tf.explore.dimensions import Dimension
+from stellar_tf.explore.dimensions import MovableDimension
 
 _SAME = 1e-3
 """Codes that differ by less, in all dimensions, are of the same spectrum."""
@@ -45,14 +45,14 @@ class Survey:
     ----------
     latents : astropy.table.Table
         As `stellar-tf encode` writes it.
-    dimensions : list of Dimension
+    dimensions : list of MovableDimension
         Those in which spectra are compared.
     config : AnalysisConfig
         Which columns are labels.
     """
 
     def __init__(
-        self, latents: Table, dimensions: list[Dimension], config: AnalysisConfig
+        self, latents: Table, dimensions: list[MovableDimension], config: AnalysisConfig
     ) -> None:
         codes = read_codes(latents, config, labels=None, factors=())
         self.dimensions = dimensions

@@ -65,11 +65,13 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
         type="category", categoryorder="array", categoryarray=order, showgrid=False,
         tickmode="array", tickvals=order,
         ticktext=[
-            f"{name}<br><b>{tracks}</b>" if tracks else name
+            f"{name} <b>{tracks}</b>" if tracks else name
             for name, tracks in zip(order, table["tracks"], strict=True)
         ],
     )  # fmt: skip
-    figure.update_xaxes(title_text="latent dimension", title_standoff=24, row=2, col=1)
+    # Upright names fit beside each other on a phone, too.
+    figure.update_xaxes(tickangle=-90, automargin=True)
+    figure.update_xaxes(title_text="latent dimension", title_standoff=8, row=2, col=1)
     apply_style(figure, 560)
     return figure
 

@@ -42,7 +42,7 @@ class Servicer(InferenceServicer):
         super().__init__(data_plane, None)
         self._versioned = data_plane
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def ModelReady(self, request: Any, context: Any) -> Any:
         """
         Tell whether a model can be called.
 
@@ -62,7 +62,7 @@ class Servicer(InferenceServicer):
             model = self._versioned.find(address(request.name, request.version))
             return pb.ModelReadyResponse(ready=await model.healthy())
 
-    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def ModelMetadata(self, request: Any, context: Any) -> Any:
         """
         Describe a model.
 
@@ -86,7 +86,7 @@ class Servicer(InferenceServicer):
             context.set_trailing_metadata(((PARAMETERS_KEY, json.dumps(shown)),))
             return pb.ModelMetadataResponse(**metadata)
 
-    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def ModelInfer(self, request: Any, context: Any) -> Any:
         """
         Call a model.
 
@@ -108,7 +108,7 @@ class Servicer(InferenceServicer):
             request.model_name = name
             return await super().ModelInfer(request, context)
 
-    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
         """
         Refuse: a client only asks.
 
@@ -121,7 +121,7 @@ class Servicer(InferenceServicer):
         """
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "models are not loaded here")
 
-    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:
         """
         Refuse: a client only asks.
 

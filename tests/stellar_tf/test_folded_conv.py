@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stellar_tf.layers import FoldedConv1D
+from stellar_tf.folded_conv import FoldedConv1D
 
 
 def build_pair(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stellar_tf.config import AnalysisConfig
-from stellar_tf.explore.dimensions import Dimension
+from stellar_tf.explore.dimensions import MovableDimension
 from stellar_tf.explore.survey import Survey
 from tests.stellar_tf.analysis.planted import RV, TEFF, plant_latents
 
@@ -14,7 +14,11 @@ def survey() -> Survey:
     latents = plant_latents(n_stars=60)
     latents["constant"] = 1.0
     dimensions = [
-        Dimension(index, True, "stellar", 1.0, "", np.nan, -1.0, 1.0)
+        MovableDimension(
+            *(index, True, "stellar", 1.0, 0.9, 1.1, "", np.nan, np.nan),
+            low=-1.0,
+            high=1.0,
+        )
         for index in (RV, TEFF)
     ]
     return Survey(latents, dimensions, AnalysisConfig())

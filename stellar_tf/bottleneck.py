@@ -1,0 +1,123 @@
+"""The variational bottleneck as a Keras layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class GaussianBottleneck(keras.layers.Layer):
+    """
+    Draw z from a diagonal normal posterior and state its divergence from the prior.
+
+    The noise is stateless: its key is (seed, step) and each example has its own row
+    by its place in the global batch. One replica or many therefore draw the same
+    noise for the same example, and a restored ``step`` continues the sequence.
+
+    Parameters
+    ----------
+    seed : int
+        First half of the key.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+
+    def build(self, input_shape: Any) -> None:
+        """
+        Create the counter of training steps.
+
+        Parameters
+        ----------
+        input_shape : sequence of tuple
+            Shapes of z_mean and z_log_var, (batch, n_latent) both.
+        """
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    def call(
+        self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """
+        Sample while training; otherwise take the posterior's mean.
+
+        Parameters
+        ----------
+        inputs : tuple of two Tensors of float32, shape (batch, n_latent)
+            Mean and log variance of the posterior.
+        training : bool
+            Whether to draw.
+
+        Returns
+        -------
+        z : Tensor of float32, shape (batch, n_latent)
+            The latent code.
+        kl : Tensor of float32, shape (batch, n_latent)
+            Divergence of the posterior from the unit normal, in nats per dimension.
+        """
+        z_mean, z_log_var = inputs
+        posterior = tfd.Normal(z_mean, tf.exp(0.5 * z_log_var))
+        prior = tfd.Normal(tf.zeros_like(z_mean), tf.ones_like(z_mean))
+        kl = tfd.kl_divergence(posterior, prior)  # (batch, n_latent)
+        if not training:
+            return z_mean, kl
+        noise = self._draw_noise(z_mean)
+        self.step.assign_add(1)
+        return posterior.loc + posterior.scale * noise, kl
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, Any]:
+        """
+        Return the shapes of z and kl.
+
+        Parameters
+        ----------
+        input_shape : sequence of tuple
+            Shapes of z_mean and z_log_var.
+
+        Returns
+        -------
+        shapes : tuple
+            Both (batch, n_latent).
+        """
+        return input_shape[0], input_shape[1]
+
+    def get_config(self) -> dict[str, Any]:
+        """
+        Return the constructor's arguments.
+
+        Returns
+        -------
+        config : dict
+            Arguments by name.
+        """
+        return {**super().get_config(), "seed": self.seed}
+
+    def _draw_noise(self, z_mean: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        n_replicas = replica.num_replicas_in_sync
+        n_local = tf.shape(z_mean)[0]
+        # Every replica draws the (small) noise of the whole global batch and takes
+        # its own rows: the only way that keeps a row tied to an example.
+        noise = tf.random.stateless_normal(
+            (n_replicas * n_local, z_mean.shape[1]),
+            seed=tf.stack([tf.constant(self.seed), self.step.value]),
+            # The default depends on the device.
+            alg="philox",
+        )
+        first = tf.cast(replica.replica_id_in_sync_group, tf.int32) * n_local
+        return noise[first : first + n_local]

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from stellar_tf.analysis.categories import (
     MAX_CATEGORIES,
@@ -18,7 +17,7 @@ from stellar_tf.analysis.categories import (
 )
 from stellar_tf.analysis.false_discovery import benjamini_hochberg
 from stellar_tf.analysis.mutual_information import relate
-from stellar_tf.analysis.stars import percentile_interval
+from stellar_tf.analysis.rank_correlation import spearman_interval
 from stellar_tf.config import AnalysisConfig
 
 MIN_STARS = 30
@@ -101,7 +100,13 @@ def associate(
             rng=rng,
         )
         if not is_category(label):  # which has no order to correlate ranks with
-            cells[5:8, :, column] = _correlate(z, value, config, rng)
+            cells[5:8, :, column] = spearman_interval(
+                z,
+                value,
+                n_resamples=config.n_resamples,
+                confidence=config.confidence,
+                rng=rng,
+            )
     cells[4] = benjamini_hochberg(cells[3])
     return Associations(dimensions, tuple(labels), n_stars, *cells[:8])
 
@@ -185,45 +190,3 @@ def select_labels(
         else:
             usable[name] = label
     return usable, unusable
-
-
-def spearman(
-    z: NDArray[np.floating], label: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """
-    Correlate ranks, ties sharing their mean rank.
-
-    Parameters
-    ----------
-    z : ndarray of float, shape (n_stars, n_latent)
-        Latent means.
-    label : ndarray of float, shape (n_stars,)
-        The label.
-
-    Returns
-    -------
-    correlation : ndarray of float, shape (n_latent,)
-        Spearman's correlation, NaN where either side is constant.
-    """
-    rank = stats.rankdata(z, axis=0)
-    label_rank = stats.rankdata(label)
-    rank -= rank.mean(axis=0)
-    label_rank -= label_rank.mean()
-    norm = np.sqrt((rank**2).sum(axis=0) * (label_rank**2).sum())
-    correlation = np.full(rank.shape[1], np.nan)
-    np.divide(label_rank @ rank, norm, out=correlation, where=norm > 0.0)
-    return correlation
-
-
-def _correlate(
-    z: NDArray[np.floating],
-    label: NDArray[np.floating],
-    config: AnalysisConfig,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    resampled = np.empty((config.n_resamples, z.shape[1]))
-    for row in resampled:
-        drawn = rng.integers(label.size, size=label.size)
-        row[:] = spearman(z[drawn], label[drawn])
-    low, high = percentile_interval(resampled, config.confidence)
-    return np.stack((spearman(z, label), low, high))

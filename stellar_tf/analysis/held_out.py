@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.associations import Associations, spearman
+from stellar_tf.analysis.associations import Associations
 from stellar_tf.analysis.categories import is_category, is_known
 from stellar_tf.analysis.latents import HELD_OUT, Codes
 from stellar_tf.analysis.mutual_information import estimate, normal_scores
-from stellar_tf.analysis.stars import percentile_interval
+from stellar_tf.analysis.rank_correlation import spearman, spearman_interval
 from stellar_tf.config import AnalysisConfig
 
 MIN_STARS = 10
@@ -109,16 +109,17 @@ def _test(
     z, values = held_out.z_mean[known][:, [dimension]], values[known]
     if n_known < MIN_STARS or np.ptp(values) == 0.0:
         return _untested(n_known)
-    resampled = np.empty(config.n_resamples)
-    for index in range(resampled.size):
-        drawn = rng.integers(n_known, size=n_known)
-        resampled[index] = spearman(z[drawn], values[drawn])[0]
-    low, high = percentile_interval(resampled, config.confidence)
+    correlation, low, high = spearman_interval(
+        z,
+        values,
+        n_resamples=config.n_resamples,
+        confidence=config.confidence,
+        rng=rng,
+    )
     mi = estimate(
         normal_scores(z[:, 0], rng)[:, None],
         normal_scores(values, rng),
         n_neighbours=min(config.n_neighbours, n_known - 1),
         rng=rng,
     )
-    correlation = float(spearman(z, values)[0])
-    return correlation, float(low), float(high), float(mi[0]), n_known
+    return float(correlation[0]), float(low[0]), float(high[0]), float(mi[0]), n_known

@@ -4,22 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stellar_tf.analysis.associations import associate, select_labels, spearman
+from stellar_tf.analysis.associations import associate, select_labels
 from stellar_tf.config import AnalysisConfig
 
 CONFIG = AnalysisConfig(n_resamples=100, n_subsamples=20, n_permutations=1_000)
-
-
-def test_spearman_equals_scipys_with_ties() -> None:
-    rng = np.random.default_rng(0)
-    z = rng.integers(0, 5, (80, 3)).astype(float)
-    label = rng.integers(0, 4, 80).astype(float)
-    expected = [stats.spearmanr(column, label).statistic for column in z.T]
-    np.testing.assert_allclose(spearman(z, label), expected)
-
-
-def test_spearman_of_a_constant_is_unknown() -> None:
-    assert np.isnan(spearman(np.zeros((5, 1)), np.arange(5.0)))[0]
 
 
 def test_only_stars_with_a_known_label_enter() -> None:

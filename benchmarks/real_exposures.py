@@ -56,7 +56,8 @@ def follow_berv(verdict: Table, real: Table) -> None:
             rng=rng,
         )
         print(
-            f"z{row['dimension']} ({row['kind']}) follows BERV: |Spearman| "
+            f"z{row['dimension']} ({row['kind']}) and BERV: |Spearman| "
+            f"{abs(row['tracks_spearman']):.3f} on simulated stars, "
             f"{test.statistic:.3f} over {z.size} exposures from {berv.min():.1f} to "
             f"{berv.max():.1f} km/s, p = {test.pvalue:.5f}"
         )

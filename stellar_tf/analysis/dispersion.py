@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.stars import Estimate, percentile_interval
+from stellar_tf.analysis.stars import Estimate, bootstrap
 
 
 def median_absolute_deviation(
@@ -41,12 +41,13 @@ def median_absolute_deviation(
     exceeds a threshold set by hand (0.02). It carries no error rate.
     """
     columns = np.ascontiguousarray(z_mean.T, np.float64)  # (n_latent, n_stars)
-    n_stars = columns.shape[1]
-    resampled = np.empty((n_resamples, columns.shape[0]))
-    for row in resampled:
-        row[:] = _deviation(columns[:, rng.integers(n_stars, size=n_stars)])
-    low, high = percentile_interval(resampled, confidence)
-    return Estimate(_deviation(columns), low, high)
+    return bootstrap(
+        lambda drawn: _deviation(columns[:, drawn]),
+        columns.shape[1],
+        n_resamples=n_resamples,
+        confidence=confidence,
+        rng=rng,
+    )
 
 
 def _deviation(columns: NDArray[np.float64]) -> NDArray[np.float64]:

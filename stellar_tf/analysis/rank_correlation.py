@@ -6,10 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stellar_tf.analysis.stars import Estimate, percentile_interval
-
-MAX_RESAMPLED = 5_000
-"""Stars in a resample at most: more of them cost sorting and change nothing."""
+from stellar_tf.analysis.stars import Estimate, bootstrap
 
 
 def spearman(
@@ -68,24 +65,11 @@ def spearman_interval(
     -------
     estimate : Estimate
         Spearman's correlation and the ends of its interval, each of shape (n_latent,).
-
-    Notes
-    -----
-    The percentile bootstrap. Of more than `MAX_RESAMPLED` stars N, resamples have m =
-    `MAX_RESAMPLED` and the interval's ends come nearer by sqrt(m / N), the rate at
-    which the correlation converges (m out of n bootstrap, Bickel, Goetze and van Zwet
-    1997, Statistica Sinica 7, 1).
     """
-    n_stars = label.size
-    n_drawn = min(n_stars, MAX_RESAMPLED)
-    resampled = np.empty((n_resamples, z.shape[1]))
-    for row in resampled:
-        drawn = rng.integers(n_stars, size=n_drawn)
-        row[:] = spearman(z[drawn], label[drawn])
-    correlation = spearman(z, label)
-    shrink = np.sqrt(n_drawn / n_stars)
-    low, high = (
-        correlation + shrink * (end - correlation)
-        for end in percentile_interval(resampled, confidence)
+    return bootstrap(
+        lambda drawn: spearman(z[drawn], label[drawn]),
+        label.size,
+        n_resamples=n_resamples,
+        confidence=confidence,
+        rng=rng,
     )
-    return Estimate(correlation, low, high)

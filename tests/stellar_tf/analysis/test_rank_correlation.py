@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stellar_tf.analysis import rank_correlation
+from stellar_tf.analysis import stars
 from stellar_tf.analysis.rank_correlation import spearman, spearman_interval
 
 
@@ -49,7 +49,7 @@ def test_interval_is_scipys_percentile_bootstrap() -> None:
 def test_interval_covers_the_truth_where_resamples_are_smaller(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rank_correlation, "MAX_RESAMPLED", 200)
+    monkeypatch.setattr(stars, "MAX_RESAMPLED", 200)
     # Of bivariate normals with this correlation, in closed form (Pearson 1907).
     truth = 6.0 / np.pi * np.arcsin(np.sqrt(0.5) / 2.0)
     n_covered = 0

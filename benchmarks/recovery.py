@@ -29,7 +29,7 @@ FACTORS = (
     ("vsini", "{kind: uniform, a: 1.0, b: 20.0}", 6.0),
     ("tilt", "{kind: normal, a: 0.0, b: 0.06}", 0.0),
     ("mh", "{kind: normal, a: -0.1, b: 0.25}", -0.1),
-    ("logg", "{kind: uniform, a: 3.5, b: 4.8}", 4.4),
+    ("logg", "{kind: uniform, a: 2.0, b: 4.8}", 4.4),
 )
 LOG_SNR = 2.1
 # Which labels explain which: nothing that K depends on, and slow.

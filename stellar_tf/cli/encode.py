@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stellar_tf.allocator import keep_freed_memory
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_FAILED,
@@ -77,6 +78,7 @@ def _encode_here(folder: Path, inputs: list[Path]) -> EncodedFiles:
     # TensorFlow comes after what a mistake is seen without.
     from stellar_tf import encoding
 
+    keep_freed_memory()
     if len(inputs) == 1 and encoding.is_records(inputs[0]):
         return EncodedFiles(encoding.encode_records(run, inputs[0]), [])
     return encoding.encode_files(run, discover(inputs))

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from stellar_tf.allocator import keep_freed_memory
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, at_least, existing_path
 from tfrecords_tools.errors import UserError
@@ -70,6 +71,7 @@ def _run(args: argparse.Namespace) -> int:
         request_seconds=args.request_seconds,
         max_batch=args.max_batch,
     )
+    keep_freed_memory()
     serve(args.folder, args.versions, settings, lambda line: print(line, flush=True))
     return EXIT_OK
 

@@ -27,7 +27,7 @@ LAYERS = (
     ("tfrecords_tools.convert", "tfrecords_tools.verify", "tfrecords_tools.salvage"),
     ("tfrecords_tools.record_table",),
     ("stellar_tf",),
-    ("stellar_tf.simulator.config",),
+    ("stellar_tf.simulator.config", "stellar_tf.allocator"),
     ("stellar_tf.config", "stellar_tf.tables", "stellar_tf.prepared_files"),
     ("stellar_tf.simulator", "stellar_tf.archive"),
     ("stellar_tf.normalisation", "stellar_tf.sampling", "stellar_tf.augmentation"),

@@ -169,6 +169,7 @@ class PunctualProtocol(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
 
+    # asyncio allows any transport; uvicorn's protocol, like this, only two-way ones.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """
         Begin.

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from stellar_tf.simulator.config import Distribution, Factors, SimulateConfig
 from stellar_tf.simulator.emulator import Emulator
 from stellar_tf.simulator.factors import Exposure, Star
 from stellar_tf.simulator.spectrum import SpectrumSimulator
-
-ROOT = Path(__file__).parents[3]
 
 
 def fixed(value: float) -> Distribution:
@@ -31,16 +26,6 @@ FIXED_FACTORS = Factors(
     tilt=fixed(0.0),
     log_snr=fixed(2.0),
 )
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    folder = Path(
-        os.environ.get("STELLAR_TF_REAL_DATA", ROOT.parent / "shared" / "data")
-    )
-    if not folder.is_dir():
-        pytest.skip("the real data are not here")
-    return folder
 
 
 @pytest.fixture(scope="session")

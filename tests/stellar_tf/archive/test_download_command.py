@@ -6,20 +6,14 @@ from pathlib import Path
 import pytest
 
 from stellar_tf.cli.main import run_command
-from tests.stellar_tf.archive.conftest import (  # noqa: F401 - fixtures
-    N_PUBLIC,
-    FakeTime,
-    server,
-    time,
-    truth,
-)
+from tests.stellar_tf.archive.conftest import N_PUBLIC
 from tests.stellar_tf.archive.eso_server import EsoServer
 
 Capture = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("time")
 
 
-def test_download(server: EsoServer, tmp_path: Path, capsys: Capture) -> None:  # noqa: F811
+def test_download(server: EsoServer, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "out"
     command = ["download", str(out), "--tap", server.tap]
     assert run_command([*command, "--dry-run", "--min-snr", "20"]) == 0
@@ -45,7 +39,7 @@ def test_download(server: EsoServer, tmp_path: Path, capsys: Capture) -> None:  
     assert run_command([*other, "--limit", "1"]) == 1
 
 
-def test_every_criterion_is_asked_for(server: EsoServer, tmp_path: Path) -> None:  # noqa: F811
+def test_every_criterion_is_asked_for(server: EsoServer, tmp_path: Path) -> None:
     options = [
         *("--instrument", "HARPS", "--target", "HD 1", "--target", "Barnard's star"),
         *(

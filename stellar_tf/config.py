@@ -71,6 +71,9 @@ class FoldedConfig(Section):
     """Positions, after the fold, that each convolution sees."""
     dense: tuple[int, ...] = (256, 256)
     """Units of the layers between the last fold and the latent code, and back."""
+    shortcuts: bool = False
+    """Whether the code also sees the last convolution, and the weights of the sums also
+    the code, past the dense layers."""
     n_basis: tuple[int, ...] = (128,)
     """Spectra of which the decoder makes sums, weighted by functions of the code: one
     sum per entry, each displaced on its own."""

@@ -33,6 +33,10 @@ BINNED = ModelConfig.model_validate(
     }
 )  # fmt: skip
 
+SHORTCUTS = FOLDED.model_copy(
+    update={"folded": FOLDED.folded.model_copy(update={"shortcuts": True})}
+)
+
 
 def n_trainable(model: keras.Model) -> int:
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
@@ -122,6 +126,26 @@ def test_a_binned_network_sees_and_makes_no_finer_detail() -> None:
     np.testing.assert_allclose(np.diff(made[2:6], 2), 0.0, atol=1e-4)
 
 
+def test_shortcuts_lead_past_the_dense_layers() -> None:
+    encoder, decoder = build_encoder(SHORTCUTS, 64), build_decoder(SHORTCUTS, 64)
+    for i in (1, 2):
+        for model, name in (
+            (encoder, f"encode_dense{i}"),
+            (decoder, f"decode_dense{i}"),
+        ):
+            layer = model.get_layer(name)
+            layer.kernel.assign(tf.zeros_like(layer.kernel))
+    flux = np.random.default_rng(0).normal(size=(2, 64)).astype(np.float32)
+    codes = encoder(flux)
+    for values in codes.values():
+        assert not np.allclose(values[0], values[1])
+    # What reaches the displacement is the code with and without shortcuts.
+    displacement = decoder.get_layer("displacement1")
+    displacement.kernel.assign(tf.zeros_like(displacement.kernel))
+    spectra = decoder(codes["z_mean"])
+    assert not np.allclose(spectra[0], spectra[1])
+
+
 def test_sums_are_displaced_apart() -> None:
     decoder = build_decoder(BINNED, 32)
     names = {layer.name for layer in decoder.layers}
@@ -131,7 +155,9 @@ def test_sums_are_displaced_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [STRIDED, FOLDED, BINNED], ids=["strided", "folded", "binned"]
+    "model",
+    [STRIDED, FOLDED, BINNED, SHORTCUTS],
+    ids=["strided", "folded", "binned", "shortcuts"],
 )
 class TestAnyArchitecture:
     def build(self, model: ModelConfig) -> keras.Model:

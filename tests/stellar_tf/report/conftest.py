@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from astropy.table import Table
 
@@ -18,3 +20,12 @@ def latents() -> Table:
 @pytest.fixture(scope="session")
 def result(latents: Table) -> AnalysisResult:
     return analyze(latents, AnalysisConfig(), factors=FACTORS)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser; skips the test where there is none."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    return found

@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -171,14 +170,6 @@ def test_nothing_informative_still_makes_a_page(tmp_path: Path) -> None:
     assert len(page.figures) == 3
     with pytest.raises(ValueError, match="must have disentanglement scores, got none"):
         draw_importance(result)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    return found
 
 
 def test_a_browser_draws_every_figure(

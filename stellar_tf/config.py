@@ -70,10 +70,8 @@ class FoldedConfig(Section):
     kernels: tuple[int, ...] = (5, 1, 1, 1)
     """Positions, after the fold, that each convolution sees."""
     dense: tuple[int, ...] = (256, 256)
-    """Units of the layers between the last fold and the latent code, and back."""
-    shortcuts: bool = False
-    """Whether the code also sees the last convolution, and the weights of the sums also
-    the code, past the dense layers."""
+    """Units of the layers between the last fold and the latent code, and back. What
+    goes into them also leads past them."""
     n_basis: tuple[int, ...] = (128,)
     """Spectra of which the decoder makes sums, weighted by functions of the code: one
     sum per entry, each displaced on its own."""

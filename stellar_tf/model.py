@@ -201,8 +201,6 @@ def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTen
         x = layers.LeakyReLU(config.negative_slope, name=f"conv{i}_act")(x)
     x = layers.Flatten(name="flatten")(x)
     hidden = _dense(x, folded.dense, config, "encode")
-    if not folded.shortcuts:
-        return hidden
     # Trained dense layers pass on what the code holds already, and a factor that the
     # convolutions tell apart may find no way in.
     return layers.Concatenate(name="convolved_and_hidden")([x, hidden])
@@ -214,11 +212,10 @@ def _folded_decoder(
     folded = config.folded
     hidden = _dense(z, folded.dense[::-1], config, "decode")
     code = layers.Concatenate(name="code_and_hidden")([z, hidden])
-    weighing = code if folded.shortcuts else hidden
     unit = _scale(config) or 1.0
     terms = []
     for i, n_basis in enumerate(folded.n_basis, start=1):
-        x = layers.Dense(n_basis, name=f"weights{i}")(weighing)
+        x = layers.Dense(n_basis, name=f"weights{i}")(code)
         x = layers.LeakyReLU(config.negative_slope, name=f"weights{i}_act")(x)
         x = layers.Dense(n_pixels // folded.decoder_binning, name=f"basis{i}")(x)
         if i == 1:

@@ -54,8 +54,13 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
         if height > 0.0:
             figure.add_hline(
                 height, row=panel, col=1, line_dash="dash", line_width=1.2,
-                line_color="#8C8C8C", annotation_text=word,
-                annotation_position="top right",
+                line_color="#8C8C8C",
+            )  # fmt: skip
+            # On a logarithmic axis lines stand at a value, words at its logarithm.
+            figure.add_annotation(
+                text=word, showarrow=False, row=panel, col=1,
+                x=1.0, xref="x domain", xanchor="right",
+                y=np.log10(height), yanchor="bottom",
             )  # fmt: skip
     figure.update_yaxes(type="log", dtick=1, tickformat="~g", showgrid=True)
     figure.update_yaxes(title_text="information [nat]", row=1, col=1)

@@ -43,7 +43,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.convert import convert
+from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.grid import Grid
 convert([Path(sys.argv[1])], Path(sys.argv[2]), Grid(), ConvertConfig())
 status = Path("/proc/self/status").read_text()
@@ -119,8 +119,8 @@ def reach_ceilings(folders: list[Path], out: Path) -> None:
 def convert_ours(folder: Path, out: Path, n_workers: int) -> None:
     """Convert with this project."""
     from tfrecords_tools.config import ConvertConfig
-    from tfrecords_tools.convert import convert
-    from tfrecords_tools.engine import local_engine
+    from tfrecords_tools.conversion.convert import convert
+    from tfrecords_tools.conversion.engine import local_engine
     from tfrecords_tools.grid import Grid
 
     engine = local_engine(n_workers)

@@ -39,7 +39,7 @@ def build_ours(flux: np.ndarray, name: str) -> Callable[[], object]:
     import tensorflow as tf
 
     from stellar_tf.config import load_config
-    from stellar_tf.model import build_encoder
+    from stellar_tf.network.model import build_encoder
 
     config = load_config(name)
     encoder = build_encoder(config.model, config.grid.padded_length)

@@ -12,8 +12,8 @@ import numpy as np
 
 from stellar_tf.config import load_config
 from stellar_tf.simulator.simulate import simulate
-from tfrecords_tools.prepare import prepare_spectrum
-from tfrecords_tools.schema import RecordSchema
+from tfrecords_tools.conversion.prepare import prepare_spectrum
+from tfrecords_tools.records.schema import RecordSchema
 
 LOG_SNR = (1.0, 1.5, 2.0, 2.5, 3.0)
 N_STARS = 4

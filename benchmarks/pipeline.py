@@ -35,8 +35,8 @@ STREAM = """
 import sys
 from pathlib import Path
 from stellar_tf.config import DatasetConfig
-from stellar_tf.dataset import TrainingStream
-from tfrecords_tools.manifest import read_manifest
+from stellar_tf.batches.dataset import TrainingStream
+from tfrecords_tools.records.manifest import read_manifest
 manifest = read_manifest(Path(sys.argv[1]))
 stream = TrainingStream(manifest, DatasetConfig(), batch_size=8, seed=0)
 for batch in stream.build().take(40):
@@ -49,7 +49,7 @@ print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
 def build_records(folder: Path, n_files: int) -> Path:
     """Convert simulated products under several names each."""
     from tfrecords_tools.config import ConvertConfig, SplitFractions
-    from tfrecords_tools.convert import convert
+    from tfrecords_tools.conversion.convert import convert
     from tfrecords_tools.grid import Grid
 
     if not (folder / "originals").is_dir():
@@ -71,9 +71,9 @@ def read_barely(records: Path) -> int:
 
 def build_stream(records: Path, n_spectra: int, **changes: float) -> Callable[[], int]:
     """Begin a stream; the function returned takes as many spectra from it."""
+    from stellar_tf.batches.dataset import TrainingStream
     from stellar_tf.config import DatasetConfig
-    from stellar_tf.dataset import TrainingStream
-    from tfrecords_tools.manifest import read_manifest
+    from tfrecords_tools.records.manifest import read_manifest
 
     batches = TrainingStream(
         read_manifest(records), DatasetConfig(**changes), batch_size=BATCH_SIZE, seed=0
@@ -92,11 +92,11 @@ def build_training(records: Path) -> Callable[[], int]:
     """Prepare the network; the function returned trains on some spectra."""
     from functools import partial
 
+    from stellar_tf.batches.dataset import TrainingStream
     from stellar_tf.config import load_config
-    from stellar_tf.dataset import TrainingStream
-    from stellar_tf.strategy import build_strategy
-    from stellar_tf.trainer import Trainer
-    from tfrecords_tools.manifest import read_manifest
+    from stellar_tf.training.step import Trainer
+    from stellar_tf.training.strategy import build_strategy
+    from tfrecords_tools.records.manifest import read_manifest
 
     config = load_config("default", ["objective.coarse_scales=[]"])
     trainer = Trainer(config.model_copy(), build_strategy("single"))

@@ -31,15 +31,15 @@ import tensorflow as tf
 import torch
 from paper_torch import PaperNetwork
 
-from stellar_tf.config import Config, load_config
-from stellar_tf.dataset import (
+from stellar_tf.batches.dataset import (
     TrainingStream,
     build_evaluation_dataset,
     mean_spectrum,
 )
-from stellar_tf.strategy import build_strategy
-from stellar_tf.trainer import Trainer
-from tfrecords_tools.manifest import Manifest, read_manifest
+from stellar_tf.config import Config, load_config
+from stellar_tf.training.step import Trainer
+from stellar_tf.training.strategy import build_strategy
+from tfrecords_tools.records.manifest import Manifest, read_manifest
 
 
 class Contestant(abc.ABC):

@@ -20,7 +20,7 @@ from astropy.table import Table
 from scipy import stats
 
 from stellar_tf.analysis.latents import HELD_OUT
-from stellar_tf.encoding import encode_files
+from stellar_tf.inference.encoding import encode_files
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 

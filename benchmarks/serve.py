@@ -39,7 +39,8 @@ from kserve import InferInput, InferRequest
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from timing import print_rates, ratio, time_in_turn
 
-from stellar_tf.allocator import keep_freed_memory
+from stellar_tf.network.model import load_autoencoder
+from stellar_tf.serving.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from stellar_tf.run import Run
@@ -91,7 +92,7 @@ def ask_grpc(place: str, name: str) -> Ask:
 
 def ask_rest(url: str) -> Ask:
     """Call the server with our client."""
-    from stellar_tf.client import Client
+    from stellar_tf.serving.client import Client
 
     client = Client(url)
     return lambda flux: client.encode(flux)["z_mean"]
@@ -192,7 +193,7 @@ def compare_servers(models: Path, n_rounds: int, with_json: bool) -> None:
 def compare_files(folder: Path, fits: Path, n_files: int, n_rounds: int) -> None:
     """Run the part on files."""
     from stellar_tf.run import Run
-    from tfrecords_tools.inputs import discover
+    from tfrecords_tools.conversion.inputs import discover
 
     run, paths = Run(folder), discover([fits])[:n_files]
     n_files = len(paths)
@@ -218,12 +219,12 @@ def build_file_ways(run: Run, paths: list[Path]) -> dict[str, Callable[[], objec
 
     import tensorflow as tf
 
-    from stellar_tf.encoding import encode_files
-    from stellar_tf.normalisation import normalise_flux
-    from tfrecords_tools.prepare import prepare_spectrum
+    from stellar_tf.batches.normalisation import normalise_flux
+    from stellar_tf.inference.encoding import encode_files
+    from tfrecords_tools.conversion.prepare import prepare_spectrum
 
     config = run.read_config()
-    encoder = run.load_model().get_layer("encoder")
+    encoder = load_autoencoder(run).get_layer("encoder")
     n_batch = config.training.batch_size
 
     @tf.function

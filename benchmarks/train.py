@@ -55,8 +55,8 @@ def build_ours(flux: np.ndarray, name: str) -> Step:
     import tensorflow as tf
 
     from stellar_tf.config import load_config
-    from stellar_tf.strategy import build_strategy
-    from stellar_tf.trainer import Trainer
+    from stellar_tf.training.step import Trainer
+    from stellar_tf.training.strategy import build_strategy
 
     assignments = [
         f"training.batch_size={len(flux)}",

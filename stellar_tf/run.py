@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from stellar_tf.config import Config, load_config, write_config
 from tfrecords_tools.errors import UserError
-
-if TYPE_CHECKING:
-    import keras
 
 
 class RunError(UserError):
     """A run folder lacks something, or belongs to another data set."""
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run:
     """Paths inside a run folder; every command after `fit` finds its inputs here."""
 
     folder: Path
-    """The run folder itself."""
+    """The run folder itself; may be given as str."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
 
     @property
     def config_path(self) -> Path:
@@ -107,28 +109,6 @@ class Run(NamedTuple):
             self.records_path.read_text(encoding="utf-8")
         )
         return records
-
-    def load_model(self) -> keras.Model:
-        """
-        Load the best model.
-
-        Returns
-        -------
-        autoencoder : keras.Model
-            As `stellar_tf.model.build_autoencoder` builds it, trained.
-
-        Raises
-        ------
-        RunError
-            If no model has been saved yet.
-        """
-        import keras
-
-        import stellar_tf.model  # noqa: F401 (registers the layers Keras loads)
-
-        if not self.model_path.is_file():
-            raise RunError(f"{self.folder}: has no model yet; run stellar-tf fit")
-        return keras.models.load_model(self.model_path, compile=False)
 
 
 def is_run(folder: Path) -> bool:

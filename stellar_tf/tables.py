@@ -7,9 +7,9 @@ from pathlib import Path
 
 from astropy.table import Table
 
-from tfrecords_tools.catalog import read_labels
+from tfrecords_tools.conversion.catalog import read_labels
 from tfrecords_tools.errors import UserError
-from tfrecords_tools.schema import SPECTRUM_NAMES
+from tfrecords_tools.records.schema import SPECTRUM_NAMES
 
 FORMATS = {".parquet": "parquet", ".fits": "fits", ".ecsv": "ascii.ecsv", ".csv": "csv"}
 """Astropy's name of the format by the file's ending."""

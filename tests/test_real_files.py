@@ -13,9 +13,9 @@ from astropy.table import Table
 from stellar_tf.cli.main import run_command
 from stellar_tf.tables import read_table
 from tests.conftest import REAL_DATA
-from tfrecords_tools.inputs import discover
-from tfrecords_tools.manifest import Manifest, read_manifest
-from tfrecords_tools.tfrecord import read_records
+from tfrecords_tools.conversion.inputs import discover
+from tfrecords_tools.records.manifest import Manifest, read_manifest
+from tfrecords_tools.records.tfrecord import read_records
 
 # With this salt every split has a star, of the real files and of the simulated.
 SALT = "salt-10"

@@ -14,7 +14,7 @@ from stellar_tf.archive.links import Link, resolve
 from stellar_tf.archive.products import Product
 from stellar_tf.archive.session import PatientRetry
 from stellar_tf.archive.transfer import Fetched, fetch, find_fault
-from tfrecords_tools.manifest import hash_file
+from tfrecords_tools.records.manifest import hash_file
 
 # What the archive calls a product becomes a file's name.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")

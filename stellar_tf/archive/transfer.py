@@ -16,8 +16,8 @@ from stellar_tf.archive.pace import Pace
 from stellar_tf.archive.products import one_line
 from stellar_tf.archive.session import PatientRetry
 from stellar_tf.archive.web_page import check_status, web_page_title
-from tfrecords_tools.manifest import hash_file
 from tfrecords_tools.readers.fits_file import FitsFile
+from tfrecords_tools.records.manifest import hash_file
 from tfrecords_tools.spectrum import SpectrumError
 
 _CHUNK = 1 << 16

@@ -69,7 +69,7 @@ def _run_run(args: argparse.Namespace) -> int:
     from stellar_tf.analysis.analyze import analyze
     from stellar_tf.analysis.traversal import traverse
     from stellar_tf.analysis.writing import write_tables
-    from stellar_tf.decoding import build_decode
+    from stellar_tf.inference.decoding import build_decode
     from stellar_tf.report.write import write_report
     from stellar_tf.run import Run
     from stellar_tf.tables import join_labels, read_table
@@ -160,7 +160,7 @@ def _refuse_existing(report: Path, *, overwrite: bool) -> None:
 
 
 def _factors(truth: Path | None, latents: Table) -> list[str]:
-    from stellar_tf.simulator.config import Factors
+    from stellar_tf.config import Factors
 
     if truth is None:
         return []
@@ -173,9 +173,9 @@ def _factors(truth: Path | None, latents: Table) -> list[str]:
 def _reconstruct(run: Run) -> Reconstructions:
     import numpy as np
 
-    from stellar_tf.decoding import reconstruct_examples
+    from stellar_tf.inference.decoding import reconstruct_examples
     from stellar_tf.report.contents import Reconstructions
-    from tfrecords_tools.manifest import ManifestError, read_manifest
+    from tfrecords_tools.records.manifest import ManifestError, read_manifest
 
     wave = run.read_config().grid.wave
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 
 class Command(NamedTuple):
@@ -29,3 +29,46 @@ class Command(NamedTuple):
     """What its own help says on top; by default the one line."""
     takes_arguments_after_dashes: bool = False
     """Whether what follows ``--`` is passed on as ``args.after_dashes``."""
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """Takes options before, between and after the names of files."""
+
+    _is_intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._is_intermixed:  # argparse comes back here for its two passes
+            return super().parse_known_args(args, namespace)
+        self._is_intermixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_intermixed = False
+
+
+def add_commands(parser: argparse.ArgumentParser, commands: Iterable[Command]) -> None:
+    """
+    Give a parser a subparser for each command.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        The command line's.
+    commands : iterable of Command
+        Each becomes ``definition`` of the arguments that name it.
+    """
+    # absl's own flags stay out of the commands' parsers.
+    subparsers = parser.add_subparsers(
+        dest="command",
+        required=True,
+        metavar="COMMAND",
+        parser_class=_CommandParser,
+    )
+    for command in commands:
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.help,
+            description=command.description or command.help,
+        )
+        command.add_options(subparser)
+        subparser.set_defaults(definition=command)

@@ -21,7 +21,7 @@ from stellar_tf.cli.options import (
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
-    from tfrecords_tools.engine import Engine
+    from tfrecords_tools.conversion.engine import Engine
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tfrecords_tools.convert import convert
+    from tfrecords_tools.conversion.convert import convert
 
     config = read_config(args)
     summary = convert(
@@ -95,12 +95,12 @@ def _choose_engine(args: argparse.Namespace) -> AbstractContextManager[Engine]:
     if args.engine == "local":
         if args.after_dashes:
             raise UserError("arguments after -- go to Beam: give --engine beam, too")
-        from tfrecords_tools.engine import local_engine
+        from tfrecords_tools.conversion.engine import local_engine
 
         return local_engine(args.workers or 1)
     if args.workers is not None:
         raise UserError("--workers is for --engine local; Beam has options after --")
-    from tfrecords_tools.beam_engine import beam_engine
+    from tfrecords_tools.conversion.beam_engine import beam_engine
 
     scratch = args.out.with_name(f".{args.out.name}.beam")
     return beam_engine(args.after_dashes, scratch)

@@ -9,8 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from stellar_tf.cli.command import Command
+from stellar_tf.cli import analyze, convert, encode, export, fit, simulate
+from stellar_tf.cli.command import Command, add_commands
 from stellar_tf.cli.options import EXIT_OK, add_config_options, add_overwrite_option
+
+STEPS = tuple(
+    module.COMMAND for module in (simulate, convert, fit, encode, analyze, export)
+)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,15 +27,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     # The chain is the very command lines that a user would type.
-    from stellar_tf.cli.main import run_command
-
+    parser = argparse.ArgumentParser(prog="stellar-tf")
+    add_commands(parser, STEPS)
     started = time.monotonic()
     for argv, product in chain(args):
         if product.exists() and not args.overwrite:
             continue
         print(f"$ stellar-tf {shlex.join(argv)}", file=sys.stderr)
         before = time.monotonic()
-        status = run_command(argv)
+        step = parser.parse_args(argv)
+        step.after_dashes = []
+        status: int = step.definition.run(step)
         print(f"({time.monotonic() - before:.0f} s)\n", file=sys.stderr)
         if status != EXIT_OK:
             return status

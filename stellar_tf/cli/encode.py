@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stellar_tf.allocator import keep_freed_memory
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
     EXIT_FAILED,
@@ -16,10 +15,11 @@ from stellar_tf.cli.options import (
     add_overwrite_option,
     existing_path,
 )
+from stellar_tf.serving.allocator import keep_freed_memory
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
-    from stellar_tf.prepared_files import EncodedFiles
+    from stellar_tf.inference.prepared_files import EncodedFiles
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -69,14 +69,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _encode_here(folder: Path, inputs: list[Path]) -> EncodedFiles:
-    from stellar_tf.prepared_files import EncodedFiles
+    from stellar_tf.inference.prepared_files import EncodedFiles
     from stellar_tf.run import Run
-    from tfrecords_tools.inputs import discover
+    from tfrecords_tools.conversion.inputs import discover
 
     run = Run(folder)
     run.read_config()
     # TensorFlow comes after what a mistake is seen without.
-    from stellar_tf import encoding
+    from stellar_tf.inference import encoding
 
     keep_freed_memory()
     if len(inputs) == 1 and encoding.is_records(inputs[0]):
@@ -85,9 +85,9 @@ def _encode_here(folder: Path, inputs: list[Path]) -> EncodedFiles:
 
 
 def _encode_there(url: str, inputs: list[Path]) -> EncodedFiles:
-    from stellar_tf.client import Client, encode_remotely
-    from tfrecords_tools.inputs import discover
-    from tfrecords_tools.manifest import MANIFEST_NAME
+    from stellar_tf.serving.client import Client, encode_remotely
+    from tfrecords_tools.conversion.inputs import discover
+    from tfrecords_tools.records.manifest import MANIFEST_NAME
 
     for path in inputs:
         if (path / MANIFEST_NAME).is_file():

@@ -34,8 +34,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.page is not None:
         _refuse(args.page, overwrite=args.overwrite)
 
-    from stellar_tf.export import export, export_page
+    from stellar_tf.report.traversal_page import export_page
     from stellar_tf.run import Run
+    from stellar_tf.saved_model.export import export
 
     run = Run(args.run_folder)
     # The page first: it is refused where a SavedModel is not.

@@ -52,8 +52,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     config = read_config(args)
 
-    from stellar_tf.strategy import build_strategy
-    from stellar_tf.training import fit
+    from stellar_tf.training.fit import fit
+    from stellar_tf.training.strategy import build_strategy
 
     strategy = build_strategy(args.strategy, args.devices)
     run = fit(

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import app, logging
 from absl.flags import argparse_flags
@@ -28,6 +27,7 @@ from stellar_tf.cli import (
     simulate,
     verify,
 )
+from stellar_tf.cli.command import add_commands
 from tfrecords_tools.errors import UserError
 
 COMMANDS = tuple(
@@ -40,21 +40,6 @@ COMMANDS = tuple(
 
 EXIT_USER_ERROR = 2
 """A mistake in the command line, a setting or an input; nothing was written."""
-
-
-class _CommandParser(argparse.ArgumentParser):
-    """Takes options before, between and after the names of files."""
-
-    _is_intermixed = False
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._is_intermixed:  # argparse comes back here for its two passes
-            return super().parse_known_args(args, namespace)
-        self._is_intermixed = True
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self._is_intermixed = False
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,21 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    # absl's own flags stay out of the commands' parsers.
-    subparsers = parser.add_subparsers(
-        dest="command",
-        required=True,
-        metavar="COMMAND",
-        parser_class=_CommandParser,
-    )
-    for command in COMMANDS:
-        subparser = subparsers.add_parser(
-            command.name,
-            help=command.help,
-            description=command.description or command.help,
-        )
-        command.add_options(subparser)
-        subparser.set_defaults(definition=command)
+    add_commands(parser, COMMANDS)
     return parser
 
 

@@ -81,7 +81,7 @@ def _look_up(
 
 
 def _encode(path: Path, run: Run) -> Table:
-    from stellar_tf.encoding import encode_files
+    from stellar_tf.inference.encoding import encode_files
     from tfrecords_tools.errors import UserError
 
     encoded = encode_files(run, [path])

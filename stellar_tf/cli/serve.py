@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from stellar_tf.allocator import keep_freed_memory
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, at_least, existing_path
+from stellar_tf.serving.allocator import keep_freed_memory
 from tfrecords_tools.errors import UserError
 
 

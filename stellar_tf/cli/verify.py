@@ -33,7 +33,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tfrecords_tools.verify import SAME_PLACE, verify
+    from tfrecords_tools.conversion.verify import SAME_PLACE, verify
 
     records: Path = args.records
     found = verify(records, deep=args.deep, n_workers=args.workers)

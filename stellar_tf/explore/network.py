@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from stellar_tf.normalisation import crop_flux, normalise_flux
+from stellar_tf.batches.normalisation import crop_flux, normalise_flux
+from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 
 
@@ -34,7 +35,7 @@ class Network:
     def __init__(self, run: Run) -> None:
         config = run.read_config()
         self._grid, self._normalise = config.grid, config.dataset.normalise
-        model = run.load_model()
+        model = load_autoencoder(run)
         encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
 
         # Eager calls of the layers take several times as long.

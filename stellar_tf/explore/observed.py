@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from stellar_tf.explore.dimensions import ExploreError
 from stellar_tf.run import Run
-from tfrecords_tools.manifest import Manifest, read_manifest
-from tfrecords_tools.record_table import RecordTable
+from tfrecords_tools.records.manifest import Manifest, read_manifest
+from tfrecords_tools.records.record_table import RecordTable
 from tfrecords_tools.split import SPLITS
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.config import Config
+from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.errors import UserError
-from tfrecords_tools.prepare import prepare_spectrum
 from tfrecords_tools.spectrum import SpectrumError
 
 MAX_UPLOAD_MB = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +12,20 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from stellar_tf.analysis.dimensions import Dimension
-from stellar_tf.analysis.traversal import Traversal
+from stellar_tf import __version__
+from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
+from stellar_tf.analysis.latents import read_labels
+from stellar_tf.analysis.reading import AnalysisError, read_analysis
+from stellar_tf.analysis.traversal import Traversal, traverse
+from stellar_tf.analysis.typical import measure_typical
+from stellar_tf.inference.decoding import build_decode
 from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.traversal_panels import build_panel
+from stellar_tf.run import Run
 from tfrecords_tools.durable import write_durably
+
+N_POSITIONS = 21
+"""Steps of a slider; the one in the middle is the median star."""
 
 
 class PageFacts(NamedTuple):
@@ -117,3 +127,55 @@ def describe_dimension(dimension: Dimension) -> str:
         correlation = f"{dimension.tracks_spearman:.2f}".replace("-", "\u2212")
         note += f", Spearman {correlation}"
     return note
+
+
+def export_page(run: Run, path: Path) -> None:
+    """
+    Write the traversals of the informative dimensions as one HTML file.
+
+    Parameters
+    ----------
+    run : Run
+        The run, analysed.
+    path : Path
+        The file; replaced if it exists.
+
+    Raises
+    ------
+    AnalysisError
+        If the run has not been analysed, or no dimension is informative.
+    """
+    config = run.read_config()
+    analysis = read_analysis(run.analysis, config.model.n_latent)
+    dimensions = [d for d in describe_dimensions(analysis.verdict) if d.informative]
+    if not dimensions:
+        raise AnalysisError(
+            f"{run.analysis}: no dimension is informative: none to show"
+        )
+    z_mean = np.asarray(analysis.stars["z_mean"], np.float32)
+    traversal = traverse(
+        build_decode(run),
+        config.grid.wave,
+        z_mean,
+        [dimension.index for dimension in dimensions],
+        n=N_POSITIONS,
+        through_median=True,
+    )
+    typical = [
+        measure_typical(
+            z_mean[:, dimension.index],
+            read_labels(analysis.stars, [dimension.tracks])[dimension.tracks],
+            positions,
+        )
+        if dimension.tracks
+        else np.full((N_POSITIONS, 3), np.nan)
+        for dimension, positions in zip(dimensions, traversal.positions, strict=True)
+    ]
+    facts = PageFacts(
+        version=__version__,
+        name=run.folder.resolve().name,
+        n_latent=config.model.n_latent,
+        n_stars=len(z_mean),
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    write_traversal_page(path, traversal, dimensions, typical, facts)

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from stellar_tf.batches.normalisation import crop_flux, mask_zero_runs, normalise_flux
 from stellar_tf.config import Config
-from stellar_tf.normalisation import crop_flux, mask_zero_runs, normalise_flux
 from stellar_tf.saved_model.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.saved_model.placement import place_flux
 
@@ -22,7 +22,7 @@ class Signatures:
     """What is served of one model; every input is checked, and every output finite."""
 
     autoencoder: keras.Model
-    """As `stellar_tf.model.build_autoencoder` builds it, trained."""
+    """As `stellar_tf.network.model.build_autoencoder` builds it, trained."""
     config: Config
     """Settings of its run."""
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stellar_tf.config import ConfigError
-from stellar_tf.simulator.config import Distribution, Factors
+from stellar_tf.config import ConfigError, Distribution, Factors
 from stellar_tf.simulator.domain import is_inside
 
 LIMITS = {

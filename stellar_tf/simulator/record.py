@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stellar_tf.simulator.config import SimulateConfig
+from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.factors import Exposure, Star, draw_exposure, draw_star
 
 SECONDS_PER_STAR = 1000

@@ -13,8 +13,8 @@ from astropy.table import Table
 from rich.console import Console
 from rich.progress import Progress
 
+from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
-from stellar_tf.simulator.config import SimulateConfig
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import SpectrumSimulator
 from tfrecords_tools.errors import UserError

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.config import ConfigError
+from stellar_tf.config import ConfigError, SimulateConfig
 from stellar_tf.simulator.broadening import observe
-from stellar_tf.simulator.config import SimulateConfig
 from stellar_tf.simulator.emulator import SPEED_OF_LIGHT, Emulator
 from stellar_tf.simulator.factors import LIMITS, Exposure, Star
 from stellar_tf.simulator.instrument import (

@@ -14,7 +14,7 @@ from stellar_tf.cli.main import run_command
 from stellar_tf.config import load_config
 from tests.docs.pages import Code, list_blocks, list_pages, split_commands
 from tests.docs.running import Runner
-from tfrecords_tools.prepare import prepare_spectrum
+from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.readers import read_spectrum
 
 PAGES = list_pages()

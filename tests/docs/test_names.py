@@ -66,7 +66,11 @@ def test_functions_and_tests_of_the_map_exist(function: str, test: str) -> None:
 
 @pytest.mark.parametrize(
     "missing",
-    ["stellar_tf.model.build_encoders", "stellar_tf.models", "stellar_tf.grid.Grid"],
+    [
+        "stellar_tf.network.model.build_encoders",
+        "stellar_tf.models",
+        "stellar_tf.grid.Grid",
+    ],
 )
 def test_a_name_that_is_gone_is_noticed(missing: str) -> None:
     assert not is_defined(missing)

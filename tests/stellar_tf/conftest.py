@@ -10,9 +10,9 @@ import tensorflow as tf
 from stellar_tf.config import Config, load_config
 from stellar_tf.run import Run
 from stellar_tf.simulator.simulate import simulate
-from stellar_tf.strategy import build_strategy
-from stellar_tf.training import fit
-from tfrecords_tools.convert import convert
+from stellar_tf.training.fit import fit
+from stellar_tf.training.strategy import build_strategy
+from tfrecords_tools.conversion.convert import convert
 
 # TensorFlow must know of the replicas' devices before its first operation.
 tf.config.set_logical_device_configuration(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stellar_tf.config import Config
+from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, RunError, is_run, open_run
 
 RECORDS = {"folder": "records", "manifest_sha256": "ab", "n_spectra": {"train": 3}}
@@ -41,7 +42,7 @@ def test_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"not a run folder \(no records.json\)"):
         run.read_records()
     with pytest.raises(RunError, match="has no model yet"):
-        run.load_model()
+        load_autoencoder(run)
 
 
 def test_a_run_is_replaced_only_when_told_to(tmp_path: Path, config: Config) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tfrecords_tools.test_schema import FLUX, SCHEMA, VALUES
-from tfrecords_tools.tfrecord import RecordWriter, read_records
+from tfrecords_tools.records.tfrecord import RecordWriter, read_records
 
 tf = pytest.importorskip("tensorflow")
 
@@ -72,7 +72,7 @@ def test_we_read_the_files_of_tensorflow(tmp_path):
 
 def test_conversion_does_not_import_tensorflow():
     code = (
-        "import sys, tfrecords_tools.convert; "
+        "import sys, tfrecords_tools.conversion.convert; "
         "print([m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'keras')])"
     )
     result = subprocess.run(

@@ -16,8 +16,8 @@ from stellar_tf.archive.query import Criteria
 from stellar_tf.config import Config
 from tests.stellar_tf.archive.conftest import N_PUBLIC
 from tests.stellar_tf.archive.eso_server import EsoServer
-from tfrecords_tools.convert import convert
-from tfrecords_tools.manifest import hash_file
+from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.records.manifest import hash_file
 
 ALL = Criteria()
 

@@ -10,8 +10,8 @@ import pytest
 from stellar_tf.analysis.analyze import analyze
 from stellar_tf.analysis.writing import write_tables
 from stellar_tf.config import AnalysisConfig
-from stellar_tf.encoding import encode_records
 from stellar_tf.explore.explorer import Explorer
+from stellar_tf.inference.encoding import encode_records
 from stellar_tf.run import Run
 from stellar_tf.tables import write_table
 

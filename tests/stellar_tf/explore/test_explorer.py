@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from stellar_tf.decoding import build_decode
 from stellar_tf.explore.dimensions import ExploreError
 from stellar_tf.explore.explorer import Explorer
 from stellar_tf.explore.observed import open_observed
 from stellar_tf.explore.upload import MAX_UPLOAD_MB, UploadError
+from stellar_tf.inference.decoding import build_decode
 from stellar_tf.run import Run
-from tfrecords_tools.convert import convert
-from tfrecords_tools.manifest import ManifestError
+from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.records.manifest import ManifestError
 
 
 def read_file(explorer: Explorer, path: Path) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
 from stellar_tf.config import AnalysisConfig
+from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.saved_model.signatures import Signatures
 from tests.stellar_tf.analysis.planted import plant_latents
@@ -15,7 +16,7 @@ FEW = AnalysisConfig(n_resamples=20, n_permutations=200, n_subsamples=20)
 
 @pytest.fixture(scope="session")
 def signatures(run: Run) -> Signatures:
-    return Signatures(run.load_model(), run.read_config())
+    return Signatures(load_autoencoder(run), run.read_config())
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ from stellar_tf.saved_model.placement import place_flux, resample
 from tests.tfrecords_tools import fits_files
 from tfrecords_tools import grid as numpy_grid
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.inputs import discover
+from tfrecords_tools.conversion.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.grid import Grid, Placement
-from tfrecords_tools.inputs import discover
-from tfrecords_tools.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.spectrum import SpectrumError, mask_zero_runs
 

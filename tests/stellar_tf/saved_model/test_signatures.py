@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stellar_tf.saved_model.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.saved_model.signatures import Outputs, Signatures
-from tfrecords_tools.prepare import correct_spectrum, prepare_spectrum
+from tfrecords_tools.conversion.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.readers import read_spectrum
 
 N_PIXELS = 1000

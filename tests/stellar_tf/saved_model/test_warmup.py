@@ -8,7 +8,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from stellar_tf.saved_model.signatures import Signatures
 from stellar_tf.saved_model.warmup import WARMUP_FILE, build_requests, write_warmup
-from tfrecords_tools.tfrecord import read_records
+from tfrecords_tools.records.tfrecord import read_records
 
 
 def test_requests_are_read_back_as_they_were(

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stellar_tf.export import export
 from stellar_tf.run import Run
+from stellar_tf.saved_model.export import export
 
 ROOT = Path(__file__).parents[3]
 REQUEST_SECONDS = 3

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from stellar_tf.cli.main import run_command
-from stellar_tf.client import Client, ServerError
 from stellar_tf.config import Config
-from stellar_tf.encoding import encode_files
+from stellar_tf.inference.encoding import encode_files
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import CONVERT_FILE, GRID_FILE, read_settings
+from stellar_tf.serving.client import Client, ServerError
 from stellar_tf.tables import read_table
 from tests.stellar_tf.serving.conftest import Server
-from tfrecords_tools.inputs import discover
+from tfrecords_tools.conversion.inputs import discover
 
 
 @pytest.fixture(scope="module")

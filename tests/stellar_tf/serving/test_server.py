@@ -21,7 +21,7 @@ from kserve import (
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from stellar_tf.client import Client
+from stellar_tf.serving.client import Client
 from tests.stellar_tf.serving.conftest import Server
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stellar_tf.simulator.config import Distribution, Factors, SimulateConfig
+from stellar_tf.config import Distribution, Factors, SimulateConfig
 from stellar_tf.simulator.emulator import Emulator
 from stellar_tf.simulator.factors import Exposure, Star
 from stellar_tf.simulator.spectrum import SpectrumSimulator

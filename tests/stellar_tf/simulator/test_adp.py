@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
-from stellar_tf.simulator.config import SimulateConfig
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import Spectrum, SpectrumSimulator
 

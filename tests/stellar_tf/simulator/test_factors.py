@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stellar_tf.config import ConfigError
-from stellar_tf.simulator.config import Distribution, Factors
+from stellar_tf.config import ConfigError, Distribution, Factors
 from stellar_tf.simulator.domain import is_inside
 from stellar_tf.simulator.factors import LIMITS, draw_exposure, draw_star
 

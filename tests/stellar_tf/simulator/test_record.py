@@ -4,7 +4,7 @@ import re
 
 from astropy.time import Time
 
-from stellar_tf.simulator.config import SimulateConfig
+from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.record import draw_records, iso_time, mjd_after
 
 

@@ -8,8 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from stellar_tf.config import ConfigError
-from stellar_tf.simulator.config import SimulateConfig
+from stellar_tf.config import ConfigError, SimulateConfig
 from stellar_tf.simulator.simulate import FolderError, simulate
 
 from .conftest import FIXED_FACTORS, fixed

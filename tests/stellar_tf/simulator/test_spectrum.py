@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stellar_tf.config import ConfigError
-from stellar_tf.simulator.config import SimulateConfig
+from stellar_tf.config import ConfigError, SimulateConfig
 from stellar_tf.simulator.emulator import SPEED_OF_LIGHT
 from stellar_tf.simulator.factors import Exposure, Star
 from stellar_tf.simulator.instrument import level_for_snr, noise_deviation

@@ -11,8 +11,8 @@ from astropy.io import fits
 
 from tests.tfrecords_tools.fits_files import same
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.grid import Grid
-from tfrecords_tools.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.readers import read_spectrum, scan_spectrum
 from tfrecords_tools.spectrum import Spectrum
 

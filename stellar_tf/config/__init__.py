@@ -1,0 +1,39 @@
+"""Settings of every command: one YAML file, one frozen model, one home per number."""
+
+from stellar_tf.config.files import (
+    SHIPPED,
+    ConfigError,
+    describe_error,
+    load_config,
+    write_config,
+)
+from stellar_tf.config.sections import (
+    AnalysisConfig,
+    Config,
+    DatasetConfig,
+    FoldedConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    StridedConfig,
+    TrainingConfig,
+)
+from stellar_tf.config.simulation import Distribution, Factors, SimulateConfig
+
+__all__ = [
+    "SHIPPED",
+    "AnalysisConfig",
+    "Config",
+    "ConfigError",
+    "DatasetConfig",
+    "Distribution",
+    "Factors",
+    "FoldedConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "SimulateConfig",
+    "StridedConfig",
+    "TrainingConfig",
+    "describe_error",
+    "load_config",
+    "write_config",
+]

@@ -1,0 +1,1 @@
+"""A trained model at work: spectra to latents, latents to spectra."""

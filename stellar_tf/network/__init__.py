@@ -1,0 +1,1 @@
+"""The encoder and decoder as functional Keras models, and their layers."""

@@ -1,0 +1,295 @@
+"""The encoder, the decoder and the autoencoder, as Keras functional models."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+from keras import layers, ops
+
+from stellar_tf.config import Config, FoldedConfig, ModelConfig
+from stellar_tf.network.bottleneck import GaussianBottleneck
+from stellar_tf.network.folded_conv import FoldedConv1D
+from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
+from stellar_tf.run import Run, RunError
+
+_FOLD = 4
+"""Outputs of the paper's first convolution that are computed together."""
+
+
+def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
+    """
+    Build the network from normalised flux to the posterior's parameters.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The architecture.
+    n_pixels : int
+        Length of the padded spectrum, a multiple of ``config.length_multiple``.
+
+    Returns
+    -------
+    encoder : keras.Model
+        ``flux (batch, n_pixels)``, NaN at bad pixels, to ``z_mean`` and
+        ``z_log_var``, (batch, n_latent) both.
+
+    Raises
+    ------
+    ValueError
+        If the length does not fit the architecture.
+    """
+    _check_length(config, n_pixels)
+    flux = keras.Input((n_pixels,), name="flux")
+    x = Standardise(_scale(config), dtype="float32", name="standardise")(flux)
+    if config.architecture == "strided":
+        x = _strided_encoder(x, config)
+    else:
+        x = _folded_encoder(x, config)
+    z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
+    z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
+    return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
+
+
+def build_decoder(config: ModelConfig, n_pixels: int) -> keras.Model:
+    """
+    Build the network from the latent code to normalised flux.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The architecture.
+    n_pixels : int
+        Length of the padded spectrum, a multiple of ``config.length_multiple``.
+
+    Returns
+    -------
+    decoder : keras.Model
+        ``z (batch, n_latent)`` to ``flux (batch, n_pixels)``.
+
+    Raises
+    ------
+    ValueError
+        If the length does not fit the architecture.
+    """
+    _check_length(config, n_pixels)
+    z = keras.Input((config.n_latent,), name="z")
+    if config.architecture == "strided":
+        flux = _strided_decoder(z, config, n_pixels)
+    else:
+        flux = _folded_decoder(z, config, n_pixels)
+    return keras.Model(z, flux, name="decoder")
+
+
+def build_autoencoder(config: Config) -> keras.Model:
+    """
+    Join encoder, bottleneck and decoder.
+
+    Parameters
+    ----------
+    config : Config
+        The settings; grid, model and seed are used.
+
+    Returns
+    -------
+    autoencoder : keras.Model
+        ``flux (batch, padded_length)`` to a dict of ``reconstruction`` (batch,
+        padded_length), ``z``, ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
+        Its layers "encoder" and "decoder" are models of their own.
+    """
+    n_pixels, seed = config.grid.padded_length, config.training.seed
+    with _initial_weights(seed), _precision(config.training.mixed_precision):
+        encoder = build_encoder(config.model, n_pixels)
+        decoder = build_decoder(config.model, n_pixels)
+    bottleneck = GaussianBottleneck(seed, dtype="float32", name="bottleneck")
+
+    flux = keras.Input((n_pixels,), name="flux")
+    posterior = encoder(flux)
+    z, kl = bottleneck((posterior["z_mean"], posterior["z_log_var"]))
+    outputs = {"reconstruction": decoder(z), "z": z, "kl": kl, **posterior}
+    return keras.Model(flux, outputs, name="autoencoder")
+
+
+@contextmanager
+def _initial_weights(seed: int) -> Iterator[None]:
+    """Make the initial weights of all that is built inside depend on the seed."""
+    # Keras seeds an initialiser without seed from Python's generator. Its own
+    # set_random_seed would seed TensorFlow too, which then refuses a symbolic seed.
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@contextmanager
+def _precision(mixed: bool) -> Iterator[None]:
+    """Let the layers that are built inside multiply in bfloat16, or in float32."""
+    # Where it matters layers ask for float32: bfloat16 cannot number the pixels.
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _strided_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
+    strided = config.strided
+    x = layers.Reshape((-1, 1), name="to_channels")(x)
+    last = len(strided.channels)
+    stages = zip(strided.channels, strided.kernels, strict=True)
+    for i, (channels, kernel) in enumerate(stages, start=1):
+        # Both ends are padded alike; "same" would pad a strided layer on one side.
+        x = layers.ZeroPadding1D((kernel - 1) // 2, name=f"pad{i}")(x)
+        stride = 1 if i == last else 2
+        x = _convolution(x, channels, kernel, stride, name=f"conv{i}")
+        x = layers.LeakyReLU(config.negative_slope, name=f"conv{i}_act")(x)
+    # The paper flattens channel by channel.
+    x = layers.Permute((2, 1), name="channel_major")(x)
+    return layers.Flatten(name="flatten")(x)
+
+
+def _convolution(
+    x: keras.KerasTensor, channels: int, kernel: int, stride: int, name: str
+) -> keras.KerasTensor:
+    n_outputs = (x.shape[1] - kernel) // stride + 1
+    fits = n_outputs % _FOLD == 0 and stride < kernel <= stride * (_FOLD + 1)
+    # Only of one channel it is faster so, with the same weights.
+    if x.shape[2] == 1 and fits:
+        return FoldedConv1D(channels, kernel, stride, fold=_FOLD, name=name)(x)
+    return layers.Conv1D(channels, kernel, stride, name=name)(x)
+
+
+def _strided_decoder(
+    z: keras.KerasTensor, config: ModelConfig, n_pixels: int
+) -> keras.KerasTensor:
+    channels = config.strided.channels
+    n_positions = n_pixels // config.length_multiple
+    x = layers.Dense(channels[-1] * n_positions, name="expand")(z)
+    x = layers.Reshape((channels[-1], n_positions), name="unflatten")(x)
+    x = layers.Permute((2, 1), name="position_major")(x)
+    i = len(channels)
+    x = layers.Conv1DTranspose(channels[-2], 3, padding="same", name=f"deconv{i}")(x)
+    x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
+    # Mirror the encoder: stage i undoes convolution i, ending in one channel.
+    for i, n_channels in reversed(list(enumerate((1, *channels[:-2]), start=1))):
+        x = layers.Conv1DTranspose(n_channels, 4, 2, padding="same", name=f"deconv{i}")(
+            x
+        )
+        x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
+    x = layers.Conv1D(1, 3, padding="same", name="predict")(x)
+    x = layers.Reshape((n_pixels,), name="to_pixels")(x)
+    return Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
+
+
+def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
+    folded = config.folded
+    if folded.encoder_binning > 1:
+        bins = layers.Reshape((-1, folded.encoder_binning), dtype="float32", name="bin")
+        x = ops.mean(bins(x), axis=-1)
+    x = layers.Reshape((-1, 1), name="to_channels")(x)
+    stages = zip(folded.folds, folded.channels, folded.kernels, strict=True)
+    for i, (fold, channels, kernel) in enumerate(stages, start=1):
+        n_positions, n_channels = x.shape[1] // fold, x.shape[2] * fold
+        x = layers.Reshape((n_positions, n_channels), name=f"fold{i}")(x)
+        x = layers.Conv1D(channels, kernel, padding="same", name=f"conv{i}")(x)
+        x = layers.LeakyReLU(config.negative_slope, name=f"conv{i}_act")(x)
+    x = layers.Flatten(name="flatten")(x)
+    hidden = _dense(x, folded.dense, config, "encode")
+    # Trained dense layers pass on what the code holds already, and a factor that the
+    # convolutions tell apart may find no way in.
+    return layers.Concatenate(name="convolved_and_hidden")([x, hidden])
+
+
+def _folded_decoder(
+    z: keras.KerasTensor, config: ModelConfig, n_pixels: int
+) -> keras.KerasTensor:
+    folded = config.folded
+    hidden = _dense(z, folded.dense[::-1], config, "decode")
+    code = layers.Concatenate(name="code_and_hidden")([z, hidden])
+    unit = _scale(config) or 1.0
+    terms = []
+    for i, n_basis in enumerate(folded.n_basis, start=1):
+        x = layers.Dense(n_basis, name=f"weights{i}")(code)
+        x = layers.LeakyReLU(config.negative_slope, name=f"weights{i}_act")(x)
+        x = layers.Dense(n_pixels // folded.decoder_binning, name=f"basis{i}")(x)
+        if i == 1:
+            # The mean spectrum's lines move with those of the first sum.
+            x = Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
+        else:
+            x = ops.cast(x, "float32") * unit
+        terms.append(_displace(x, code, folded, i))
+    flux = functools.reduce(operator.add, terms)
+    if folded.decoder_binning == 1:
+        return flux
+    return Unbin(folded.decoder_binning, dtype="float32", name="unbin")(flux)
+
+
+def _displace(
+    x: keras.KerasTensor, code: keras.KerasTensor, folded: FoldedConfig, i: int
+) -> keras.KerasTensor:
+    if folded.n_displacement == 0:
+        return x
+    # A sum of few spectra cannot follow lines that move by more than their width, and
+    # a code would need many dimensions for one velocity. What moves them, how far and
+    # in which direction, is learnt; it begins with next to nothing.
+    coefficients = layers.Dense(
+        folded.n_displacement,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1.0e-3),
+        dtype="float32",
+        name=f"displacement{i}",
+    )(code)
+    scale = folded.displacement_scale / folded.decoder_binning
+    return Displace(scale, dtype="float32", name=f"displace{i}")((x, coefficients))
+
+
+def _dense(
+    x: keras.KerasTensor, n_units: tuple[int, ...], config: ModelConfig, name: str
+) -> keras.KerasTensor:
+    for i, units in enumerate(n_units, start=1):
+        x = layers.Dense(units, name=f"{name}_dense{i}")(x)
+        x = layers.LeakyReLU(config.negative_slope, name=f"{name}_dense{i}_act")(x)
+    return x
+
+
+def _scale(config: ModelConfig) -> float | None:
+    return config.residual_scale if config.subtract_mean else None
+
+
+def _check_length(config: ModelConfig, n_pixels: int) -> None:
+    multiple = config.length_multiple
+    if n_pixels < 1 or n_pixels % multiple:
+        raise ValueError(
+            f"n_pixels must be a multiple of {multiple} for this network, "
+            f"got {n_pixels}"
+        )
+
+
+def load_autoencoder(run: Run) -> keras.Model:
+    """
+    Load the best model of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    autoencoder : keras.Model
+        As `build_autoencoder` builds it, trained.
+
+    Raises
+    ------
+    RunError
+        If no model has been saved yet.
+    """
+    if not run.model_path.is_file():
+        raise RunError(f"{run.folder}: has no model yet; run stellar-tf fit")
+    return keras.models.load_model(run.model_path, compile=False)

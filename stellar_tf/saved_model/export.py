@@ -1,0 +1,88 @@
+"""The trained model to take away: as a SavedModel, and as a page of sliders."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+from stellar_tf.analysis.dimensions import describe_dimensions
+from stellar_tf.analysis.reading import has_analysis, read_analysis
+from stellar_tf.network.model import load_autoencoder
+from stellar_tf.run import Run
+from stellar_tf.saved_model.assets import write_assets
+from stellar_tf.saved_model.model_card import write_model_card
+from stellar_tf.saved_model.signatures import Signatures, write_signatures
+from stellar_tf.saved_model.warmup import write_warmup
+from tfrecords_tools.errors import UserError
+
+
+class ExportError(UserError):
+    """A model cannot be written where it was asked for."""
+
+
+def export(run: Run, out: Path) -> Path:
+    """
+    Write the best model of a run as the next version of a served model.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    out : Path
+        Folder of the model, MODELS/NAME; versions are numbered folders in it.
+
+    Returns
+    -------
+    version : Path
+        The new version's folder.
+
+    Raises
+    ------
+    ExportError
+        If `out` is no folder.
+
+    Notes
+    -----
+    The signatures are the methods of `Signatures`; docs/saved_model.md has them in
+    full. Beside the graph stand a model card (README.md) and, in assets.extra, the
+    grid, the flags, the meaning of the dimensions and warm-up requests.
+    """
+    if out.exists() and not out.is_dir():
+        raise ExportError(f"{out}: is a file; --out is the folder of all versions")
+    config = run.read_config()
+    signatures = Signatures(load_autoencoder(run), config)
+    analysis = (
+        read_analysis(run.analysis, config.model.n_latent)
+        if has_analysis(run.analysis)
+        else None
+    )
+    dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
+    # A name that no server takes for a version, and no other export uses.
+    temporary = out / f"part-{uuid.uuid4().hex}"
+    try:
+        write_signatures(signatures, temporary)
+        write_assets(config, dimensions, temporary)
+        write_warmup(signatures, out.name, temporary)
+        write_model_card(run, signatures, analysis, out.name, temporary)
+        return _publish(temporary, out)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _publish(temporary: Path, out: Path) -> Path:
+    """Give a complete version the next number that is free."""
+    while True:
+        version = out / str(_next_version(out))
+        try:
+            return temporary.rename(version)
+        except OSError:
+            if not version.exists():
+                raise
+            # Another export has just taken the number.
+
+
+def _next_version(out: Path) -> int:
+    versions = [int(p.name) for p in out.glob("*") if p.name.isdecimal()]
+    return max(versions, default=0) + 1

@@ -1,0 +1,1 @@
+"""The fit: one step, its losses, and all that watches over a run."""

@@ -1,0 +1,153 @@
+"""Observers of the training loop: history, progress, TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import keras
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from stellar_tf.batches.dataset import build_evaluation_dataset
+from stellar_tf.config import Config
+from stellar_tf.run import Run
+from stellar_tf.training.tensorboard import Embedding, Pictures, Scalars, Settings
+from tfrecords_tools.records.manifest import Manifest
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """
+    Show steps, rate and the terms of the loss on stderr.
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps of the whole training.
+    """
+
+    def __init__(self, n_steps: int) -> None:
+        super().__init__()
+        self._n_steps = n_steps
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("fit"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[terms]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("fit", total=n_steps, terms="")
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """
+        Draw the bar where a person looks on; a log file gets its last state.
+
+        Parameters
+        ----------
+        logs : dict
+            Not used.
+        """
+        self._progress.start()
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, float] | None = None
+    ) -> None:
+        """
+        Advance by a step.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the step.
+        logs : dict
+            ``flux_mae`` and ``kl`` are shown.
+        """
+        terms = "error {flux_mae:.4f}  KL {kl:.2f} nat".format(**(logs or {}))
+        self._progress.update(self._task, completed=batch + 1, terms=terms)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """
+        Leave the terminal as it was.
+
+        Parameters
+        ----------
+        logs : dict
+            Not used.
+        """
+        self._progress.stop()
+
+
+def build_observers(
+    run: Run, config: Config, autoencoder: keras.Model, manifest: Manifest
+) -> list[keras.callbacks.Callback]:
+    """
+    Build the observers of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run folder's paths.
+    config : Config
+        The settings.
+    autoencoder : keras.Model
+        The model under training.
+    manifest : Manifest
+        Its records.
+
+    Returns
+    -------
+    observers : list of keras.callbacks.Callback
+        In the order in which they are called.
+    """
+    validation = build_evaluation_dataset(
+        manifest,
+        "validation",
+        config.dataset,
+        batch_size=config.training.batch_size,
+        with_metadata=True,
+        one_per_star=True,
+    )
+    return [
+        ProgressBar(config.training.n_steps),
+        keras.callbacks.CSVLogger(str(run.history_path), append=True),
+        Settings(run.tensorboard, config),
+        Scalars(run.tensorboard),
+        Pictures(run.tensorboard, autoencoder, config, validation),
+        Embedding(run.tensorboard, autoencoder, validation),
+    ]
+
+
+def trim_history(path: Path, n_done: int) -> None:
+    """
+    Drop the rows that come after the state a run continues from.
+
+    Parameters
+    ----------
+    path : Path
+        History of the run, CSV; it need not exist.
+    n_done : int
+        Steps that the state had made.
+    """
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8") as stream:
+        header, *rows = list(csv.reader(stream)) or [[]]
+    # A kill can leave the last row unfinished, and the first.
+    whole = [row for row in rows if "step" in header and len(row) == len(header)]
+    kept = [row for row in whole if float(row[header.index("step")]) <= n_done]
+    if not kept:
+        path.unlink()
+        return
+    temporary = path.with_name(f"{path.name}.part")
+    with temporary.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([header, *kept])
+    temporary.replace(path)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stellar_tf.batches import normalisation
+from tfrecords_tools import spectrum
+from tfrecords_tools.grid import Grid
+
+GRID = Grid(wave_min=5000.0, wave_step=0.1, n_pixels=300, pad_to_multiple=128)
+
+
+def raw_flux(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    flux = rng.normal(500.0, 200.0, (3, GRID.n_pixels)).astype(np.float32)
+    for row in flux:
+        for start in rng.integers(0, GRID.n_pixels, 2):
+            row[start : start + rng.integers(1, 140)] = 0.0
+        row[rng.random(row.size) < 0.05] = np.nan
+    return flux
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), min_run=st.sampled_from([1, 7, 100, 400]))
+def test_zero_runs_as_the_converter_finds_them(seed: int, min_run: int) -> None:
+    flux = raw_flux(seed)
+    masked = normalisation.mask_zero_runs(tf.constant(flux), min_run)
+    expected = [spectrum.mask_zero_runs(row, min_run)[0] for row in flux]
+    np.testing.assert_array_equal(masked, expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_median_is_numpys(seed: int) -> None:
+    flux = raw_flux(seed)
+    median = normalisation.median_valid(tf.constant(flux))
+    np.testing.assert_allclose(median, np.nanmedian(flux, axis=1), rtol=1e-6)
+
+
+def test_median_of_nothing_is_nan() -> None:
+    median = normalisation.median_valid(tf.fill((2, 5), float("nan")))
+    assert np.isnan(median).all()
+
+
+def test_crop_undoes_pad() -> None:
+    flux = raw_flux(0)
+    padded = normalisation.pad_flux(tf.constant(flux), GRID)
+    assert padded.shape == (3, 384)
+    assert np.isnan(padded[:, :42]).all()
+    assert np.isnan(padded[:, 342:]).all()
+    np.testing.assert_array_equal(normalisation.crop_flux(padded, GRID), flux)
+
+
+def test_masked_normalisation() -> None:
+    flux = np.where(raw_flux(1) == 0.0, np.float32(np.nan), raw_flux(1))
+    result = normalisation.normalise_flux(tf.constant(flux), GRID, "masked")
+    np.testing.assert_allclose(np.nanmedian(result.flux, axis=1), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(result.valid_fraction, np.isfinite(flux).mean(axis=1))
+    known = normalisation.normalise_flux(
+        tf.constant(flux), GRID, "masked", result.median_flux
+    )
+    np.testing.assert_array_equal(known.flux, result.flux)
+
+
+def test_paper_normalisation_counts_bad_pixels_as_zeros() -> None:
+    flux = np.abs(raw_flux(2)) + 1.0
+    result = normalisation.normalise_flux(tf.constant(flux), GRID, "paper")
+    padded = np.pad(np.nan_to_num(flux), ((0, 0), (42, 42)))
+    median = np.median(padded, axis=1)
+    np.testing.assert_allclose(result.median_flux, median, rtol=1e-6)
+    np.testing.assert_allclose(
+        result.flux[:, 42:342], flux / median[:, np.newaxis], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, -5.0])
+def test_a_spectrum_without_light_is_bad_everywhere(value: float) -> None:
+    flux = tf.fill((1, GRID.n_pixels), value)
+    result = normalisation.normalise_flux(flux, GRID, "masked")
+    assert np.isnan(result.flux).all()

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stellar_tf.config import SHIPPED, Config, ConfigError, load_config, write_config
+from tfrecords_tools.conversion.prepare import prepare_spectrum
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.yaml")))
+def test_shipped_settings_are_valid(name: str) -> None:
+    assert load_config(name) == load_config(SHIPPED / f"{name}.yaml")
+
+
+def test_shipped_settings_are_the_top_folder() -> None:
+    top = Path(__file__).parents[3] / "configs"
+    assert {p.name for p in SHIPPED.iterdir()} == {p.name for p in top.iterdir()}
+
+
+def test_paper() -> None:
+    config = load_config("paper")
+    grid = config.grid
+    assert (grid.pad_left, grid.pad_right, grid.padded_length) == (7589, 7590, 327_680)
+    assert config.model.length_multiple == 2**14
+    assert config.objective.final_kl_weight == 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "step"),
+    [
+        ("default", "eso_adp", "shifted"),
+        ("harpsn", "harpsn", "shifted"),
+        ("espresso", "espresso", "resampled, conserving flux"),
+        ("uves", "uves", "resampled, conserving flux"),
+    ],
+)
+def test_real_files_fill_the_grid_of_their_instrument(
+    real_data: Path, name: str, kind: str, step: str
+) -> None:
+    (path,) = (real_data / "real" / kind).iterdir()
+    config = load_config(name)
+    prepared = prepare_spectrum(path, config.grid, config.convert)
+    assert prepared.history[-1] == step
+    # What is missing is the gap between the detectors and flagged pixels.
+    assert np.isfinite(prepared.flux).mean() > 0.98
+
+
+def test_write_then_read(tmp_path: Path) -> None:
+    config = load_config("demo", ["training.batch_size=8", "convert.aliases={A: B}"])
+    write_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+def test_assignments_come_last(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("training: {batch_size: 4, seed: 3}\n")
+    config = load_config(path, ["training.batch_size=8"])
+    assert (config.training.batch_size, config.training.seed) == (8, 3)
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("# nothing\n")
+    assert load_config(tmp_path / "c.yaml") == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training: {bach_size: 4}", r"c\.yaml: unknown key training\.bach_size"),
+        ("training: {batch_size: many}", r"training\.batch_size: .* integer"),
+        ("trainin: {}", "unknown key trainin"),
+        ("training: 3", "training: "),
+        ("- 1", "must hold a mapping of sections"),
+        ("a: [", "is not valid YAML"),
+        ("convert: {split: {train: 0.5}}", "train \\+ validation \\+ test must be 1"),
+        ("simulate: {factors: {rv: {kind: normal, a: 0}}}", "b must be positive"),
+        ("simulate: {factors: {rv: {kind: uniform, a: 1}}}", "b must exceed a"),
+        ("model: {strided: {channels: [3]}}", "as many entries as channels, got 15"),
+        ("model: {folded: {channels: [3]}}", "as many entries as folds, got 1 and 4"),
+        ("grid: {pad_to_multiple: 5}", "a multiple of 2048 .* got 312505"),
+        ("objective: {kl_weights: [[5, 0.1]]}", "must rise in step from 0"),
+        ("objective: {kl_weights: [[0, 1], [0, 1]]}", "must rise in step from 0"),
+        ("objective: {kl_weights: [[0, -1.0]]}", "must not be negative"),
+        ("objective: {coarse_scales: [4, 2], coarse_end: 1}", "each of the 2 .* got 1"),
+        ("objective: {scales: [3]}", "must divide the padded length"),
+        ("model: {folded: {channels: [8]}}", "channels must have .* got 1 and 4"),
+        ("model: {folded: {kernels: [1, 3]}}", "kernels must have .* got 2 and 4"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("training.batch_size", "must be given as key=value"),
+        ("=3", "must be given as key=value"),
+        ("training.seed=[", "is not a YAML value"),
+        ("training.seed.x=3", "training.seed.x: seed is not a section"),
+        ("training.sed=3", "settings: unknown key training.sed"),
+    ],
+)
+def test_mistakes_in_assignments(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(None, ["training.seed=1", assignment])
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "no.yaml")
+
+
+def test_a_folder_does_not_hide_shipped_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()
+    assert load_config("demo") == load_config(SHIPPED / "demo.yaml")
+    Path("paper").write_text("training: {seed: 3}")
+    assert load_config("paper").training.seed == 3

@@ -1,0 +1,58 @@
+"""Any encoder will do: here one that counts pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stellar_tf.config import Config
+from stellar_tf.inference.prepared_files import Batch, Columns, encode_prepared
+from tfrecords_tools.conversion.inputs import discover
+from tfrecords_tools.conversion.prepare import prepare_spectrum
+
+
+@pytest.fixture
+def paths(fits_folder: Path) -> list[Path]:
+    return discover([fits_folder])[:23]
+
+
+def count_pixels(batch: Batch) -> Columns:
+    n_valid = np.isfinite(batch.flux).sum(axis=1)
+    return {"z_mean": n_valid, "z_log_var": n_valid, "median_flux": batch.median_flux}
+
+
+def test_rows_stand_in_the_order_of_the_files(
+    paths: list[Path], config: Config, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.fits"
+    bad.write_bytes(b"no FITS")
+    mixed = [*paths[:5], bad, *paths[5:], bad]
+    sizes = []
+
+    def encode(batch: Batch) -> Columns:
+        sizes.append(len(batch.flux))
+        return count_pixels(batch)
+
+    encoded = encode_prepared(mixed, config.grid, config.convert, 7, encode)
+    prepared = [prepare_spectrum(path, config.grid, config.convert) for path in paths]
+    assert list(encoded.latents["dp_id"]) == [p.metadata.dp_id for p in prepared]
+    medians = np.float32([p.median_flux for p in prepared])
+    np.testing.assert_array_equal(encoded.latents["median_flux"], medians)
+    assert [path for path, _ in encoded.rejects] == [bad, bad]
+    assert sizes == [7, 7, 7, 2]
+
+
+def test_a_failing_encoder_ends_the_reading(paths: list[Path], config: Config) -> None:
+    def fail(batch: Batch) -> Columns:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        encode_prepared(paths, config.grid, config.convert, 2, fail)
+
+
+def test_nothing_gives_an_empty_table(config: Config) -> None:
+    encoded = encode_prepared([], config.grid, config.convert, 2, count_pixels)
+    assert len(encoded.latents) == 0
+    assert encoded.rejects == []

@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.compat.v1.saved_model import load as load_as_serving_does
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from stellar_tf.analysis.analyze import analyze
+from stellar_tf.analysis.writing import write_tables
+from stellar_tf.cli.main import run_command
+from stellar_tf.config import AnalysisConfig
+from stellar_tf.inference.encoding import encode_records
+from stellar_tf.network.model import load_autoencoder
+from stellar_tf.run import Run
+from stellar_tf.saved_model.assets import (
+    DIMENSIONS_FILE,
+    FLAGS_FILE,
+    read_dimensions,
+    read_grid,
+)
+from stellar_tf.saved_model.export import ExportError, export
+from stellar_tf.saved_model.warmup import WARMUP_FILE
+from stellar_tf.tables import read_table, write_table
+from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
+from tfrecords_tools.records.manifest import read_manifest
+from tfrecords_tools.records.tfrecord import read_records
+
+SIGNATURES = ("encode", "encode_spectrum", "decode", "reconstruct")
+CLIENT = """
+import pickle, sys
+from pathlib import Path
+
+REFUSED = ("keras", "tf_keras", "stellar_tf", "tfrecords_tools", "astropy")
+sys.modules.update(dict.fromkeys(REFUSED))  # None cannot be imported
+import numpy as np
+import tensorflow as tf
+
+def refuse(*args, **kwargs):
+    raise RuntimeError("something is unpickled")
+
+pickle.load = pickle.loads = pickle.Unpickler = refuse
+model = tf.saved_model.load(sys.argv[1])
+folder = Path(sys.argv[2])
+with np.load(folder / "in.npz") as arrays:
+    flux, wave = arrays["flux"], arrays["wave"]
+inputs = {
+    "encode": {"flux": flux},
+    "encode_spectrum": {"wave": wave, "flux": flux[0]},
+    "decode": {"z": np.ones((3, 4), np.float32)},
+    "reconstruct": {"flux": flux},
+}
+for name, given in inputs.items():
+    given = {key: tf.constant(value) for key, value in given.items()}
+    np.savez(folder / f"{name}.npz", **model.signatures[name](**given))
+assert all(sys.modules[name] is None for name in REFUSED)
+"""
+
+
+@pytest.fixture(scope="module")
+def version(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(run, tmp_path_factory.mktemp("models") / "small")
+
+
+@pytest.fixture(scope="module")
+def raw(records: Path) -> tuple[list[str], np.ndarray]:
+    """Identifiers and raw flux of the test split."""
+    manifest = read_manifest(records)
+    dp_ids, flux = [], []
+    for path in manifest.shard_paths("test"):
+        for record in read_records(path):
+            values, metadata = manifest.record_schema.decode(record)
+            flux.append(values)
+            dp_ids.append(str(metadata["dp_id"]))
+    return dp_ids, np.array(flux)
+
+
+def test_served_latents_are_those_of_encode(
+    run: Run, records: Path, version: Path, raw: tuple[list[str], np.ndarray]
+) -> None:
+    dp_ids, flux = raw
+    served = tf.saved_model.load(version).signatures["serving_default"](flux=flux)
+    latents = encode_records(run, records)
+    latents.add_index("dp_id")
+    encoded = latents.loc[dp_ids]
+    for name in ("z_mean", "z_log_var"):
+        np.testing.assert_allclose(served[name], encoded[name], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(served["median_flux"], encoded["median_flux"], rtol=1e-6)
+    np.testing.assert_allclose(
+        served["valid_fraction"], np.isfinite(flux).mean(axis=1), rtol=1e-6
+    )
+
+
+def test_signatures(version: Path) -> None:
+    model = tf.saved_model.load(version)
+    assert set(model.signatures) == {"serving_default", *SIGNATURES}
+    encode = model.signatures["encode"]
+    assert encode.structured_input_signature[1]["flux"].shape.as_list() == [None, 1000]
+    encoded = {"z_mean", "z_log_var", "median_flux", "valid_fraction", "flags"}
+    for name, outputs in (
+        ("serving_default", encoded),
+        ("encode", encoded),
+        ("encode_spectrum", encoded),
+        ("decode", {"flux"}),
+        ("reconstruct", {"flux", "flags"}),
+    ):
+        assert set(model.signatures[name].structured_outputs) == outputs
+
+
+def test_reconstruct_is_decode_of_encode(
+    version: Path, raw: tuple[list[str], np.ndarray]
+) -> None:
+    flux = raw[1][:3]
+    signatures = tf.saved_model.load(version).signatures
+    code = signatures["encode"](flux=flux)
+    decoded = signatures["decode"](z=code["z_mean"])["flux"]
+    expected = decoded * code["median_flux"][:, None]
+    np.testing.assert_allclose(
+        signatures["reconstruct"](flux=flux)["flux"], expected, rtol=1e-5
+    )
+
+
+def test_a_gap_of_zeros_is_a_gap(
+    version: Path, raw: tuple[list[str], np.ndarray]
+) -> None:
+    encode = tf.saved_model.load(version).signatures["encode"]
+    zeros, marked = raw[1][:1].copy(), raw[1][:1].copy()
+    zeros[0, 300:450] = 0.0
+    marked[0, 300:450] = np.nan
+    for name, value in encode(flux=zeros).items():
+        np.testing.assert_array_equal(value, encode(flux=marked)[name])
+
+
+def test_versions_are_numbered_and_kept(
+    run: Run, version: Path, tmp_path: Path
+) -> None:
+    assert version.name == "1"
+    assert [path.name for path in version.parent.iterdir()] == ["1"]
+    (tmp_path / "m" / "9").mkdir(parents=True)
+    assert export(run, tmp_path / "m").name == "10"
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {"9", "10"}
+
+
+def test_a_failed_export_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stellar_tf.saved_model.export.write_signatures", fail)
+    with pytest.raises(KeyboardInterrupt):
+        export(run, tmp_path / "m")
+    assert list((tmp_path / "m").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match="file: is a file; --out is the folder"):
+        export(run, tmp_path / "file")
+
+
+def test_weights_are_stored_once(run: Run, version: Path) -> None:
+    n_bytes = sum(path.stat().st_size for path in (version / "variables").iterdir())
+    assert 4 * load_autoencoder(run).count_params() < 1.1 * n_bytes
+    assert n_bytes < 1.1 * 4 * load_autoencoder(run).count_params() + 20_000
+
+
+def test_tensorflow_alone_loads_it(
+    version: Path, raw: tuple[list[str], np.ndarray], tmp_path: Path
+) -> None:
+    """No Keras, none of our packages, and nothing is unpickled: other clients can."""
+    flux = raw[1][:2]
+    wave = 5160.02 + 0.04 * np.arange(1000)
+    np.savez(tmp_path / "in.npz", flux=flux, wave=wave)
+    script = tmp_path / "client.py"
+    script.write_text(CLIENT)
+    command = [sys.executable, str(script), str(version), str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    signatures = tf.saved_model.load(version).signatures
+    inputs = {
+        "encode": {"flux": flux},
+        "encode_spectrum": {"wave": wave, "flux": flux[0]},
+        "decode": {"z": np.ones((3, 4), np.float32)},
+        "reconstruct": {"flux": flux},
+    }
+    for name in SIGNATURES:
+        with np.load(tmp_path / f"{name}.npz") as found:
+            for key, value in signatures[name](**inputs[name]).items():
+                np.testing.assert_allclose(found[key], value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_session_runs_it_as_tensorflow_serving_does(
+    version: Path, raw: tuple[list[str], np.ndarray]
+) -> None:
+    """Warm-up requests as they are in the file, and mistakes with their message."""
+    signatures = tf.saved_model.load(version).signatures
+    records = read_records(version / WARMUP_FILE)
+    warmup = []
+    for request in (PredictionLog.FromString(r).predict_log.request for r in records):
+        name = request.model_spec.signature_name
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        warmup.append((name, inputs, signatures[name](**inputs)))
+    assert {name for name, _, _ in warmup} == {*SIGNATURES}
+
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta_graph = load_as_serving_does(session, ["serve"], str(version))
+
+        def predict(name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            signature = meta_graph.signature_def[name]
+            feed = {signature.inputs[key].name: v for key, v in inputs.items()}
+            outputs = {key: info.name for key, info in signature.outputs.items()}
+            found: dict[str, np.ndarray] = session.run(outputs, feed)
+            return found
+
+        for name, inputs, expected in warmup:
+            found = predict(name, inputs)
+            assert not np.any(found.get("flags", 0))
+            for key, value in expected.items():
+                np.testing.assert_allclose(found[key], value, rtol=1e-5, atol=1e-6)
+        for name, inputs, message in (
+            ("encode_spectrum", {"wave": np.ones(3), "flux": np.ones(2, np.float32)},
+             "wave and flux must have the same length"),
+            ("decode", {"z": np.full((1, 4), np.nan, np.float32)}, "z must be finite"),
+        ):  # fmt: skip
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                predict(name, inputs)
+        with pytest.raises(ValueError, match=r"shape \(1, 999\).*\(None, 1000\)"):
+            predict("encode", {"flux": raw[1][:1, :999]})
+
+
+def test_what_comes_with_the_model(run: Run, version: Path) -> None:
+    assert read_grid(version) == run.read_config().grid.model_dump()
+    for name in ("README.md", DIMENSIONS_FILE, FLAGS_FILE, WARMUP_FILE):
+        assert (version / name).stat().st_size > 0
+    assert "# small\n" in (version / "README.md").read_text(encoding="utf-8")
+
+
+def test_saved_model_cli_runs_it(
+    version: Path, raw: tuple[list[str], np.ndarray], tmp_path: Path
+) -> None:
+    """In a process of its own, which does not import this package."""
+    np.save(tmp_path / "flux.npy", raw[1][:2])
+    command = [
+        sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run",
+        "--dir", str(version), "--tag_set", "serve",
+        "--signature_def", "serving_default",
+        "--inputs", f"flux={tmp_path / 'flux.npy'}",
+        "--outdir", str(tmp_path / "out"),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    encode = tf.saved_model.load(version).signatures["encode"]
+    for name, value in encode(flux=raw[1][:2]).items():
+        np.testing.assert_allclose(
+            np.load(tmp_path / "out" / f"{name}.npy"), value, rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.fixture
+def analysed(run: Run, tmp_path: Path) -> Run:
+    """The run with the analysis of planted latents, of as many dimensions."""
+    copy = Run(tmp_path / "run")
+    shutil.copytree(run.folder, copy.folder, ignore=shutil.ignore_patterns("analysis"))
+    latents = plant_latents()
+    kept = [RV, TEFF, 1, UNEXPLAINED]
+    for name in ("z_mean", "z_log_var"):
+        latents[name] = latents[name][:, kept]
+    few = AnalysisConfig(n_resamples=20, n_permutations=200, n_subsamples=20)
+    write_tables(analyze(latents, few), copy.analysis)
+    return copy
+
+
+def test_page_and_model_of_an_analysed_run(
+    analysed: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, page = tmp_path / "models" / "planted", tmp_path / "page.html"
+    export = ["export", str(analysed.folder), "--page", str(page)]
+    assert run_command([*export, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed == f"page: {page}\nSavedModel: {out / '1'}\n"
+    assert page.read_text(encoding="utf-8").count('type="range"') == 3
+    dimensions = read_dimensions(out / "1")
+    assert [d["tracks"] for d in dimensions] == ["rv", "teff", None, None]
+    assert [d["informative"] for d in dimensions] == [True, True, False, True]
+    verdict = read_table(analysed.analysis / "verdict.ecsv")
+    verdict["informative"] = False
+    write_table(verdict, analysed.analysis / "verdict.ecsv", overwrite=True)
+    assert run_command([*export, "--overwrite"]) == 2
+    assert "no dimension is informative" in capsys.readouterr().err

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from stellar_tf.batches.dataset import CorruptRecordsError, TrainingStream
+from stellar_tf.config import Config, ConfigError, load_config
+from stellar_tf.inference.encoding import encode_records
+from stellar_tf.network.model import load_autoencoder
+from stellar_tf.run import Run, RunError
+from stellar_tf.training.fit import TrainingError, adopt_grid, fit
+from stellar_tf.training.strategy import build_strategy
+from tests.stellar_tf.settings import with_settings
+from tfrecords_tools.records.manifest import read_manifest
+from tfrecords_tools.records.tfrecord import read_records
+
+
+def read_history(run: Run) -> list[dict[str, str]]:
+    with run.history_path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_run_folder(run: Run, config: Config, records: Path) -> None:
+    assert run.read_config() == config
+    described = run.read_records()
+    assert described["n_spectra"]["train"] == read_manifest(records).n_spectra("train")
+    rows = read_history(run)
+    assert [float(row["step"]) for row in rows] == [3.0, 6.0]
+    assert {"flux_mae", "kl", "beta", "val_flux_mae", "val_kl"} <= set(rows[0])
+    for split in ("training", "validation"):
+        assert list((run.tensorboard / split).glob("events.out.tfevents.*"))
+
+
+def test_reference_is_the_mean_of_the_training_set(run: Run, records: Path) -> None:
+    from stellar_tf.batches.dataset import mean_spectrum
+
+    manifest = read_manifest(records)
+    expected = mean_spectrum(
+        manifest, run.read_config().dataset, max_spectra=10**6, batch_size=8
+    )
+    model = load_autoencoder(run)
+    for part, layer in (("encoder", "standardise"), ("decoder", "destandardise")):
+        reference = model.get_layer(part).get_layer(layer).reference
+        np.testing.assert_array_equal(reference, expected)
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends training like a power cut, after an epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_continues_exactly(
+    config: Config, records: Path, run: Run, tmp_path: Path
+) -> None:
+    strategy = build_strategy("single")
+    whole = fit(records, tmp_path / "whole", config, strategy)
+    with pytest.raises(KeyboardInterrupt):
+        fit(records, tmp_path / "cut", config, strategy, extra_callbacks=[Stop()])
+    cut = fit(records, tmp_path / "cut", config, strategy)
+    assert read_history(cut) == read_history(whole)
+    for a, b in zip(
+        load_autoencoder(cut).get_weights(),
+        load_autoencoder(whole).get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_finished_run_stays_as_it_is(config: Config, records: Path, run: Run) -> None:
+    before = run.history_path.read_bytes()
+    fit(records, run.folder, config, build_strategy("single"))
+    assert run.history_path.read_bytes() == before
+
+
+def test_other_settings_need_another_run(
+    config: Config, records: Path, run: Run
+) -> None:
+    other = with_settings(config, training={"seed": 5})
+    with pytest.raises(RunError, match="other settings"):
+        fit(records, run.folder, other, build_strategy("single"))
+
+
+def test_batch_must_divide_among_replicas(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    config = with_settings(config, training={"batch_size": 9})
+    with pytest.raises(ConfigError, match=r"batch_size must be a multiple of the 2"):
+        fit(records, tmp_path / "run", config, build_strategy("mirrored", 2))
+    assert not (tmp_path / "run").exists()
+
+
+def test_compiled_steps_are_for_one_device(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    config = with_settings(config, training={"jit_compile": True})
+    with pytest.raises(ConfigError, match="XLA cannot compile a step that 2 replicas"):
+        fit(records, tmp_path / "run", config, build_strategy("mirrored", 2))
+
+
+def test_the_grid_is_the_records(config: Config, records: Path) -> None:
+    paper = load_config("paper")
+    strided = {"channels": (4, 8, 8), "kernels": (7, 5, 3)}
+    small = with_settings(paper, model={"strided": strided})
+    manifest = read_manifest(records)
+    assert adopt_grid(small, manifest).grid == config.grid
+    with pytest.raises(ConfigError, match="pad_to_multiple"):
+        adopt_grid(paper, manifest)
+
+
+def test_training_stops_where_numbers_end(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    training = {"n_steps": 30, "learning_rate": 1e30, "checkpoint_steps": 1}
+    config = with_settings(config, training=training)
+    with pytest.raises(TrainingError) as caught:
+        fit(records, tmp_path / "run", config, build_strategy("single"))
+    message = str(caught.value)
+    found = re.search(r"(the loss is|a gradient is) .* at step (\d+); ", message)
+    assert found is not None
+    step = int(found[2])
+    stream = TrainingStream(
+        read_manifest(records), config.dataset, batch_size=8, seed=config.training.seed
+    )
+    for place in stream.places_of(step):
+        assert f"{place.dp_id} in {place.path.name}" in message
+    # The states before it are there, and finite as far as they were saved.
+    newest = max((tmp_path / "run" / "checkpoints").iterdir()).name
+    assert newest == f"step-{step:09d}"
+
+
+def test_a_run_begins_with_the_weights_of_another(
+    config: Config, records: Path, run: Run, tmp_path: Path
+) -> None:
+    tuned = with_settings(config, training={"learning_rate": 1e-12, "seed": 3})
+    strategy = build_strategy("single")
+    other = fit(records, tmp_path / "run", tuned, strategy, init_from=run.folder)
+    weights = zip(
+        load_autoencoder(other).get_weights(),
+        load_autoencoder(run).get_weights(),
+        strict=True,
+    )
+    for a, b in weights:
+        if a.ndim:  # all but the count of steps
+            np.testing.assert_allclose(a, b, atol=1e-9)
+    with pytest.raises(RunError, match="was begun with other weights"):
+        fit(records, other.folder, tuned, strategy)
+    fit(records, other.folder, tuned, strategy, init_from=run.folder)
+
+
+def test_weights_of_another_network_are_refused(
+    config: Config, records: Path, run: Run, tmp_path: Path
+) -> None:
+    larger = with_settings(config, model={"n_latent": 5})
+    with pytest.raises(ConfigError, match="its network differs from that"):
+        fit(
+            records, tmp_path / "run", larger, build_strategy("single"),
+            init_from=run.folder,
+        )  # fmt: skip
+    with pytest.raises(RunError, match="has no model yet"):
+        fit(
+            records, tmp_path / "run", config, build_strategy("single"),
+            init_from=tmp_path,
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def corrupt(records: Path, tmp_path: Path) -> Path:
+    """The records, with a flipped bit in the second of the training split."""
+    copy = Path(shutil.copytree(records, tmp_path / "corrupt"))
+    shard = read_manifest(copy).shards[0]
+    content = bytearray((copy / shard.file).read_bytes())
+    content[int(np.load(copy / "index" / f"{shard.file}.npy")[1]) + 500] ^= 1
+    (copy / shard.file).write_bytes(content)
+    return copy
+
+
+def test_a_corrupt_record_is_named(
+    config: Config, corrupt: Path, tmp_path: Path, run: Run
+) -> None:
+    strategy = build_strategy("single")
+    with pytest.raises(
+        CorruptRecordsError, match=r"00000-of-.*: record 1 \(ADP.*--skip-corrupt"
+    ):
+        fit(corrupt, tmp_path / "run", config, strategy)
+    with pytest.raises(CorruptRecordsError, match=r"record 1 .* convert the spectra"):
+        encode_records(run, corrupt)
+
+
+def test_corrupt_records_are_skipped_and_counted(
+    config: Config, corrupt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strategy = build_strategy("single")
+    for _ in range(2):  # and a finished run is entered again
+        fit(corrupt, tmp_path / "run", config, strategy, skip_corrupt=True)
+        told = capsys.readouterr().err
+        assert "record 1 (ADP." in told
+        assert "1 corrupt records skipped" in told
+    sound = tmp_path / "run" / "sound_records"
+    n_records = sum(1 for p in sound.glob("spec-*") for _ in read_records(p))
+    assert n_records == 79

@@ -1,0 +1,141 @@
+"""A conversion killed at any moment goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+
+from tests.tfrecords_tools.fits_files import GRID, write_survey
+from tfrecords_tools.config import ConvertConfig, SplitFractions
+from tfrecords_tools.conversion.convert import ConvertError, OutputExistsError, convert
+
+CONFIG = ConvertConfig(
+    split=SplitFractions(train=0.5, validation=0.3, test=0.2), shard_mib=0.01
+)
+N_KILLS = 50
+EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree")
+"""Python's audit events of everything that can change a folder."""
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_survey(tmp_path_factory.mktemp("in"), 16)
+
+
+def run_in_child(work: Callable[[], object], kill_at: int | None) -> tuple[bool, int]:
+    """Run in a process that kills itself at an event; tell if it ended, and events."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _child(work, kill_at, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        reported = stream.read()
+    _, status = os.waitpid(child, 0)
+    ended = os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+    assert ended or os.WIFSIGNALED(status), reported.decode()
+    return ended, int(reported or b"0")
+
+
+def _child(work: Callable[[], object], kill_at: int | None, writing: int) -> NoReturn:
+    n_events = 0
+
+    def count(event: str, _: object) -> None:
+        nonlocal n_events
+        if event in EVENTS:
+            if n_events == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            n_events += 1
+
+    try:
+        sys.addaudithook(count)
+        work()
+        os.write(writing, str(n_events).encode())
+        os._exit(0)
+    except BaseException as error:
+        os.write(writing, repr(error).encode())
+        os._exit(1)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def done_shards(out: Path) -> dict[str, int]:
+    """Inode of each shard that is noted as done."""
+    notes = out.with_name(f".{out.name}.journal").glob("spec-*.json")
+    staging = out.with_name(f".{out.name}.partial")
+    shards = [staging / note.name.removesuffix(".json") for note in notes]
+    return {shard.name: shard.stat().st_ino for shard in shards if shard.exists()}
+
+
+@pytest.mark.parametrize("overwrite", [False, True], ids=["new", "overwrite"])
+def test_killed_at_random_moments(
+    inputs: Path, tmp_path: Path, overwrite: bool
+) -> None:
+    out, expected, old = (tmp_path / name for name in ("records", "expected", "old"))
+    convert([inputs], expected, GRID, CONFIG)
+    convert([inputs], old, GRID, CONFIG.model_copy(update={"split_salt": "other"}))
+
+    def start() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        if overwrite:
+            shutil.copytree(old, out)
+
+    def work() -> None:
+        convert([inputs], out, GRID, CONFIG, overwrite=overwrite, progress=False)
+
+    start()
+    _, n_events = run_in_child(work, None)
+    assert n_events > 100
+    n_kept = 0
+    moments = np.random.default_rng(2).integers(0, n_events, N_KILLS // 2)
+    for moment in moments:
+        start()
+        ended, _ = run_in_child(work, int(moment))
+        assert not ended
+        if out.exists():  # the old data set or the new one, never half of one
+            assert snapshot(out) in (snapshot(old), snapshot(expected))
+        kept = done_shards(out)
+        try:
+            work()
+        except OutputExistsError:  # it was killed when all had been done
+            assert not overwrite
+        assert snapshot(out) == snapshot(expected), moment
+        for name, inode in kept.items():
+            assert (out / name).stat().st_ino == inode, "written again"
+        n_kept += len(kept)
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {"records", "expected", "old"}
+    assert n_kept > N_KILLS  # the kills came at all stages
+
+
+@pytest.mark.parametrize("limit", [100, 1_500, 5_000])
+def test_a_disk_that_takes_no_more(inputs: Path, tmp_path: Path, limit: int) -> None:
+    """The system itself refuses to write, as a full disk does, at a file's size."""
+    out, expected = tmp_path / "records", tmp_path / "expected"
+    convert([inputs], expected, GRID, CONFIG)
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, unlimited[1]))
+    try:
+        with pytest.raises(ConvertError, match=r"too large; mend that, and the same"):
+            convert([inputs], out, GRID, CONFIG)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert not out.exists()
+    assert not list(tmp_path.glob(".records.partial/*.partial"))
+    convert([inputs], out, GRID, CONFIG)
+    assert snapshot(out) == snapshot(expected)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tfrecords_tools.fits_files import GRID, write_survey
+from tfrecords_tools.config import ConvertConfig, SplitFractions
+from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.records.manifest import read_manifest
+from tfrecords_tools.records.record_table import RecordTable
+from tfrecords_tools.records.tfrecord import RecordError, read_records
+
+CONFIG = ConvertConfig(
+    split=SplitFractions(train=0.5, validation=0.3, test=0.2), shard_mib=0.01
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "records"
+    convert([write_survey(tmp_path_factory.mktemp("in"), 16)], out, GRID, CONFIG)
+    return out
+
+
+@pytest.fixture
+def records(whole: Path, tmp_path: Path) -> Path:
+    """A copy to be damaged."""
+    return Path(shutil.copytree(whole, tmp_path / "records"))
+
+
+def test_records_by_number_are_those_in_order(whole: Path) -> None:
+    manifest = read_manifest(whole)
+    for split in manifest.splits:
+        table = RecordTable(manifest, split)
+        paths = manifest.shard_paths(split)
+        expected = [record for path in paths for record in read_records(path)]
+        assert len(table) == len(expected) == manifest.n_spectra(split)
+        assert [table.read(i) for i in range(len(table))] == expected
+        values = [manifest.record_schema.decode(record)[1] for record in expected]
+        assert [table.place(i).dp_id for i in range(len(table))] == [
+            v["dp_id"] for v in values
+        ]
+        assert table.stars() == [v["star"] for v in values]
+
+
+def test_a_corrupt_record_is_named(records: Path) -> None:
+    manifest = read_manifest(records)
+    table = RecordTable(manifest, "train")
+    place = table.place(2)
+    content = bytearray(place.path.read_bytes())
+    offsets = np.load(records / "index" / f"{place.path.name}.npy")
+    content[int(offsets[place.row]) + 50] ^= 4
+    place.path.write_bytes(content)
+    with pytest.raises(RecordError, match=f"record {place.row} is corrupt"):
+        table.read(2)
+    assert table.read(1)
+    place.path.unlink()
+    with pytest.raises(RecordError, match="cannot be read: No such file"):
+        table.read(2)
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "nonsense"])
+def test_a_damaged_index_is_named(records: Path, damage: str) -> None:
+    manifest = read_manifest(records)
+    path = next((records / "index").glob("spec-train*"))
+    if damage == "missing":
+        path.unlink()
+    elif damage == "short":
+        np.save(path, np.load(path)[:-1])
+    else:
+        path.write_text("no array")
+    with pytest.raises(RecordError, match=path.name):
+        RecordTable(manifest, "train")
+
+
+def test_a_data_set_without_plan_has_no_stars(records: Path) -> None:
+    (records / "plan.csv").unlink()
+    with pytest.raises(RecordError, match="no star of"):
+        RecordTable(read_manifest(records), "train").stars()

@@ -1,0 +1,1 @@
+"""From files of spectra to a data set of records."""

@@ -1,0 +1,338 @@
+"""From FITS files to a data set of records: the whole conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.engine import Engine, local_engine
+from tfrecords_tools.conversion.inputs import discover
+from tfrecords_tools.conversion.journal import Journal, describe_request
+from tfrecords_tools.conversion.labels import Labels
+from tfrecords_tools.conversion.plan import (
+    PlannedSpectrum,
+    Reject,
+    Scan,
+    ShardPlan,
+    merge_scans,
+    plan_shards,
+    scan_file,
+    write_plan,
+    write_rejects,
+    write_unlabelled,
+)
+from tfrecords_tools.conversion.shards import (
+    ShardSettings,
+    WrittenShard,
+    records_per_shard,
+    write_shard,
+)
+from tfrecords_tools.durable import PARTIAL_SUFFIX
+from tfrecords_tools.errors import UserError
+from tfrecords_tools.grid import Grid
+from tfrecords_tools.progress import show_progress
+from tfrecords_tools.records.manifest import (
+    CHECKSUM_NAME,
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    Manifest,
+    SplitInfo,
+    hash_file,
+)
+from tfrecords_tools.records.schema import SPECTRUM_NAMES, RecordSchema
+from tfrecords_tools.records.tfds import write_tfds_metadata
+from tfrecords_tools.split import SPLITS, Split
+
+
+class ConvertError(UserError):
+    """A conversion cannot start; the message names the path."""
+
+
+class OutputExistsError(FileExistsError, ConvertError):
+    """The output is there already."""
+
+
+class ConversionSummary(NamedTuple):
+    """What became of the inputs."""
+
+    n_taken: int
+    n_rejected: int
+    n_spectra: dict[Split, int]
+    """Records by split."""
+    n_stars: dict[Split, int]
+    """Stars by split."""
+    n_labelled: int
+    """Records with a row in the label table."""
+    n_ambiguous: int
+    """Records whose rows in the label table differ, so that none was used."""
+    labels_left_out: tuple[str, ...]
+    """Columns of the label table that every record has of its own."""
+
+
+def convert(
+    inputs: Sequence[Path],
+    out: Path,
+    grid: Grid,
+    config: ConvertConfig,
+    labels: Path | None = None,
+    *,
+    engine: AbstractContextManager[Engine] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> ConversionSummary:
+    """
+    Convert FITS files to a data set of records, or go on with it.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Files and folders, see `discover`.
+    out : Path
+        Folder of the data set; it appears when it is complete.
+    grid : Grid
+        The wavelengths of the data set.
+    config : ConvertConfig
+        What is taken, and how it is laid out.
+    labels : Path, optional
+        Table of labels, see `catalog.read_labels`.
+    engine : context manager of Engine, optional
+        What does the work, by default this process; the bytes do not depend on it.
+    overwrite : bool
+        Whether to replace a data set that is there.
+    progress : bool
+        Whether to show progress on stderr, if that is a terminal.
+
+    Returns
+    -------
+    summary : ConversionSummary
+        Files that are not taken are listed in rejects.csv with their reason.
+
+    Raises
+    ------
+    ConvertError
+        If the output exists and may not be replaced, or the disk is full.
+    InputError
+        If an input is missing, or vanishes on the way.
+    JournalError
+        If another conversion to the same output is under way or unfinished.
+    LabelError
+        If the label table cannot be used.
+
+    Notes
+    -----
+    However a conversion ends early, the same call goes on from the last finished
+    shard, and the data set is the same to the byte.
+
+    A label named like a feature of every record, such as ra, is left out: what the
+    file itself says goes before. The summary names the labels left out.
+    """
+    files = discover(inputs)
+    table, left_out = _read_labels(labels, config)
+    columns = table.columns if table else ()
+    schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
+    settings = ShardSettings(grid, config, schema, table)
+    request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
+    journal = Journal(out)
+    journal.sweep()
+    if not journal.knows(request):
+        _check_output(out, overwrite)
+    with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
+        with engine or local_engine(1) as workers:
+            scan = _scan(files, config, journal, workers, progress)
+            plans = plan_shards(scan.spectra, records_per_shard(grid, config))
+            shards = _write_shards(plans, out, settings, journal, workers, progress)
+        if not journal.is_in_place():
+            labels_file = "" if labels is None else str(labels)
+            _complete(journal.staging, scan, plans, shards, settings, labels_file)
+            journal.put_in_place()
+    return _summarize(plans, shards, scan, table, left_out)
+
+
+def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> WrittenShard:
+    """
+    Write one shard of a conversion under way and note that it is done.
+
+    Parameters
+    ----------
+    plan : ShardPlan
+        Which files.
+    out : Path
+        Folder of the data set to be.
+    settings : ShardSettings
+        What is the same for all shards.
+
+    Returns
+    -------
+    written : WrittenShard
+        What became of the files.
+    """
+    journal = Journal(out)
+    written = write_shard(plan, journal.staging, settings)
+    journal.write_shard(written)
+    return written
+
+
+def _scan(
+    files: Sequence[Path],
+    config: ConvertConfig,
+    journal: Journal,
+    engine: Engine,
+    progress: bool,
+) -> Scan:
+    scan = journal.read_scan()
+    if scan is not None:
+        return scan
+    scanned: list[PlannedSpectrum | Reject] = []
+    with show_progress("Reading headers", len(files), progress) as advance:
+        for item in engine.map(partial(scan_file, config=config), files):
+            scanned.append(item)
+            advance(1, isinstance(item, Reject))
+    scan = merge_scans(scanned, config)
+    journal.write_scan(scan)
+    return scan
+
+
+def _write_shards(
+    plans: Sequence[ShardPlan],
+    out: Path,
+    settings: ShardSettings,
+    journal: Journal,
+    engine: Engine,
+    progress: bool,
+) -> list[WrittenShard]:
+    done = {plan.file: journal.read_shard(plan.file) for plan in plans}
+    shards = [shard for shard in done.values() if shard is not None]
+    missing = [plan for plan in plans if done[plan.file] is None]
+    n_files = sum(len(plan.spectra) for plan in plans)
+    with show_progress("Writing records", n_files, progress) as advance:
+        for shard in shards:
+            advance(shard.n_files, len(shard.rejects))
+        function = partial(convert_shard, out=out, settings=settings)
+        for shard in engine.map(function, missing):
+            shards.append(shard)
+            advance(shard.n_files, len(shard.rejects))
+    by_file = {shard.info.file: shard for shard in shards}
+    return [by_file[plan.file] for plan in plans]
+
+
+def _complete(
+    folder: Path,
+    scan: Scan,
+    plans: Sequence[ShardPlan],
+    shards: Sequence[WrittenShard],
+    settings: ShardSettings,
+    labels_file: str,
+) -> None:
+    """Write all that is not a shard, the manifest last."""
+    write_plan(plans, folder)
+    rejects = _all_rejects(scan, shards)
+    write_rejects(rejects, folder)
+    if settings.labels is not None:
+        write_unlabelled(_taken(plans, shards), settings.labels, folder)
+    infos = tuple(shard.info for shard in shards)
+    write_tfds_metadata(folder, settings.schema, infos)
+    for path in folder.rglob(f"*{PARTIAL_SUFFIX}"):  # of a process that was killed
+        path.unlink()
+    for name in (MANIFEST_NAME, CHECKSUM_NAME):  # likewise
+        (folder / name).unlink(missing_ok=True)
+    manifest = Manifest(
+        folder=folder,
+        schema_version=SCHEMA_VERSION,
+        grid=settings.grid,
+        config=settings.config,
+        record_schema=settings.schema,
+        labels_file=labels_file,
+        n_rejected=len(rejects),
+        splits={split: _total(split, plans, shards) for split in SPLITS},
+        shards=infos,
+        files=_hash_files(folder, {info.file for info in infos}),
+    )
+    manifest.write()
+
+
+def _hash_files(folder: Path, shards: set[str]) -> dict[str, str]:
+    """Return the SHA-256 of every file that is not a shard, which has its own."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): hash_file(path)
+        for path in files
+        if path.name not in shards or path.parent != folder
+    }
+
+
+@contextmanager
+def _one_line_for_disks(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConvertError(
+            f"{error.filename or folder}: {error.strerror}; mend that, and the same "
+            f"command continues"
+        ) from None
+
+
+def _check_output(out: Path, overwrite: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not overwrite:
+        raise OutputExistsError(f"{out}: exists (use --overwrite to replace it)")
+    if not (out / MANIFEST_NAME).is_file():
+        raise OutputExistsError(f"{out}: is no data set, so it is not overwritten")
+
+
+def _read_labels(
+    path: Path | None, config: ConvertConfig
+) -> tuple[Labels | None, tuple[str, ...]]:
+    if path is None:
+        return None, ()
+    # Not above: workers import this module, and astropy's tables take a second.
+    from tfrecords_tools.conversion.catalog import read_labels
+
+    labels = read_labels(path, config.aliases)
+    names = [column.name for column in labels.columns]
+    left_out = tuple(name for name in names if name in SPECTRUM_NAMES)
+    return labels.without(left_out), left_out
+
+
+def _all_rejects(scan: Scan, shards: Iterable[WrittenShard]) -> list[Reject]:
+    return [*scan.rejects, *(reject for shard in shards for reject in shard.rejects)]
+
+
+def _taken(
+    plans: Iterable[ShardPlan], shards: Iterable[WrittenShard]
+) -> list[PlannedSpectrum]:
+    dp_ids = {dp_id for shard in shards for dp_id in shard.info.dp_ids}
+    return [s for plan in plans for s in plan.spectra if s.dp_id in dp_ids]
+
+
+def _total(
+    split: Split, plans: Iterable[ShardPlan], shards: Iterable[WrittenShard]
+) -> SplitInfo:
+    spectra = _taken((plan for plan in plans if plan.split == split), shards)
+    stars = sorted({spectrum.star for spectrum in spectra})
+    return SplitInfo(n_spectra=len(spectra), stars=tuple(stars))
+
+
+def _summarize(
+    plans: Sequence[ShardPlan],
+    shards: Sequence[WrittenShard],
+    scan: Scan,
+    labels: Labels | None,
+    left_out: tuple[str, ...],
+) -> ConversionSummary:
+    spectra = _taken(plans, shards)
+    totals = {split: _total(split, plans, shards) for split in SPLITS}
+    matches = [labels.match(s.dp_id, s.star) for s in spectra] if labels else []
+    return ConversionSummary(
+        n_taken=len(spectra),
+        n_rejected=len(_all_rejects(scan, shards)),
+        n_spectra={split: total.n_spectra for split, total in totals.items()},
+        n_stars={split: len(total.stars) for split, total in totals.items()},
+        n_labelled=matches.count("matched"),
+        n_ambiguous=matches.count("ambiguous"),
+        labels_left_out=left_out,
+    )

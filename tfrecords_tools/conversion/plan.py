@@ -1,0 +1,320 @@
+"""Which file goes to which shard, decided from the headers alone."""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.labels import Labels
+from tfrecords_tools.readers import read_spectrum, scan_spectrum
+from tfrecords_tools.records.layout import PLAN_NAME, REJECTS_NAME, UNLABELLED_NAME
+from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.split import SPLITS, Split, order_key, split_of
+from tfrecords_tools.star import star_name
+
+_URI = "file://"
+_PLAN_FIELDS = (
+    *("split", "shard", "dp_id", "target", "star"),
+    *("ra", "dec", "mjd", "path"),
+)
+
+
+class PlannedSpectrum(NamedTuple):
+    """A file with what its headers say of where its record goes."""
+
+    path: Path
+    dp_id: str
+    target: str
+    """As in the header."""
+    star: str
+    """Normalised name; of its own for a file without target."""
+    ra: float
+    """Right ascension [deg]."""
+    dec: float
+    """Declination [deg]."""
+    mjd: float
+    """Modified Julian date of the start [d]."""
+    split: Split
+
+
+class Reject(NamedTuple):
+    """A file that is not taken."""
+
+    path: Path
+    reason: str
+    """One line."""
+
+
+class Scan(NamedTuple):
+    """What the headers of all inputs say."""
+
+    spectra: list[PlannedSpectrum]
+    rejects: list[Reject]
+
+
+class ShardPlan(NamedTuple):
+    """The files of one shard."""
+
+    split: Split
+    number: int
+    """From 0."""
+    n_shards: int
+    """Of the split."""
+    spectra: tuple[PlannedSpectrum, ...]
+    """In the order of the records."""
+
+    @property
+    def file(self) -> str:
+        """Name of the shard, by which TensorFlow Datasets finds it."""
+        shard = f"{self.number:05d}-of-{self.n_shards:05d}"
+        return f"spec-{self.split}.tfrecord-{shard}"
+
+
+def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
+    """
+    Read the headers of one input.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    config : ConvertConfig
+        Names and splits of the stars.
+
+    Returns
+    -------
+    scanned : PlannedSpectrum or Reject
+        What it is, or why it is not taken.
+    """
+    try:
+        identity = scan_spectrum(path)
+    except SpectrumError as error:
+        return Reject(path, str(error))
+    # Without a name nothing tells whether two files show the same star.
+    star = star_name(identity.target, config.aliases) or f"? {identity.dp_id}"
+    return PlannedSpectrum(
+        path=path,
+        dp_id=identity.dp_id,
+        target=identity.target,
+        star=star,
+        ra=identity.ra,
+        dec=identity.dec,
+        mjd=identity.mjd,
+        split=split_of(star, config.split, config.split_salt),
+    )
+
+
+def merge_scans(
+    scanned: Iterable[PlannedSpectrum | Reject], config: ConvertConfig
+) -> Scan:
+    """
+    Take each product once.
+
+    Parameters
+    ----------
+    scanned : iterable of PlannedSpectrum or Reject
+        From `scan_file`; of those with the same dp_id the first that can be read is
+        taken, since another may be a download that broke off.
+    config : ConvertConfig
+        Whether checksums count.
+
+    Returns
+    -------
+    scan : Scan
+        Each file is in one of its lists.
+    """
+    copies: dict[str, list[PlannedSpectrum]] = {}
+    rejects: list[Reject] = []
+    for item in scanned:
+        if isinstance(item, Reject):
+            rejects.append(item)
+        else:
+            copies.setdefault(item.dp_id, []).append(item)
+    spectra = []
+    for members in copies.values():
+        taken = _choose_copy(members, config)
+        spectra.append(taken)
+        rejects += [_duplicate(m, taken) for m in members if m is not taken]
+    return Scan(spectra, rejects)
+
+
+def _choose_copy(
+    members: Sequence[PlannedSpectrum], config: ConvertConfig
+) -> PlannedSpectrum:
+    if len(members) > 1:
+        for member in members:
+            with suppress(SpectrumError):
+                read_spectrum(member.path, config.verify_checksums)
+                return member
+    return members[0]
+
+
+def _duplicate(copy: PlannedSpectrum, taken: PlannedSpectrum) -> Reject:
+    try:
+        same = filecmp.cmp(copy.path, taken.path, shallow=False)
+    except OSError:
+        same = False
+    reason = f"duplicate of {printable(taken.path)}"
+    return Reject(copy.path, reason if same else f"{reason}, with other content")
+
+
+def plan_shards(
+    spectra: Sequence[PlannedSpectrum], n_per_shard: int
+) -> list[ShardPlan]:
+    """
+    Distribute spectra over shards.
+
+    Parameters
+    ----------
+    spectra : sequence of PlannedSpectrum
+        Their order does not matter.
+    n_per_shard : int
+        The most records a shard holds.
+
+    Returns
+    -------
+    plans : list of ShardPlan
+        Within a split ordered by hash of dp_id and of even size.
+    """
+    plans = []
+    for split in SPLITS:
+        members = [spectrum for spectrum in spectra if spectrum.split == split]
+        members.sort(key=lambda spectrum: order_key(spectrum.dp_id))
+        n_shards = -(-len(members) // n_per_shard)
+        for number in range(n_shards):
+            start = len(members) * number // n_shards
+            stop = len(members) * (number + 1) // n_shards
+            plans.append(ShardPlan(split, number, n_shards, tuple(members[start:stop])))
+    return plans
+
+
+def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
+    """
+    Write plan.csv: what the header scan found, and the shard of each file.
+
+    Parameters
+    ----------
+    plans : iterable of ShardPlan
+        Of all splits.
+    folder : Path
+        The data set.
+    """
+    rows = [
+        (p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path)
+        for p in plans
+        for s in p.spectra
+    ]
+    _write_csv(folder / PLAN_NAME, _PLAN_FIELDS, rows)
+
+
+def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
+    """
+    Write rejects.csv: path and reason of every file that is not taken.
+
+    Parameters
+    ----------
+    rejects : iterable of Reject
+        In any order; they are sorted by path.
+    folder : Path
+        The data set.
+    """
+    _write_csv(folder / REJECTS_NAME, ["path", "reason"], sorted(rejects))
+
+
+def write_unlabelled(
+    spectra: Iterable[PlannedSpectrum], labels: Labels, folder: Path
+) -> None:
+    """
+    Write unlabelled.csv: the spectra that lack labels, and which.
+
+    Parameters
+    ----------
+    spectra : iterable of PlannedSpectrum
+        Those that were taken.
+    labels : Labels
+        What is known.
+    folder : Path
+        The data set.
+    """
+    rows = []
+    for spectrum in spectra:
+        key = spectrum.dp_id, spectrum.star
+        values = labels.lookup(*key)
+        # NaN is not equal to itself.
+        lacking = [n for n, value in values.items() if value == "" or value != value]
+        if lacking:
+            row = (spectrum.dp_id, spectrum.target, spectrum.star, labels.match(*key))
+            rows.append((*row, " ".join(sorted(lacking))))
+    fields = ("dp_id", "target", "star", "match", "lacking")
+    _write_csv(folder / UNLABELLED_NAME, fields, rows)
+
+
+def printable(path: Path) -> str:
+    """
+    Write a path as valid Unicode.
+
+    Parameters
+    ----------
+    path : Path
+        Names on disk need not be Unicode.
+
+    Returns
+    -------
+    text : str
+        Bytes that are not UTF-8 are escaped.
+    """
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def path_to_text(path: Path) -> str:
+    """
+    Write a path such that `path_from_text` gives it back.
+
+    Parameters
+    ----------
+    path : Path
+        Any path.
+
+    Returns
+    -------
+    text : str
+        The path or, where its bytes are not UTF-8, a file URI.
+    """
+    is_text = os.fsencode(path) == str(path).encode(errors="replace")
+    return str(path) if is_text else path.absolute().as_uri()
+
+
+def path_from_text(text: str) -> Path:
+    """
+    Undo `path_to_text`.
+
+    Parameters
+    ----------
+    text : str
+        As in plan.csv.
+
+    Returns
+    -------
+    path : Path
+        The path.
+    """
+    if text.startswith(_URI):  # str(Path) has no two slashes
+        return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))))
+    return Path(text)
+
+
+def _write_csv(
+    path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(fields)
+        for row in rows:
+            writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)

@@ -1,0 +1,1 @@
+"""Records: what is in one, how it is stored, and the data set they make."""

@@ -1,0 +1,92 @@
+"""The files of a data set beside its shards: their names, the plan and the indexes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrecords_tools.durable import write_durably
+from tfrecords_tools.records.manifest import ShardInfo
+from tfrecords_tools.records.tfrecord import RecordError
+
+PLAN_NAME = "plan.csv"
+"""What the header scan found, and the shard of each spectrum."""
+REJECTS_NAME = "rejects.csv"
+UNLABELLED_NAME = "unlabelled.csv"
+INDEX_FOLDER = "index"
+
+
+def read_plan(folder: Path) -> list[dict[str, str]]:
+    """
+    Read plan.csv.
+
+    Parameters
+    ----------
+    folder : Path
+        The data set.
+
+    Returns
+    -------
+    rows : list of dict
+        By the names of the columns; empty if there is no such file.
+    """
+    path = folder / PLAN_NAME
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8", errors="replace") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write_index(offsets: list[int], folder: Path, shard: str) -> None:
+    """
+    Write where the records of a shard begin.
+
+    Parameters
+    ----------
+    offsets : list of int
+        Byte of each record's frame, and the size of the shard.
+    folder : Path
+        The data set.
+    shard : str
+        Name of the shard; the index has that name too, in a folder of its own.
+    """
+    index = folder / INDEX_FOLDER
+    index.mkdir(exist_ok=True)
+    content = io.BytesIO()
+    np.save(content, np.array(offsets, dtype=np.uint64))
+    write_durably(index / f"{shard}.npy", content.getvalue())
+
+
+def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
+    """
+    Read where the records of a shard begin.
+
+    Parameters
+    ----------
+    folder : Path
+        The data set.
+    shard : ShardInfo
+        What the manifest says of the shard.
+
+    Returns
+    -------
+    offsets : ndarray of uint64, shape (count + 1,)
+        Byte of each record's frame, and the size of the shard.
+
+    Raises
+    ------
+    RecordError
+        If the index is missing or does not fit the manifest.
+    """
+    path = folder / INDEX_FOLDER / f"{shard.file}.npy"
+    try:
+        offsets: NDArray[np.uint64] = np.load(path)
+    except (OSError, ValueError):
+        raise RecordError(f"{path}: cannot be read (try stellar-tf verify)") from None
+    if offsets.shape != (shard.count + 1,) or offsets[-1] != shard.n_bytes:
+        raise RecordError(f"{path}: does not fit its shard (try stellar-tf verify)")
+    return offsets

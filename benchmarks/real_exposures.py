@@ -20,7 +20,7 @@ from astropy.table import Table
 from scipy import stats
 
 from stellar_tf.analysis.latents import HELD_OUT
-from stellar_tf.inference.encoding import encode_files
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 
@@ -72,11 +72,12 @@ def main() -> None:
     run = Run(args.run)
     verdict = read_table(run.analysis / "verdict.ecsv")
     latents = read_table(run.latents_path)
-    encoded = encode_files(run, args.fits)
+    encoded = SpectrumModel.from_run(run).encode(args.fits)
+    table = encoded.table
     for path, reason in encoded.rejects:
         print(f"{path}: {reason}")
-    compare_spread(verdict, latents[latents["split"] == HELD_OUT], encoded.latents)
-    follow_berv(verdict, encoded.latents)
+    compare_spread(verdict, latents[latents["split"] == HELD_OUT], table)
+    follow_berv(verdict, table)
 
 
 if __name__ == "__main__":

@@ -163,8 +163,8 @@ def open_run(
     if is_run(folder):
         if run.read_config() != config:
             raise RunError(
-                f"{folder}: was fitted with other settings; choose another --run "
-                f"or pass --overwrite"
+                f"{folder}: was fitted with other settings; choose another folder "
+                f"or pass overwrite=True"
             )
         known = run.read_records()
         for key, what in (
@@ -173,7 +173,8 @@ def open_run(
         ):
             if known.get(key) != records.get(key):
                 raise RunError(
-                    f"{folder}: was {what}; choose another --run or pass --overwrite"
+                    f"{folder}: was {what}; choose another folder or pass "
+                    f"overwrite=True"
                 )
         return run
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -38,7 +38,7 @@ def check_table_path(path: Path, *, overwrite: bool) -> None:
     if path.suffix not in FORMATS:
         raise TableError(f"{path}: the ending must be one of {', '.join(FORMATS)}")
     if path.exists() and not overwrite:
-        raise TableError(f"{path}: exists; choose another name or pass --overwrite")
+        raise TableError(f"{path}: exists; choose another name or pass overwrite=True")
 
 
 def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Progress on stderr, silent where that is no terminal."""
+"""Progress on stderr, silent where that is neither a terminal nor a notebook."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def show_progress(
-    description: str, total: int, show: bool
+    description: str, total: int, progress: bool = True
 ) -> Iterator[Callable[[int, int], None]]:
     """
-    Show a bar with rate, rejects and time left while files are read.
+    Show a bar with rate, rejects and time left while files are worked on.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def show_progress(
         What is being done.
     total : int
         Number of files.
-    show : bool
-        Whether to show it; it never is where stderr is no terminal.
+    progress : bool, default True
+        Whether to show it; it never is where stderr is no terminal and no notebook.
 
     Yields
     ------
@@ -54,14 +54,16 @@ def show_progress(
         TextColumn("{task.fields[rejects]} rejected"),
         TimeRemainingColumn(),
     )
-    disable = not (show and console.is_terminal)
-    with Progress(*columns, console=console, disable=disable) as progress:
-        task = progress.add_task(description, total=total, rejects=0)
+    is_seen = console.is_terminal or console.is_jupyter
+    with Progress(
+        *columns, console=console, disable=not (progress and is_seen)
+    ) as shown:
+        task = shown.add_task(description, total=total, rejects=0)
         n_rejects = 0
 
         def advance(n_files: int, n_rejected: int) -> None:
             nonlocal n_rejects
             n_rejects += n_rejected
-            progress.update(task, advance=n_files, rejects=n_rejects)
+            shown.update(task, advance=n_files, rejects=n_rejects)
 
         yield advance

@@ -34,6 +34,14 @@ class CodesResult:
     n_stars: int
     """Stars among them: the size of the sample."""
 
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Both tables, by the names of their files."""
+        return {
+            "dispersion": self.dispersion_table,
+            "associations": self.association_table,
+        }
+
 
 def analyze_codes(
     z_mean: NDArray[np.floating], labels: Table | None, config: AnalysisConfig

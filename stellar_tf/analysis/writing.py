@@ -17,36 +17,23 @@ class TablesExistError(FileExistsError, UserError):
     """A table is there already."""
 
 
-def write_tables(
-    result: AnalysisResult,
-    folder: Path,
-    *,
-    traversal: Traversal | None = None,
-    overwrite: bool = False,
-) -> list[Path]:
+def list_tables(
+    result: AnalysisResult, traversal: Traversal | None = None
+) -> dict[str, Table]:
     """
-    Write every number of the analysis as ECSV tables.
+    Collect every number of the analysis as tables.
 
     Parameters
     ----------
     result : AnalysisResult
         What `analyze` returned.
-    folder : Path
-        Where to; made if it does not exist.
     traversal : Traversal, optional
         Adds the wavelengths each dimension moves most.
-    overwrite : bool, default False
-        Replace tables that exist.
 
     Returns
     -------
-    paths : list of Path
-        The files written.
-
-    Raises
-    ------
-    TablesExistError
-        If a table exists and `overwrite` is false; nothing is written then.
+    named : dict of str to astropy.table.Table
+        By the names of their files.
     """
     named = {
         "summary": summary_table(result),
@@ -63,7 +50,7 @@ def write_tables(
         named["disentanglement"] = tables.disentanglement_table(result.disentanglement)
     if traversal is not None:
         named["moving_wavelengths"] = list_moving_wavelengths(traversal)
-    return write_named(named, folder, overwrite=overwrite)
+    return named
 
 
 def write_named(
@@ -94,7 +81,7 @@ def write_named(
     paths = {name: folder / f"{name}.ecsv" for name in named}
     for path in paths.values():
         if path.exists() and not overwrite:
-            raise TablesExistError(f"{path}: exists; pass --overwrite to replace it")
+            raise TablesExistError(f"{path}: exists; pass overwrite=True to replace it")
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in named.items():
         table.write(paths[name], format="ascii.ecsv", overwrite=overwrite)

@@ -171,7 +171,7 @@ def _check_space(out: Path, size: int) -> None:
     if size > free:
         raise ArchiveError(
             f"{out}: {size / 1e9:.1f} GB are to come and {free / 1e9:.1f} GB are free; "
-            f"pass --limit or choose another disk"
+            f"set a limit or choose another disk"
         )
 
 

@@ -103,7 +103,7 @@ def find_products(
         answer as one or refuses the query.
     """
     if not tap_url.startswith(("https://", "http://")):
-        raise ArchiveError(f"--tap must begin with https:// or http://, got {tap_url}")
+        raise ArchiveError(f"tap must begin with https:// or http://, got {tap_url}")
     service = pyvo.dal.TAPService(tap_url.rstrip("/"), session=session)
     found: dict[str, Product] = {}
     while limit is None or len(found) < limit:

@@ -76,6 +76,6 @@ class Task(NamedTuple):
             if not self.overwrite:
                 raise TransferError(
                     f"{place.name} is there and not what the archive has ({fault}); "
-                    f"remove it or pass --overwrite"
+                    f"remove it or pass overwrite=True"
                 )
         return None

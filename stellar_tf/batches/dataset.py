@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -223,7 +223,7 @@ def build_evaluation_dataset(
     one_per_star: bool = False,
 ) -> tf.data.Dataset:
     """
-    Read a split once, in the order of its records, which is that of the results.
+    Read a split once, normalised, in the order of its records.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def build_evaluation_dataset(
     split : {"train", "validation", "test"}
         The split.
     config : DatasetConfig
-        Normalisation and reading.
+        Normalisation.
     batch_size : int
         Spectra a batch; the last batch may be smaller.
     with_metadata : bool, default False
@@ -251,28 +251,52 @@ def build_evaluation_dataset(
     EmptySplitError
         If the split has no spectra.
     """
+
+    def normalise(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        flux, median_flux = features["flux"], features["median_flux"]
+        normalised = normalise_flux(flux, manifest.grid, config.normalise, median_flux)
+        return {**features, "flux": normalised.flux}
+
     n_spectra = _count(manifest, split)
     records = _read_records(manifest, split)
     if one_per_star:
         stars = RecordTable(manifest, split).stars()
         chosen = sampling.one_per_star(stars, seed=0)
         records, n_spectra = _keep(records, chosen), int(chosen.sum())
-    n_batches = -(-n_spectra // batch_size)
-    read = _Parser(manifest, with_metadata=with_metadata)
+    parse = _Parser(manifest, with_metadata=with_metadata)
+    return _batch(records, n_spectra, batch_size, lambda r: normalise(parse(r)))
 
-    def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = read(serialised)
-        features["flux"] = normalise_flux(
-            features["flux"], manifest.grid, config.normalise, features["median_flux"]
-        ).flux
-        return features
 
-    return (
-        records.batch(batch_size)
-        .apply(tf.data.experimental.assert_cardinality(n_batches))
-        .map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+def build_record_dataset(
+    manifest: Manifest, split: Split, *, batch_size: int
+) -> tf.data.Dataset:
+    """
+    Read a split once, as it is stored, in the order of its records.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The data set.
+    split : {"train", "validation", "test"}
+        The split.
+    batch_size : int
+        Spectra a batch; the last batch may be smaller.
+
+    Returns
+    -------
+    dataset : tf.data.Dataset
+        Of known cardinality. Elements are dicts with ``flux``, float32 (batch,
+        n_pixels) with NaN at bad pixels, in its unit, and every other feature of the
+        records, (batch,) each.
+
+    Raises
+    ------
+    EmptySplitError
+        If the split has no spectra.
+    """
+    n_spectra = _count(manifest, split)
+    records = _read_records(manifest, split)
+    return _batch(records, n_spectra, batch_size, _Parser(manifest, with_metadata=True))
 
 
 def mean_spectrum(
@@ -338,6 +362,21 @@ class _Parser:
             flux = tf.cast(flux, tf.float32) * features["flux_scale"][:, tf.newaxis]
         features["flux"] = flux
         return features
+
+
+def _batch(
+    records: tf.data.Dataset,
+    n_spectra: int,
+    batch_size: int,
+    parse: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+) -> tf.data.Dataset:
+    n_batches = -(-n_spectra // batch_size)
+    return (
+        records.batch(batch_size)
+        .apply(tf.data.experimental.assert_cardinality(n_batches))
+        .map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def _read_records(manifest: Manifest, split: Split) -> tf.data.Dataset:

@@ -59,15 +59,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tfrecords_tools.conversion.convert import convert
+    from stellar_tf.api import convert
 
-    config = read_config(args)
     summary = convert(
         args.inputs,
         args.out,
-        config.grid,
-        config.convert,
         labels=args.labels,
+        config=read_config(args),
         engine=_choose_engine(args),
         overwrite=args.overwrite,
     )

@@ -40,10 +40,10 @@ def _port(text: str) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from stellar_tf.run import Run
-    from tfrecords_tools.errors import UserError
+    from tfrecords_tools.errors import UserError, ask_for_extra
 
     if importlib.util.find_spec("panel") is None:
-        raise UserError("needs: pip install 'stellar-tf[explore]'")
+        raise UserError(ask_for_extra("Panel", "explore"))
     from stellar_tf.explore.explorer import Explorer
     from stellar_tf.explore.serve import build_server, name_url, run_server
 

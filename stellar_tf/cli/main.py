@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -111,11 +112,37 @@ def run() -> None:
     app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
 
 
+def name_flags(error: UserError) -> str:
+    """
+    Put the flags of the command line for the arguments that an error names.
+
+    Parameters
+    ----------
+    error : UserError
+        Its message speaks of arguments as Python has them.
+
+    Returns
+    -------
+    message : str
+        With ``--overwrite`` for ``overwrite=True``, and so on.
+
+    Examples
+    --------
+    >>> name_flags(UserError("run: exists; pass overwrite=True to replace it"))
+    'run: exists; pass --overwrite to replace it'
+    """
+
+    def as_flag(match: re.Match[str]) -> str:
+        return "--" + match[1].replace("_", "-")
+
+    return re.sub(r"\b(\w+)=True\b", as_flag, str(error))
+
+
 def _run(args: argparse.Namespace) -> int:
     try:
         status: int = args.definition.run(args)
     except UserError as error:
-        print(f"stellar-tf {args.command}: {error}", file=sys.stderr)
+        print(f"stellar-tf {args.command}: {name_flags(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print(

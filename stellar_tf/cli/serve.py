@@ -9,7 +9,7 @@ from pathlib import Path
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, at_least, existing_path
 from stellar_tf.serving.allocator import keep_freed_memory
-from tfrecords_tools.errors import UserError
+from tfrecords_tools.errors import UserError, ask_for_extra
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +82,7 @@ def _import_kserve() -> None:
     try:
         import kserve  # noqa: F401 (only to see whether it is there)
     except ImportError:
-        raise UserError("needs KServe: pip install 'stellar-tf[serve]'") from None
+        raise UserError(ask_for_extra("KServe", "serve")) from None
     finally:
         sys.argv = argv
 

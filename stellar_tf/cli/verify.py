@@ -33,10 +33,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tfrecords_tools.conversion.verify import SAME_PLACE, verify
+    from stellar_tf.api import verify
+    from tfrecords_tools.conversion.verify import SAME_PLACE
 
     records: Path = args.records
-    found = verify(records, deep=args.deep, n_workers=args.workers)
+    found = verify(records, deep=args.deep, workers=args.workers)
     for first, second, distance in found.neighbours:
         print(
             f"note: {first} and {second} are {distance:.1f} arcsec apart: if they are "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.categories import Label
-from stellar_tf.report.style import (
+from stellar_tf.figures.style import (
     BLUE,
     GREEN,
     GREY,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stellar_tf.explore.colouring import Colouring
 from stellar_tf.explore.dimensions import MovableDimension
 from stellar_tf.explore.survey import Survey
-from stellar_tf.report.style import GREEN, GREY, VERMILLION
+from stellar_tf.figures.style import GREEN, GREY, VERMILLION
 
 MAX_POINTS = 20_000
 """More spectra than these are not drawn; all can be found and pointed at."""

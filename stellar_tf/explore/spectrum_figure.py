@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.lines import TELLURIC_BANDS, Line
 from stellar_tf.explore.session import MIN_PIXELS, Drawing, Mode, Panel, View
-from stellar_tf.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+from stellar_tf.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 
 HEIGHTS: dict[Panel, int] = {"flux": 340, "difference": 160}
 """Of the two panels [CSS pixel]."""

@@ -10,7 +10,7 @@ import panel as pn
 from stellar_tf.analysis.lines import LINES, Line, choose_lines
 from stellar_tf.explore.controls import build_button, style
 from stellar_tf.explore.session import Session, View
-from stellar_tf.report.windows import choose_window
+from stellar_tf.figures.windows import choose_window
 
 FIRST_WIDTH = 60.0
 """Width of the view the page opens with [Angstrom]."""
@@ -114,7 +114,7 @@ def choose_first_view(session: Session) -> View:
     for value in (first.low, first.high):
         z = session.start.z_mean.copy()
         z[first.index] = value
-        ends.append(explorer.network.decode(z))
+        ends.append(explorer.model.decode(z))
     wave = explorer.wave
     step = float(wave[-1] - wave[0]) / max(wave.size - 1, 1)
     change = np.abs(ends[1] - ends[0])

@@ -5,34 +5,23 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
+from stellar_tf.inference.latents import Columns, Latents, build_latents
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.progress import show_progress
 from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.star import star_name
-
-Columns = Mapping[str, NDArray[np.generic]]
-"""Values by name, as many in each as there are spectra."""
-
-
-class EncodedFiles(NamedTuple):
-    """Latents of FITS files, and the files that have none."""
-
-    latents: Table
-    """As of `stellar_tf.inference.encoding.encode_records`, with an empty ``split``."""
-    rejects: list[tuple[Path, str]]
-    """File and reason."""
 
 
 class Batch(NamedTuple):
@@ -51,7 +40,8 @@ def encode_prepared(
     config: ConvertConfig,
     batch_size: int,
     encode: Callable[[Batch], Columns],
-) -> EncodedFiles:
+    progress: bool = True,
+) -> Latents:
     """
     Encode FITS files with any encoder.
 
@@ -66,12 +56,14 @@ def encode_prepared(
     batch_size : int
         Spectra encoded at a time.
     encode : callable
-        From a batch to ``z_mean``, ``z_log_var`` and ``median_flux``.
+        From a batch to the outputs of the encoder, by name.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
 
     Returns
     -------
-    encoded : EncodedFiles
-        Latents, in the order of the files, and rejected files.
+    latents : Latents
+        In the order of the files, with the files that were rejected.
 
     Notes
     -----
@@ -80,39 +72,13 @@ def encode_prepared(
     """
     rejects: list[tuple[Path, str]] = []
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    for batch in _read_batches(paths, grid, config, batch_size, rejects):
-        table = _tabulate(batch.metadata, config)
-        for name, values in {**table, **encode(batch)}.items():
-            columns.setdefault(name, []).append(np.asarray(values))
-    if not columns:
-        return EncodedFiles(Table(), rejects)
-    latents = build_latents({n: np.concatenate(v) for n, v in columns.items()})
-    return EncodedFiles(latents, rejects)
-
-
-def build_latents(columns: Columns) -> Table:
-    """
-    Make the table of latents, its leading columns in their order.
-
-    Parameters
-    ----------
-    columns : mapping of str to ndarray
-        With ``dp_id``, ``target``, ``star``, ``split``, ``z_mean`` and ``z_log_var``.
-
-    Returns
-    -------
-    latents : Table
-        Those first, then the others as they come.
-    """
-    first = ("dp_id", "target", "star", "split", "z_mean", "z_log_var")
-    names = [*first, *(name for name in columns if name not in first)]
-    table = Table()
-    for name in names:
-        values = columns[name]
-        if values.dtype.kind == "O":  # TensorFlow's strings
-            values = np.array([value.decode("utf-8") for value in values])
-        table[name] = values
-    return table
+    with show_progress("encoding", len(paths), progress) as advance:
+        for batch in _read_batches(paths, grid, config, batch_size, rejects):
+            table = _tabulate(batch.metadata, config)
+            for name, values in {**table, **encode(batch)}.items():
+                columns.setdefault(name, []).append(np.asarray(values))
+            advance(len(batch.flux), 0)
+    return build_latents(columns, rejects)
 
 
 def _read_batches(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stellar_tf.config import Config
 from stellar_tf.network.model import build_autoencoder
 from stellar_tf.run import Run, open_run
-from tfrecords_tools.errors import UserError
+from tfrecords_tools.errors import UserError, ask_for_extra
 
 _LOAD_ERRORS = (
     *(pickle.UnpicklingError, EOFError, OSError),
@@ -66,7 +66,7 @@ def import_torch(
     if config.model.architecture != "strided":
         raise CheckpointError(
             f"{checkpoint}: is loaded into model.architecture strided, the settings "
-            f"have {config.model.architecture} (use --config paper)"
+            f"have {config.model.architecture} (use the settings of paper.yaml)"
         )
     state = read_state(checkpoint)
     autoencoder = build_autoencoder(config)
@@ -107,9 +107,7 @@ def read_state(checkpoint: Path) -> dict[str, NDArray[np.float32]]:
     try:
         import torch
     except ImportError:
-        raise CheckpointError(
-            "import-torch needs PyTorch: pip install 'stellar-tf[torch]'"
-        ) from None
+        raise CheckpointError(ask_for_extra("PyTorch", "torch")) from None
     try:
         loaded: Any = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except _LOAD_ERRORS as error:

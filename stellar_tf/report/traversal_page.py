@@ -18,10 +18,10 @@ from stellar_tf.analysis.latents import read_labels
 from stellar_tf.analysis.reading import AnalysisError, read_analysis
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.analysis.typical import measure_typical
-from stellar_tf.inference.decoding import build_decode
 from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.traversal_panels import build_panel
 from stellar_tf.run import Run
+from stellar_tf.tables import TableError
 from tfrecords_tools.durable import write_durably
 
 N_POSITIONS = 21
@@ -129,7 +129,7 @@ def describe_dimension(dimension: Dimension) -> str:
     return note
 
 
-def export_page(run: Run, path: Path) -> None:
+def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
     """
     Write the traversals of the informative dimensions as one HTML file.
 
@@ -138,13 +138,23 @@ def export_page(run: Run, path: Path) -> None:
     run : Run
         The run, analysed.
     path : Path
-        The file; replaced if it exists.
+        The file.
+    overwrite : bool, default False
+        Whether it may exist.
+
+    Returns
+    -------
+    path : Path
+        The file.
 
     Raises
     ------
+    TableError
+        If the file cannot be written there.
     AnalysisError
         If the run has not been analysed, or no dimension is informative.
     """
+    _refuse(path, overwrite=overwrite)
     config = run.read_config()
     analysis = read_analysis(run.analysis, config.model.n_latent)
     dimensions = [d for d in describe_dimensions(analysis.verdict) if d.informative]
@@ -153,8 +163,11 @@ def export_page(run: Run, path: Path) -> None:
             f"{run.analysis}: no dimension is informative: none to show"
         )
     z_mean = np.asarray(analysis.stars["z_mean"], np.float32)
+    # TensorFlow comes after what a mistake is seen without.
+    from stellar_tf.inference.spectrum_model import SpectrumModel
+
     traversal = traverse(
-        build_decode(run),
+        SpectrumModel.from_run(run).decode,
         config.grid.wave,
         z_mean,
         [dimension.index for dimension in dimensions],
@@ -179,3 +192,13 @@ def export_page(run: Run, path: Path) -> None:
         created=datetime.now(UTC).date().isoformat(),
     )
     write_traversal_page(path, traversal, dimensions, typical, facts)
+    return path
+
+
+def _refuse(page: Path, *, overwrite: bool) -> None:
+    if page.is_dir():
+        raise TableError(f"{page}: is a folder; give a file, such as page.html")
+    if page.exists() and not overwrite:
+        raise TableError(f"{page}: exists; choose another name or pass overwrite=True")
+    if not page.parent.is_dir():
+        raise TableError(f"{page}: its folder does not exist")

@@ -13,10 +13,10 @@ from plotly.subplots import make_subplots
 from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.analysis.lines import name_wavelengths
 from stellar_tf.analysis.traversal import Traversal
+from stellar_tf.figures.spectra import ZOOM, Marks
+from stellar_tf.figures.style import GREY, VERMILLION, apply_style
+from stellar_tf.figures.windows import block_maximum, choose_windows
 from stellar_tf.report.packing import encode_floats, pack
-from stellar_tf.report.spectrum_figures import ZOOM, Marks
-from stellar_tf.report.style import GREY, VERMILLION, apply_style
-from stellar_tf.report.windows import block_maximum, choose_windows
 
 N_VIEWS = 3
 """Stretches of the spectrum that are offered for each dimension."""

@@ -9,8 +9,8 @@ from astropy.table import Row
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.traversal import Traversal
-from stellar_tf.report.contents import Reconstructions
-from stellar_tf.report.label_figures import Pair
+from stellar_tf.figures.labels import Pair
+from stellar_tf.figures.spectra import Reconstructions
 from stellar_tf.report.sheets import format_number
 
 

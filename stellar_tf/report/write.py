@@ -13,16 +13,20 @@ from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.tables import disentanglement_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
-from stellar_tf.report.contents import Provenance, Reconstructions
-from stellar_tf.report.dimension_figures import (
+from stellar_tf.figures.dimensions import (
     draw_associations,
     draw_dimensions,
     draw_importance,
     draw_leakage,
 )
-from stellar_tf.report.label_figures import choose_pairs, draw_pair
+from stellar_tf.figures.labels import choose_pairs, draw_pair
+from stellar_tf.figures.spectra import (
+    Reconstructions,
+    draw_reconstruction,
+    draw_traversal,
+)
+from stellar_tf.report.contents import Provenance
 from stellar_tf.report.sheets import build_sheet
-from stellar_tf.report.spectrum_figures import draw_reconstruction, draw_traversal
 from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.words import (
     choose_headlines,

@@ -11,7 +11,8 @@ from typing import Any
 
 from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.config import Config
-from stellar_tf.saved_model.flags import MEANINGS
+from stellar_tf.flags import MEANINGS
+from tfrecords_tools.errors import UserError
 
 GRID_FILE = Path("assets.extra", "grid.json")
 """Inside a version folder: the wavelengths its inputs stand on."""
@@ -21,6 +22,10 @@ FLAGS_FILE = Path("assets.extra", "flags.json")
 """Inside a version folder: what each bit of ``flags`` means."""
 DIMENSIONS_FILE = Path("assets.extra", "dimensions.json")
 """Inside a version folder: what each latent dimension means."""
+
+
+class ModelError(UserError):
+    """A folder holds no trained model; the message names it."""
 
 
 def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) -> None:
@@ -53,6 +58,36 @@ def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) 
             for index in range(config.model.n_latent)
         ],
     )
+
+
+def find_version(folder: Path) -> Path:
+    """
+    Find an exported model.
+
+    Parameters
+    ----------
+    folder : Path
+        MODELS/NAME, whose newest version is taken, or a version.
+
+    Returns
+    -------
+    version : Path
+        The version's folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    versions = [path.parent for path in folder.glob("*/saved_model.pb")]
+    numbered = [path for path in versions if path.name.isdecimal()]
+    if not numbered:
+        raise ModelError(
+            f"{folder}: is neither a run folder nor an exported model (MODELS/NAME)"
+        )
+    return max(numbered, key=lambda path: int(path.name))
 
 
 def read_grid(version: Path) -> dict[str, float]:

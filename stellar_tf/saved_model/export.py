@@ -8,11 +8,12 @@ from pathlib import Path
 
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.reading import has_analysis, read_analysis
+from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import write_assets
 from stellar_tf.saved_model.model_card import write_model_card
-from stellar_tf.saved_model.signatures import Signatures, write_signatures
+from stellar_tf.saved_model.signatures import write_signatures
 from stellar_tf.saved_model.warmup import write_warmup
 from tfrecords_tools.errors import UserError
 
@@ -44,14 +45,14 @@ def export(run: Run, out: Path) -> Path:
 
     Notes
     -----
-    The signatures are the methods of `Signatures`; docs/saved_model.md has them in
+    The signatures are the methods of `ModelGraph`; docs/saved_model.md has them in
     full. Beside the graph stand a model card (README.md) and, in assets.extra, the
     grid, the flags, the meaning of the dimensions and warm-up requests.
     """
     if out.exists() and not out.is_dir():
-        raise ExportError(f"{out}: is a file; --out is the folder of all versions")
+        raise ExportError(f"{out}: is a file; give the folder of all versions")
     config = run.read_config()
-    signatures = Signatures(load_autoencoder(run), config)
+    graph = ModelGraph(load_autoencoder(run), config)
     analysis = (
         read_analysis(run.analysis, config.model.n_latent)
         if has_analysis(run.analysis)
@@ -61,10 +62,10 @@ def export(run: Run, out: Path) -> Path:
     # A name that no server takes for a version, and no other export uses.
     temporary = out / f"part-{uuid.uuid4().hex}"
     try:
-        write_signatures(signatures, temporary)
+        write_signatures(graph, temporary)
         write_assets(config, dimensions, temporary)
-        write_warmup(signatures, out.name, temporary)
-        write_model_card(run, signatures, analysis, out.name, temporary)
+        write_warmup(graph, out.name, temporary)
+        write_model_card(run, graph, analysis, out.name, temporary)
         return _publish(temporary, out)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from stellar_tf.saved_model.signatures import Signatures
+from stellar_tf.inference.graph import ModelGraph
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """Inside a version folder: where TensorFlow Serving looks for them."""
@@ -18,13 +18,13 @@ Request = tuple[str, dict[str, NDArray[np.floating]]]
 """Name of a signature, and its inputs."""
 
 
-def build_requests(signatures: Signatures) -> Iterator[Request]:
+def build_requests(graph: ModelGraph) -> Iterator[Request]:
     """
     Make a request for each signature, and for each way onto the grid.
 
     Parameters
     ----------
-    signatures : Signatures
+    graph : ModelGraph
         Of the model to be served.
 
     Yields
@@ -34,9 +34,9 @@ def build_requests(signatures: Signatures) -> Iterator[Request]:
     inputs : dict
         The spectrum decoded from the prior's mean, or that code.
     """
-    grid = signatures.config.grid
-    z = np.zeros((1, signatures.config.model.n_latent), np.float32)
-    flux = signatures.decode(tf.constant(z))["flux"].numpy()
+    grid = graph.config.grid
+    z = np.zeros((1, graph.config.model.n_latent), np.float32)
+    flux = graph.decode(tf.constant(z))["flux"].numpy()
     yield "encode", {"flux": flux}
     yield "encode_spectrum", {"wave": grid.wave, "flux": flux[0]}
     # Two pixels of the grid in one: resampled instead of shifted.
@@ -45,13 +45,13 @@ def build_requests(signatures: Signatures) -> Iterator[Request]:
     yield "reconstruct", {"flux": flux}
 
 
-def write_warmup(signatures: Signatures, name: str, folder: Path) -> None:
+def write_warmup(graph: ModelGraph, name: str, folder: Path) -> None:
     """
     Write the requests as TensorFlow Serving replays them when it loads a version.
 
     Parameters
     ----------
-    signatures : Signatures
+    graph : ModelGraph
         Of the model to be served.
     name : str
         The name it is served by.
@@ -68,7 +68,7 @@ def write_warmup(signatures: Signatures, name: str, folder: Path) -> None:
     path = folder / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in build_requests(signatures):
+        for signature, inputs in build_requests(graph):
             log = PredictionLog()
             request = log.predict_log.request
             request.model_spec.name = name

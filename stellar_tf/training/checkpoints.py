@@ -118,7 +118,7 @@ class CheckpointStore:
             )
         if folders:
             raise RunError(
-                f"{self._folder}: all checkpoints are damaged; pass --overwrite to "
+                f"{self._folder}: all checkpoints are damaged; pass overwrite=True to "
                 f"begin again"
             )
         return TrainingState()

@@ -36,7 +36,7 @@ from tfrecords_tools.records.manifest import Manifest, hash_file, read_manifest
 from tfrecords_tools.records.salvage import salvage
 from tfrecords_tools.split import SPLITS
 
-ADVICE = "pass --skip-corrupt to do without such records, or convert them again"
+ADVICE = "pass skip_corrupt=True to do without such records, or convert them again"
 N_SPECTRA_OF_MEAN = 4_096
 """Training spectra averaged into the reference at most: its error is then 1/64 of
 the spread between stars."""
@@ -110,7 +110,7 @@ def fit(
     _check_replicas(config.training, strategy.num_replicas_in_sync)
     if skip_corrupt and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise ConfigError(
-            "--skip-corrupt works in one process only; convert such records again"
+            "skip_corrupt works in one process only; convert such records again"
         )
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -196,7 +196,7 @@ def _begin_with(trainer: Trainer, run: Run) -> str:
     except ValueError:
         raise ConfigError(
             f"{run.folder}: its network differs from that of the settings; give "
-            f"--config {run.config_path}"
+            f"its own, {run.config_path}"
         ) from None
     trainer.model.get_layer("bottleneck").step.assign(0)
     return hash_file(run.model_path)

@@ -42,6 +42,7 @@ from tfrecords_tools.records.manifest import (
     Manifest,
     SplitInfo,
     hash_file,
+    is_records,
 )
 from tfrecords_tools.records.schema import SPECTRUM_NAMES, RecordSchema
 from tfrecords_tools.records.tfds import write_tfds_metadata
@@ -279,8 +280,8 @@ def _check_output(out: Path, overwrite: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
-        raise OutputExistsError(f"{out}: exists (use --overwrite to replace it)")
-    if not (out / MANIFEST_NAME).is_file():
+        raise OutputExistsError(f"{out}: exists; pass overwrite=True to replace it")
+    if not is_records(out):
         raise OutputExistsError(f"{out}: is no data set, so it is not overwritten")
 
 

@@ -66,7 +66,7 @@ class _Workers:
         except BrokenProcessPool:
             raise EngineError(
                 "a worker was killed, perhaps for want of memory; the same command "
-                "continues, with fewer --workers if need be"
+                "continues, with fewer workers if need be"
             ) from None
 
 

@@ -195,7 +195,7 @@ class Journal:
         if (self._folder / _REQUEST).exists() and not discard:
             raise JournalError(
                 f"{self.staging}: is an unfinished conversion of other inputs or "
-                f"settings; finish it with its own command, or pass --overwrite"
+                f"settings; finish it with its own command, or pass overwrite=True"
             )
         shutil.rmtree(self.staging, ignore_errors=True)
         for path in self._folder.iterdir():

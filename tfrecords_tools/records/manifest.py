@@ -160,6 +160,23 @@ def read_manifest(records: Path) -> Manifest:
         raise ManifestError(f"{path}: {key}: {first['msg']}") from None
 
 
+def is_records(path: Path) -> bool:
+    """
+    Tell a folder of records from files and folders of them.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder.
+
+    Returns
+    -------
+    answer : bool
+        Whether it holds a manifest.
+    """
+    return (path / MANIFEST_NAME).is_file()
+
+
 def hash_file(path: Path) -> str:
     """
     Compute the SHA-256 of a file.

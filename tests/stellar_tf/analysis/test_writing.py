@@ -8,13 +8,13 @@ from astropy.table import Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.traversal import traverse
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.writing import list_tables, write_named
 from tests.stellar_tf.analysis.planted import plant_decoder
 
 
 def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "tables"
-    paths = write_tables(result, folder)
+    paths = write_named(list_tables(result), folder)
     assert {path.stem for path in paths} == {
         "summary", "verdict", "associations", "labels", "leakage", "stars",
         "disentanglement", "conditional", "extremes", "unusual",
@@ -46,10 +46,10 @@ def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -
 def test_nothing_is_overwritten_unasked(result: AnalysisResult, tmp_path: Path) -> None:
     (tmp_path / "labels.ecsv").write_text("mine")
     with pytest.raises(FileExistsError, match=r"labels\.ecsv: exists"):
-        write_tables(result, tmp_path)
+        write_named(list_tables(result), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["labels.ecsv"]
     wave = 6200.0 + 0.1 * np.arange(1_000)
     z_mean = np.asarray(result.stars["z_mean"])
     traversal = traverse(plant_decoder(wave), wave, z_mean, [0], n=3)
-    paths = write_tables(result, tmp_path, traversal=traversal, overwrite=True)
+    paths = write_named(list_tables(result, traversal), tmp_path, overwrite=True)
     assert tmp_path / "moving_wavelengths.ecsv" in paths

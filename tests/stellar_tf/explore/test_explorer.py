@@ -12,7 +12,7 @@ from stellar_tf.explore.dimensions import ExploreError
 from stellar_tf.explore.explorer import Explorer
 from stellar_tf.explore.observed import open_observed
 from stellar_tf.explore.upload import MAX_UPLOAD_MB, UploadError
-from stellar_tf.inference.decoding import build_decode
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import ManifestError
@@ -56,8 +56,10 @@ def test_a_file_has_the_code_of_its_record(
 
 def test_the_network_is_the_runs(explorer: Explorer, explored: Run) -> None:
     z = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
-    decoded = np.stack([explorer.network.decode(row) for row in z])
-    np.testing.assert_allclose(decoded, build_decode(explored)(z), rtol=1e-4)
+    decoded = np.stack([explorer.model.decode(row) for row in z])
+    np.testing.assert_allclose(
+        decoded, SpectrumModel.from_run(explored).decode(z), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.figures.labels import Pair, choose_pairs
 from stellar_tf.report.contents import Reconstructions
-from stellar_tf.report.label_figures import Pair, choose_pairs
 from stellar_tf.report.words import (
     choose_headlines,
     describe_pair,

@@ -6,13 +6,13 @@ from pathlib import Path
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.config import Config
+from stellar_tf.flags import Flag
 from stellar_tf.saved_model.assets import (
     FLAGS_FILE,
     read_dimensions,
     read_grid,
     write_assets,
 )
-from stellar_tf.saved_model.flags import Flag
 from tests.stellar_tf.analysis.planted import INFORMATIVE, N_LATENT, TEFF, UNEXPLAINED
 from tests.stellar_tf.settings import with_settings
 

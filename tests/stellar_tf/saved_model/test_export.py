@@ -12,10 +12,10 @@ from tensorflow.compat.v1.saved_model import load as load_as_serving_does
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from stellar_tf.analysis.analyze import analyze
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.writing import list_tables, write_named
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import AnalysisConfig
-from stellar_tf.inference.encoding import encode_records
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import (
@@ -85,7 +85,7 @@ def test_served_latents_are_those_of_encode(
 ) -> None:
     dp_ids, flux = raw
     served = tf.saved_model.load(version).signatures["serving_default"](flux=flux)
-    latents = encode_records(run, records)
+    latents = SpectrumModel.from_run(run).encode(records).table
     latents.add_index("dp_id")
     encoded = latents.loc[dp_ids]
     for name in ("z_mean", "z_log_var"):
@@ -268,7 +268,7 @@ def analysed(run: Run, tmp_path: Path) -> Run:
     for name in ("z_mean", "z_log_var"):
         latents[name] = latents[name][:, kept]
     few = AnalysisConfig(n_resamples=20, n_permutations=200, n_subsamples=20)
-    write_tables(analyze(latents, few), copy.analysis)
+    write_named(list_tables(analyze(latents, few)), copy.analysis)
     return copy
 
 

@@ -6,17 +6,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from stellar_tf.saved_model.signatures import Signatures
+from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.saved_model.warmup import WARMUP_FILE, build_requests, write_warmup
 from tfrecords_tools.records.tfrecord import read_records
 
 
-def test_requests_are_read_back_as_they_were(
-    signatures: Signatures, tmp_path: Path
-) -> None:
+def test_requests_are_read_back_as_they_were(graph: ModelGraph, tmp_path: Path) -> None:
     """By our own reader, which checks the checksums, and TensorFlow Serving's types."""
-    write_warmup(signatures, "harps", tmp_path)
-    requests = list(build_requests(signatures))
+    write_warmup(graph, "harps", tmp_path)
+    requests = list(build_requests(graph))
     logs = [PredictionLog.FromString(r) for r in read_records(tmp_path / WARMUP_FILE)]
     assert len(logs) == len(requests)
     for log, (signature, inputs) in zip(logs, requests, strict=True):
@@ -31,11 +29,11 @@ def test_requests_are_read_back_as_they_were(
             np.testing.assert_array_equal(found, values)
 
 
-def test_requests_reach_both_ways_onto_the_grid(signatures: Signatures) -> None:
-    grid, max_drift = signatures.config.grid, signatures.config.convert.max_drift
+def test_requests_reach_both_ways_onto_the_grid(graph: ModelGraph) -> None:
+    grid, max_drift = graph.config.grid, graph.config.convert.max_drift
     placed = [
         grid.place(inputs["wave"], inputs["flux"], max_drift)
-        for name, inputs in build_requests(signatures)
+        for name, inputs in build_requests(graph)
         if name == "encode_spectrum"
     ]
     assert [placement.resampled for placement in placed] == [False, True]

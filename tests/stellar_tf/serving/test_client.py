@@ -13,13 +13,12 @@ import pytest
 
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import Config
-from stellar_tf.inference.encoding import encode_files
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import CONVERT_FILE, GRID_FILE, read_settings
 from stellar_tf.serving.client import Client, ServerError
 from stellar_tf.tables import read_table
 from tests.stellar_tf.serving.conftest import Server
-from tfrecords_tools.conversion.inputs import discover
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +106,7 @@ def test_encoding_there_is_encoding_here(
     captured = capsys.readouterr()
     assert f"80 spectra in {out}; 1 files rejected" in captured.out
     assert str(bad) in captured.err
-    here, there = encode_files(run, discover([fits_folder])).latents, read_table(out)
+    here, there = SpectrumModel.from_run(run).encode(fits_folder).table, read_table(out)
     assert there.colnames == here.colnames
     for name in here.colnames:
         if here[name].dtype.kind == "f":

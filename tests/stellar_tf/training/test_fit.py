@@ -11,7 +11,7 @@ import pytest
 
 from stellar_tf.batches.dataset import CorruptRecordsError, TrainingStream
 from stellar_tf.config import Config, ConfigError, load_config
-from stellar_tf.inference.encoding import encode_records
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, RunError
 from stellar_tf.training.fit import TrainingError, adopt_grid, fit
@@ -192,7 +192,7 @@ def test_a_corrupt_record_is_named(
     ):
         fit(corrupt, tmp_path / "run", config, strategy)
     with pytest.raises(CorruptRecordsError, match=r"record 1 .* convert the spectra"):
-        encode_records(run, corrupt)
+        SpectrumModel.from_run(run).encode(corrupt)
 
 
 def test_corrupt_records_are_skipped_and_counted(

@@ -11,15 +11,27 @@ from plotly.subplots import make_subplots
 
 from stellar_tf.analysis.lines import TELLURIC_BANDS, choose_lines
 from stellar_tf.analysis.traversal import Traversal
-from stellar_tf.report.contents import Reconstructions
-from stellar_tf.report.style import BLUE, GREY, VERMILLION, apply_style, ramp
-from stellar_tf.report.windows import block_maximum, choose_window
+from stellar_tf.figures.style import BLUE, GREY, VERMILLION, apply_style, ramp
+from stellar_tf.figures.windows import block_maximum, choose_window
 
 ZOOM = 30.0
 """Width of the part that is shown first [Angstrom]."""
 _OVERVIEW_POINTS = 1_500
 _LINE_DISTANCE = 0.9
 """Names nearer than this would overlap [Angstrom]."""
+
+
+class Reconstructions(NamedTuple):
+    """Example spectra beside what the network makes of them."""
+
+    wave: NDArray[np.float64]
+    """Wavelengths in air, barycentric, shape (n_pixels,) [Angstrom]."""
+    names: tuple[str, ...]
+    """What to call each spectrum."""
+    flux: NDArray[np.float32]
+    """Normalised flux, NaN where invalid, shape (n_spectra, n_pixels)."""
+    reconstruction: NDArray[np.float32]
+    """Normalised flux out of the decoder, shape (n_spectra, n_pixels)."""
 
 
 def draw_traversal(traversal: Traversal, row: int, *, max_pixels: int) -> go.Figure:

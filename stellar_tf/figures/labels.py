@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.categories import is_category, is_known
 from stellar_tf.analysis.latents import HELD_OUT
-from stellar_tf.report.style import BLUE, VERMILLION, blank_figure
+from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
 
 UNITS = {
     "rv": "km/s", "berv": "km/s", "vsini": "km/s", "teff": "K", "mh": "dex",

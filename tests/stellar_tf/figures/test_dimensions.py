@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.report.dimension_figures import draw_dimensions
+from stellar_tf.figures.dimensions import draw_dimensions
 
 
 def test_the_words_stand_at_their_lines(result: AnalysisResult) -> None:

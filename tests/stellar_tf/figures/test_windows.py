@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_tf.report.windows import block_maximum, choose_window, choose_windows
+from stellar_tf.figures.windows import block_maximum, choose_window, choose_windows
 
 SCORES = st.lists(st.integers(0, 9), min_size=1, max_size=40)
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stellar_tf.saved_model.flags import Flag
-from stellar_tf.saved_model.placement import place_flux, resample
+from stellar_tf.flags import Flag
+from stellar_tf.inference.placement import place_flux, resample
 from tests.tfrecords_tools import fits_files
 from tfrecords_tools import grid as numpy_grid
 from tfrecords_tools.config import ConvertConfig

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from stellar_tf.batches.normalisation import mask_zero_runs
-from stellar_tf.saved_model.flags import Flag
+from stellar_tf.flags import Flag
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.grid import OVERLAP_TOLERANCE, Grid
 

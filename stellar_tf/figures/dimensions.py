@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.report.style import (
+from stellar_tf.figures.style import (
     KIND_MARKERS,
     SCALE,
     apply_style,

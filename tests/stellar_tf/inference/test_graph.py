@@ -8,8 +8,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stellar_tf.saved_model.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
-from stellar_tf.saved_model.signatures import Outputs, Signatures
+from stellar_tf.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
+from stellar_tf.inference.graph import ModelGraph, Outputs
 from tfrecords_tools.conversion.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.readers import read_spectrum
 
@@ -17,8 +17,8 @@ N_PIXELS = 1000
 ONES = np.ones(N_PIXELS, np.float32)
 
 
-def encode(signatures: Signatures, *rows: np.ndarray) -> dict[str, np.ndarray]:
-    outputs = signatures.encode(tf.constant(np.stack(rows), tf.float32))
+def encode(graph: ModelGraph, *rows: np.ndarray) -> dict[str, np.ndarray]:
+    outputs = graph.encode(tf.constant(np.stack(rows), tf.float32))
     return {name: value.numpy() for name, value in outputs.items()}
 
 
@@ -52,13 +52,13 @@ def assert_finite(outputs: Outputs) -> None:
         (np.float32(3e38) * ONES, Flag.MEDIAN_NOT_POSITIVE),
     ],
 )  # fmt: skip
-def test_flags(signatures: Signatures, flux: np.ndarray, flags: int) -> None:
+def test_flags(graph: ModelGraph, flux: np.ndarray, flags: int) -> None:
     """Also of one bad spectrum among good ones, which it does not change."""
-    outputs = encode(signatures, ONES, flux, ONES)
+    outputs = encode(graph, ONES, flux, ONES)
     assert outputs["flags"].tolist() == [0, flags, 0]
     assert outputs["flags"].dtype == np.int32
     assert_finite(outputs)
-    alone = encode(signatures, ONES)
+    alone = encode(graph, ONES)
     np.testing.assert_allclose(outputs["z_mean"][2], alone["z_mean"][0], atol=1e-5)
     if flags & UNUSABLE:  # the prior
         assert not outputs["z_mean"][1].any()
@@ -67,10 +67,9 @@ def test_flags(signatures: Signatures, flux: np.ndarray, flags: int) -> None:
         assert outputs["z_mean"][1].any()
 
 
-def test_infinities_count_as_bad_pixels(signatures: Signatures) -> None:
+def test_infinities_count_as_bad_pixels(graph: ModelGraph) -> None:
     infinite, bad = (
-        encode(signatures, mark(ONES, slice(7, 300), value))
-        for value in (np.inf, np.nan)
+        encode(graph, mark(ONES, slice(7, 300), value)) for value in (np.inf, np.nan)
     )
     for name in ("z_mean", "z_log_var", "median_flux", "valid_fraction"):
         np.testing.assert_array_equal(infinite[name], bad[name])
@@ -82,11 +81,11 @@ def test_infinities_count_as_bad_pixels(signatures: Signatures) -> None:
     seed=st.integers(0, 1000),
 )
 def test_whatever_comes_in_only_finite_numbers_go_out(
-    signatures: Signatures, values: list[float], seed: int
+    graph: ModelGraph, values: list[float], seed: int
 ) -> None:
     chosen = np.random.default_rng(seed).integers(len(values), size=N_PIXELS)
     flux = np.array(values, np.float32)[chosen]
-    outputs = signatures.encode(tf.constant(flux[np.newaxis]))
+    outputs = graph.encode(tf.constant(flux[np.newaxis]))
     assert_finite(outputs)
     # TensorFlow may take numbers below the smallest normal one for zero.
     smallest = np.finfo(np.float32).tiny
@@ -101,16 +100,16 @@ def test_whatever_comes_in_only_finite_numbers_go_out(
 
 
 def test_files_are_encoded_as_the_converter_would(
-    signatures: Signatures, fits_folder: Path
+    graph: ModelGraph, fits_folder: Path
 ) -> None:
-    config = signatures.config
+    config = graph.config
     for path in sorted(fits_folder.glob("*.fits"))[:2]:
         prepared = prepare_spectrum(path, config.grid, config.convert)
         spectrum = correct_spectrum(read_spectrum(path), config.convert)
-        found = signatures.encode_spectrum(
+        found = graph.encode_spectrum(
             tf.constant(spectrum.wave), tf.constant(spectrum.flux)
         )
-        expected = encode(signatures, prepared.flux)
+        expected = encode(graph, prepared.flux)
         assert set(found) == set(expected)
         for name, value in expected.items():
             assert found[name].shape == value.shape
@@ -118,13 +117,13 @@ def test_files_are_encoded_as_the_converter_would(
 
 
 def test_a_resampled_spectrum_is_encoded_as_its_placement(
-    signatures: Signatures,
+    graph: ModelGraph,
 ) -> None:
     """With zeros that are too few for a gap in the file, but enough on the grid."""
-    grid, convert = signatures.config.grid, signatures.config.convert
+    grid, convert = graph.config.grid, graph.config.convert
     wave = np.linspace(grid.wave[0] - 1.0, grid.wave[-1] + 1.0, 700)
     flux = mark(np.linspace(90.0, 110.0, 700), slice(200, 299), 0.0).astype(np.float32)
-    found = signatures.encode_spectrum(tf.constant(wave), tf.constant(flux))
+    found = graph.encode_spectrum(tf.constant(wave), tf.constant(flux))
     placed = grid.place(wave, flux, convert.max_drift)
     assert placed.resampled
     assert found["valid_fraction"].numpy() == [1.0]
@@ -143,32 +142,30 @@ def test_a_resampled_spectrum_is_encoded_as_its_placement(
     ],
 )
 def test_unplaceable_spectra_are_flagged(
-    signatures: Signatures, wave: np.ndarray, flag: Flag
+    graph: ModelGraph, wave: np.ndarray, flag: Flag
 ) -> None:
     flux = tf.constant(np.ones(len(wave), np.float32))
-    outputs = signatures.encode_spectrum(tf.constant(wave), flux)
+    outputs = graph.encode_spectrum(tf.constant(wave), flux)
     nothing = Flag.NO_VALID_PIXEL | Flag.FEW_VALID_PIXELS
     assert outputs["flags"].numpy().tolist() == [flag | nothing]
     assert_finite(outputs)
     assert not outputs["z_mean"].numpy().any()
 
 
-def test_different_lengths_are_an_error(signatures: Signatures) -> None:
+def test_different_lengths_are_an_error(graph: ModelGraph) -> None:
     wave = tf.constant(np.arange(5160.0, 5170.0))
     with pytest.raises(tf.errors.InvalidArgumentError, match="must have the same len"):
-        signatures.encode_spectrum(wave, tf.ones(9))
+        graph.encode_spectrum(wave, tf.ones(9))
 
 
-def test_reconstruction_is_in_the_unit_of_the_input(signatures: Signatures) -> None:
+def test_reconstruction_is_in_the_unit_of_the_input(graph: ModelGraph) -> None:
     flux = np.stack([ONES, 700.0 * ONES, -ONES, np.nan * ONES]).astype(np.float32)
-    outputs = signatures.reconstruct(tf.constant(flux))
+    outputs = graph.reconstruct(tf.constant(flux))
     one, many, negative, nothing = outputs["flux"].numpy()
     np.testing.assert_allclose(many, 700.0 * one, rtol=1e-4)
     assert not negative.any()
     assert not nothing.any()
-    assert (
-        outputs["flags"].numpy().tolist() == encode(signatures, *flux)["flags"].tolist()
-    )
+    assert outputs["flags"].numpy().tolist() == encode(graph, *flux)["flags"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +177,7 @@ def test_reconstruction_is_in_the_unit_of_the_input(signatures: Signatures) -> N
     ],
 )
 def test_a_code_that_cannot_be_decoded_is_an_error(
-    signatures: Signatures, value: float, message: str
+    graph: ModelGraph, value: float, message: str
 ) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        signatures.decode(tf.fill((1, 4), tf.constant(value, tf.float32)))
+        graph.decode(tf.fill((1, 4), tf.constant(value, tf.float32)))

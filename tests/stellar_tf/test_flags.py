@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from stellar_tf.saved_model.flags import MEANINGS, UNUSABLE, Flag, explain_flags
+from stellar_tf.flags import MEANINGS, UNUSABLE, Flag, explain_flags
 
 
 def test_bits_are_apart_and_explained() -> None:

@@ -50,6 +50,7 @@ def simulate(
     settings: Settings = (),
     seed: int = 0,
     overwrite: bool = False,
+    progress: bool = True,
 ) -> SimulationSummary:
     """
     Write FITS files of simulated stars and a table of the truth.
@@ -66,6 +67,8 @@ def simulate(
         Another seed, another survey.
     overwrite : bool, default False
         Whether to replace another simulation in the folder.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
 
     Returns
     -------
@@ -88,7 +91,13 @@ def simulate(
     from stellar_tf.simulator.simulate import simulate as simulate_survey
 
     resolved = load_config(config, settings)
-    return simulate_survey(Path(out), resolved.simulate, seed=seed, overwrite=overwrite)
+    return simulate_survey(
+        Path(out),
+        resolved.simulate,
+        seed=seed,
+        overwrite=overwrite,
+        progress=progress,
+    )
 
 
 def convert(
@@ -220,6 +229,7 @@ def fit(
     init_from: StrPath | None = None,
     skip_corrupt: bool = False,
     overwrite: bool = False,
+    progress: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """
@@ -247,6 +257,8 @@ def fit(
         Whether to look for corrupt records first and do without them.
     overwrite : bool, default False
         Whether to replace a run that is there instead of going on with it.
+    progress : bool, default True
+        Whether to show steps, rate and the terms of the loss on stderr.
     callbacks : sequence of keras.callbacks.Callback
         Further observers.
 
@@ -288,6 +300,7 @@ def fit(
         init_from=_path(init_from),
         skip_corrupt=skip_corrupt,
         overwrite=overwrite,
+        progress=progress,
         extra_callbacks=callbacks,
     )
 

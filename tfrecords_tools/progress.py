@@ -27,7 +27,7 @@ class _RateColumn(ProgressColumn):
 @contextmanager
 def show_progress(
     description: str, total: int, progress: bool = True
-) -> Iterator[Callable[[int, int], None]]:
+) -> Iterator[Callable[..., None]]:
     """
     Show a bar with rate, rejects and time left while files are worked on.
 
@@ -36,14 +36,14 @@ def show_progress(
     description : str
         What is being done.
     total : int
-        Number of files.
+        How many there are.
     progress : bool, default True
         Whether to show it; it never is where stderr is no terminal and no notebook.
 
     Yields
     ------
     advance : callable
-        To be called with the number of files done and, of them, rejected.
+        To be called with the number done and, of them, rejected.
     """
     console = Console(stderr=True)
     columns = (
@@ -51,19 +51,20 @@ def show_progress(
         BarColumn(),
         MofNCompleteColumn(),
         _RateColumn(),
-        TextColumn("{task.fields[rejects]} rejected"),
+        TextColumn("{task.fields[rejects]}"),
         TimeRemainingColumn(),
     )
     is_seen = console.is_terminal or console.is_jupyter
     with Progress(
         *columns, console=console, disable=not (progress and is_seen)
     ) as shown:
-        task = shown.add_task(description, total=total, rejects=0)
+        task = shown.add_task(description, total=total, rejects="")
         n_rejects = 0
 
-        def advance(n_files: int, n_rejected: int) -> None:
+        def advance(n_done: int, n_rejected: int = 0) -> None:
             nonlocal n_rejects
             n_rejects += n_rejected
-            shown.update(task, advance=n_files, rejects=n_rejects)
+            rejects = f"{n_rejects} rejected" if n_rejects else ""
+            shown.update(task, advance=n_done, rejects=rejects)
 
         yield advance

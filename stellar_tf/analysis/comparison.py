@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.latents import LatentsError
 from stellar_tf.analysis.matching import Matching, match_dimensions
-from stellar_tf.analysis.reading import read_analysis
+from stellar_tf.analysis.reading import AnalysisError, has_analysis
 from stellar_tf.analysis.stars import one_per_star
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
@@ -94,8 +94,11 @@ def mean_stability(comparisons: Sequence[Comparison]) -> float:
 
 
 def _read(run: Run) -> _Analysed:
-    n_latent = run.read_config().model.n_latent
-    verdict = read_analysis(run.analysis, n_latent).verdict
+    if not has_analysis(run.analysis):
+        raise AnalysisError(
+            f"{run.analysis}: has no verdict.ecsv; run stellar-tf analyze {run.folder}"
+        )
+    verdict = read_table(run.analysis / "verdict.ecsv")
     informative = np.asarray(verdict["dimension"][verdict["informative"]], np.intp)
     return _Analysed(run.folder, read_table(run.latents_path), np.sort(informative))
 

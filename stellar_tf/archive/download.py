@@ -86,7 +86,7 @@ def download(
     *,
     limit: int | None = None,
     overwrite: bool = False,
-    show: bool = False,
+    progress: bool = True,
 ) -> list[Entry]:
     """
     Bring the spectra that fit into a folder; those that are there stay.
@@ -103,8 +103,8 @@ def download(
         The most products.
     overwrite : bool
         Whether to replace files that are not what the archive has.
-    show : bool
-        Whether to show progress.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def download(
         try:
             with journal.open():
                 journal.note(*planned)
-                _bring_all(task, wanted, access.n_workers, journal, show)
+                _bring_all(task, wanted, access.n_workers, journal, progress)
         except OSError as error:
             place = error.filename or out
             raise ArchiveError(f"{place}: {error.strerror or error}") from None
@@ -180,12 +180,12 @@ def _bring_all(
     products: Sequence[Product],
     n_workers: int,
     journal: Journal,
-    show: bool,
+    progress: bool,
 ) -> None:
     executor = ThreadPoolExecutor(n_workers)
     try:
         futures = {executor.submit(task.bring, p): p for p in products}
-        with show_progress("downloading", len(products), show) as advance:
+        with show_progress("downloading", len(products), progress) as advance:
             for entry in _outcomes(futures):
                 journal.note(entry)
                 advance(1, entry.state == "failed")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import pyvo
@@ -16,6 +15,8 @@ from stellar_tf.archive.pace import Pace
 
 if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
+
+logger = logging.getLogger(__name__)
 
 USER_AGENT = (
     f"stellar-tf/{__version__} (IVOA-copy) pyVO/{pyvo.__version__} "
@@ -75,7 +76,7 @@ class PatientRetry(Retry):
         seconds = self.get_backoff_time() if asked is None else asked
         seconds = min(seconds, _LONGEST_RETRY_AFTER)
         if seconds >= _WORTH_TELLING:
-            print(f"waiting {seconds:.0f} s for the archive", file=sys.stderr)
+            logger.warning("waiting %.0f s for the archive", seconds)
         self.pace.hold(seconds)
         self.pace.wait()
 

@@ -111,7 +111,6 @@ def _run(args: argparse.Namespace) -> int:
         access,
         limit=args.limit,
         overwrite=args.overwrite,
-        show=True,
     )
     return _report(entries, args.out)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import sys
 from collections.abc import Sequence
 
-from absl import app, logging
+from absl import app
+from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
 from stellar_tf import __version__
@@ -108,8 +110,19 @@ def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
     # TensorFlow reports on the machine's devices at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.set_verbosity(logging.WARNING)
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    _log_to_stderr()
     app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
+
+
+def _log_to_stderr() -> None:
+    """Print what the packages log as plain lines: absl's handler puts a head before."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for name in ("stellar_tf", "tfrecords_tools"):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.propagate = False
 
 
 def name_flags(error: UserError) -> str:

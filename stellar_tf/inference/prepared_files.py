@@ -77,7 +77,7 @@ def encode_prepared(
             table = _tabulate(batch.metadata, config)
             for name, values in {**table, **encode(batch)}.items():
                 columns.setdefault(name, []).append(np.asarray(values))
-            advance(len(batch.flux), 0)
+            advance(len(batch.flux))
     return build_latents(columns, rejects)
 
 

@@ -391,7 +391,7 @@ class SpectrumModel:
                     row = {**batch, **outputs, "split": np.full(n_rows, split)}
                     for name, values in _to_numpy(row).items():
                         columns.setdefault(name, []).append(values)
-                    advance(n_rows, 0)
+                    advance(n_rows)
         return build_latents(columns)
 
 

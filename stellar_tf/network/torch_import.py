@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.config import Config
 from stellar_tf.network.model import build_autoencoder
-from stellar_tf.run import Run, open_run
+from stellar_tf.run import Run, RunError, is_run, open_run
 from tfrecords_tools.errors import UserError, ask_for_extra
 
 _LOAD_ERRORS = (
@@ -57,7 +57,7 @@ def import_torch(
     CheckpointError
         If PyTorch is missing, or the file is no checkpoint of that network.
     RunError
-        If the folder holds something else.
+        If the folder holds something else, or a run that may not be replaced.
 
     Notes
     -----
@@ -68,6 +68,8 @@ def import_torch(
             f"{checkpoint}: is loaded into model.architecture strided, the settings "
             f"have {config.model.architecture} (use the settings of paper.yaml)"
         )
+    if is_run(run_folder) and not overwrite:
+        raise RunError(f"{run_folder}: exists; pass overwrite=True to replace it")
     state = read_state(checkpoint)
     autoencoder = build_autoencoder(config)
     assign_state(autoencoder, state, checkpoint)

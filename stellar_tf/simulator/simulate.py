@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,14 +9,13 @@ from typing import Any, NamedTuple
 import astropy.units as u
 import yaml
 from astropy.table import Table
-from rich.console import Console
-from rich.progress import Progress
 
 from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import SpectrumSimulator
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.progress import show_progress
 
 TRUTH_FILE = "truth.ecsv"
 SETTINGS_FILE = "simulation.yaml"
@@ -54,7 +52,12 @@ class SimulationSummary(NamedTuple):
 
 
 def simulate(
-    out: Path, config: SimulateConfig, seed: int, overwrite: bool
+    out: Path,
+    config: SimulateConfig,
+    *,
+    seed: int,
+    overwrite: bool = False,
+    progress: bool = True,
 ) -> SimulationSummary:
     """
     Simulate a survey as ESO Phase 3 files with a table of the truth.
@@ -67,8 +70,10 @@ def simulate(
         Stars, visits, window and distributions.
     seed : int
         The same seed and settings give the same files.
-    overwrite : bool
+    overwrite : bool, default False
         Replace another simulation in the folder.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
 
     Returns
     -------
@@ -91,9 +96,7 @@ def simulate(
     n_written = 0
     rows: list[dict[str, Any]] = []
     n_files = config.n_stars * config.n_visits
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("simulate", total=n_files)
+    with show_progress("simulating", n_files, progress) as advance:
         for record in _records(config, seed):
             path = out / f"{record.dp_id}.fits"
             if not path.exists():
@@ -101,7 +104,7 @@ def simulate(
                 writer.write(path, spectrum, record)
                 n_written += 1
             rows.append(_truth(record))
-            progress.advance(task)
+            advance(1)
     return SimulationSummary(n_files, n_written, _write_truth(out, rows))
 
 

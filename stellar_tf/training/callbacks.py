@@ -117,7 +117,6 @@ def build_observers(
         one_per_star=True,
     )
     return [
-        ProgressBar(config.training.n_steps),
         keras.callbacks.CSVLogger(str(run.history_path), append=True),
         Settings(run.tensorboard, config),
         Scalars(run.tensorboard),

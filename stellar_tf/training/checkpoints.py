@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,8 @@ import tensorflow as tf
 from stellar_tf.run import RunError
 from tfrecords_tools.durable import PARTIAL_SUFFIX
 from tfrecords_tools.records.manifest import hash_file
+
+logger = logging.getLogger(__name__)
 
 N_KEPT = 2
 """The newest, and one more should that be damaged."""
@@ -113,9 +115,7 @@ class CheckpointStore:
                     str(folder / _PREFIX)
                 ).assert_existing_objects_matched()
                 return state
-            print(
-                f"{folder}: is damaged, going back to the one before", file=sys.stderr
-            )
+            logger.warning("%s: is damaged, going back to the one before", folder)
         if folders:
             raise RunError(
                 f"{self._folder}: all checkpoints are damaged; pass overwrite=True to "

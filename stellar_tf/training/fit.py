@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,8 @@ from tfrecords_tools.records.manifest import Manifest, hash_file, read_manifest
 from tfrecords_tools.records.salvage import salvage
 from tfrecords_tools.split import SPLITS
 
+logger = logging.getLogger(__name__)
+
 ADVICE = "pass skip_corrupt=True to do without such records, or convert them again"
 N_SPECTRA_OF_MEAN = 4_096
 """Training spectra averaged into the reference at most: its error is then 1/64 of
@@ -55,6 +57,7 @@ def fit(
     init_from: Path | None = None,
     skip_corrupt: bool = False,
     overwrite: bool = False,
+    progress: bool = True,
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """
@@ -74,10 +77,12 @@ def fit(
     init_from : Path, optional
         Folder of a run whose best weights to begin with.
     skip_corrupt : bool, default False
-        Whether to look for corrupt records first, tell of them on stderr and do
-        without them.
+        Whether to look for corrupt records first, log them and do without
+        them.
     overwrite : bool, default False
         Whether to replace a run that is there instead of continuing it.
+    progress : bool, default True
+        Whether to show steps, rate and the terms of the loss on stderr.
     extra_callbacks : sequence of keras.callbacks.Callback
         Further observers.
 
@@ -125,7 +130,8 @@ def fit(
     if skip_corrupt:
         manifest = _leave_out_corrupt(manifest, run.sound_records)
     with name_corrupt_records(manifest, ADVICE):
-        _train(trainer, manifest, run, extra_callbacks)
+        bar = [ProgressBar(config.training.n_steps)] if progress else []
+        _train(trainer, manifest, run, [*bar, *extra_callbacks])
     return run
 
 
@@ -183,8 +189,8 @@ def describe_records(manifest: Manifest) -> dict[str, object]:
 def _leave_out_corrupt(manifest: Manifest, folder: Path) -> Manifest:
     sound, corrupt = salvage(manifest, folder)
     for record in corrupt:
-        print(f"skipped: {record}", file=sys.stderr)
-    print(f"{len(corrupt)} corrupt records skipped", file=sys.stderr)
+        logger.warning("skipped: %s", record)
+    logger.warning("%d corrupt records skipped", len(corrupt))
     return sound
 
 
@@ -211,7 +217,7 @@ def _train(
     config = trainer.config
     store = CheckpointStore(run.checkpoints, trainer.model, trainer.optimizer)
     state = store.restore()
-    own = [ProgressBar(config.training.n_steps)]
+    own: list[keras.callbacks.Callback] = []
     if is_chief(trainer.strategy):
         trim_history(run.history_path, state.n_steps)
         own = build_observers(run, config, trainer.model, manifest)

@@ -66,7 +66,7 @@ def workplace(
     home.mkdir()
     folder.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setattr("stellar_tf.config.SHIPPED", small_settings)
+    monkeypatch.setattr("stellar_tf.config.files.SHIPPED", small_settings)
     monkeypatch.chdir(folder)
     assert run_command(["simulate", str(home / "harps")]) == 0
     truth = Table.read(home / "harps" / "truth.ecsv")

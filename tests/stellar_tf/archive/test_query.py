@@ -93,10 +93,10 @@ def test_targets_and_cone_choose_what_astropy_chooses(server: EsoServer) -> None
 @pytest.mark.parametrize(
     ("criteria", "message"),
     [
-        (Criteria(cone=Cone(361.0, 0.0, 0.1)), "--ra must be from 0 to 360"),
-        (Criteria(cone=Cone(10.0, -91.0, 0.1)), "--dec must be from -90 to 90"),
-        (Criteria(cone=Cone(10.0, 0.0, 0.0)), "--radius must be above 0"),
-        (Criteria(cone=Cone(float("nan"), 0.0, 0.1)), "--ra must be from 0 to 360"),
+        (Criteria(cone=Cone(361.0, 0.0, 0.1)), "ra must be from 0 to 360"),
+        (Criteria(cone=Cone(10.0, -91.0, 0.1)), "dec must be from -90 to 90"),
+        (Criteria(cone=Cone(10.0, 0.0, 0.0)), "radius must be above 0"),
+        (Criteria(cone=Cone(float("nan"), 0.0, 0.1)), "ra must be from 0 to 360"),
         (Criteria(min_snr=float("inf")), "a number must be finite, got inf"),
     ],
 )

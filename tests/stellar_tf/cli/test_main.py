@@ -58,7 +58,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
              "--devices", "64", "--config", "SMALL"],
             "n_devices must be at most 2 on this machine, got 64",
         ),
-        (["encode", "EMPTY", "RECORDS"], "is not a run folder"),
+        (["encode", "EMPTY", "RECORDS"], "is neither a run folder nor an exported"),
         (["fit", "EMPTY", "--run", "RUN", "--overwrite"], "is no data set"),
         (["encode", "RUN", "RECORDS", "--out", "x.docx"], "the ending must be one of"),
         (["encode", "RUN", "RECORDS", "--out", "LATENTS"], "exists; choose another"),
@@ -68,8 +68,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "EMPTY", "--out", "OUT"], "is not a run folder"),
         (["export", "RUN"], "give --out MODELS/NAME, --page PAGE.html or both"),
         (["export", "RUN", "--page", "LABELS"], "exists; choose another name or pass"),
-        (["export", "RUN", "--page", "EMPTY"], "is a folder; --page is a file"),
-        (["neighbours", "UNREPORTED", "x", "--count", "0"], "must be at least 1"),
+        (["export", "RUN", "--page", "EMPTY"], "is a folder; give a file"),
+        (["neighbours", "UNREPORTED", "x"], "no such table"),
         (["explore", "EMPTY"], "is not a run folder"),
         (["explore", "UNREPORTED"], "has no latents; run stellar-tf encode"),
         (["export", "UNREPORTED", "--page", "OUT"], "run stellar-tf analyze"),
@@ -124,6 +124,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
         (["convert", "nowhere", "--out", "x"], "nowhere: no such file or folder"),
         (["simulate", "out", "--seed=-1"], "--seed: must be 0, 1, 2, ..., got -1"),
         (["fit", "."], "the following arguments are required: --run"),
+        (["neighbours", ".", "x", "--count", "0"], "--count: must be 1, 2, 3, ..."),
     ],
 )
 def test_mistakes_in_the_command_line(

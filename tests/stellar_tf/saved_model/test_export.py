@@ -158,7 +158,7 @@ def test_a_failed_export_leaves_nothing(
         export(run, tmp_path / "m")
     assert list((tmp_path / "m").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(ExportError, match="file: is a file; --out is the folder"):
+    with pytest.raises(ExportError, match="file: is a file; give the folder"):
         export(run, tmp_path / "file")
 
 

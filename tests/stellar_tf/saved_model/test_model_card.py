@@ -72,7 +72,7 @@ def test_tells_data_and_training(run: Run, graph: ModelGraph, tmp_path: Path) ->
     assert "1000 pixels from 5160.020 to 5199.980 Angstrom in air" in text
     assert "has not been analysed" in text
     assert run.config_path.read_text(encoding="utf-8").strip() in text
-    assert [row[0] for row in read_rows(text, "ModelGraph")[-len(Flag) :]] == [
+    assert [row[0] for row in read_rows(text, "Signatures")[-len(Flag) :]] == [
         f"{flag.value} `{flag.name}`" for flag in Flag
     ]
     # Where the data lay is nobody's business.

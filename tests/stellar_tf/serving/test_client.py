@@ -170,9 +170,8 @@ def test_without_kserve_serve_tells_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "kserve", None)
     assert run_command(["serve", str(models)]) == 2
-    assert capsys.readouterr().err == (
-        "stellar-tf serve: needs KServe: pip install 'stellar-tf[serve]'\n"
-    )
+    error = capsys.readouterr().err
+    assert error == f"stellar-tf serve: {ask_for_extra('KServe', 'serve')}\n"
 
 
 def test_settings_of_older_exports_are_the_default(

@@ -188,7 +188,7 @@ def test_a_corrupt_record_is_named(
 ) -> None:
     strategy = build_strategy("single")
     with pytest.raises(
-        CorruptRecordsError, match=r"00000-of-.*: record 1 \(ADP.*--skip-corrupt"
+        CorruptRecordsError, match=r"00000-of-.*: record 1 \(ADP.*skip_corrupt=True"
     ):
         fit(corrupt, tmp_path / "run", config, strategy)
     with pytest.raises(CorruptRecordsError, match=r"record 1 .* convert the spectra"):
@@ -196,14 +196,14 @@ def test_a_corrupt_record_is_named(
 
 
 def test_corrupt_records_are_skipped_and_counted(
-    config: Config, corrupt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: Config, corrupt: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     strategy = build_strategy("single")
     for _ in range(2):  # and a finished run is entered again
         fit(corrupt, tmp_path / "run", config, strategy, skip_corrupt=True)
-        told = capsys.readouterr().err
-        assert "record 1 (ADP." in told
-        assert "1 corrupt records skipped" in told
+        assert "record 1 (ADP." in caplog.text
+        assert "1 corrupt records skipped" in caplog.text
+        caplog.clear()
     sound = tmp_path / "run" / "sound_records"
     n_records = sum(1 for p in sound.glob("spec-*") for _ in read_records(p))
     assert n_records == 79

@@ -167,7 +167,7 @@ def test_command_line(inputs: Path, tmp_path: Path, capsys) -> None:
         (
             ["--engine", "beam", "--", "--runner=PortableRunner",
              "--job_endpoint=localhost:1", "--job_server_timeout=1"],
-            "--engine beam: ",
+            "Apache Beam: ",
         ),
     ],
 )  # fmt: skip
@@ -189,7 +189,7 @@ def test_beam_is_named_where_it_is_missing(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "apache_beam.options", None)
     monkeypatch.setitem(sys.modules, "apache_beam.options.pipeline_options", None)
     with (
-        pytest.raises(EngineError, match=r"pip install 'stellar-tf\[beam\]'"),
+        pytest.raises(EngineError, match=r"pip install '\.\[beam\]'"),
         beam_engine([], tmp_path / "scratch"),
     ):
         pass

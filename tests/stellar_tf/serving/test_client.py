@@ -19,6 +19,7 @@ from stellar_tf.saved_model.assets import CONVERT_FILE, GRID_FILE, read_settings
 from stellar_tf.serving.client import Client, ServerError
 from stellar_tf.tables import read_table
 from tests.stellar_tf.serving.conftest import Server
+from tfrecords_tools.errors import ask_for_extra
 
 
 @pytest.fixture(scope="module")

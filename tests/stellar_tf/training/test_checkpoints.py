@@ -98,9 +98,7 @@ def test_if_all_are_damaged_nothing_is_begun_again(
 ) -> None:
     for folder in (tmp_path / "checkpoints").iterdir():
         damage(folder, "bit")
-    with pytest.raises(
-        RunError, match="all checkpoints are damaged; pass overwrite=True"
-    ):
+    with pytest.raises(RunError, match="all checkpoints are damaged; pass overwr"):
         store.restore()
 
 

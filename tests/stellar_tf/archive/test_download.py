@@ -201,7 +201,7 @@ def test_the_disk_is_too_small(
     monkeypatch.setattr(
         "stellar_tf.archive.download.shutil.disk_usage", lambda _: _Usage(1000)
     )
-    with pytest.raises(ArchiveError, match=r"0\.0 GB are free; pass --limit"):
+    with pytest.raises(ArchiveError, match=r"0\.0 GB are free; set a limit"):
         download(tmp_path / "out", ALL, access)
     assert not (tmp_path / "out").exists()
 

@@ -12,6 +12,7 @@ Examples
 (80, 4)
 """
 
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -46,6 +47,11 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+if "keras" in sys.modules:
+    # keras.models.load_model finds only layers that have been imported.
+    import_module("stellar_tf.network.model")
 
 
 def __dir__() -> list[str]:

@@ -84,14 +84,23 @@ def test_a_run_without_a_model(run: Run, tmp_path: Path) -> None:
         st.load_model(tmp_path)
 
 
-def test_keras_loads_the_model_file_itself(run: Run) -> None:
-    """In a process in which nothing of stellar_tf but its name has been imported."""
+def load_with_keras(run: Run, imports: str) -> subprocess.CompletedProcess[str]:
     program = (
-        "import keras, stellar_tf; "
+        f"import {imports}; "
         f"m = keras.models.load_model({str(run.model_path)!r}, compile=False); "
         "print(m.get_layer('encoder').output['z_mean'].shape)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    )
-    assert done.stdout == "(None, 4)\n"
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_keras_loads_the_model_file_itself(run: Run) -> None:
+    assert load_with_keras(run, "keras, stellar_tf").stdout == "(None, 4)\n"
+
+
+def test_where_keras_comes_later_its_message_names_what_to_import(run: Run) -> None:
+    told = load_with_keras(run, "stellar_tf, keras").stderr
+    assert "make sure they are all imported" in told
+    assert "'module': 'stellar_tf.network.layers'" in told
+    later = load_with_keras(run, "stellar_tf, keras, stellar_tf.network.model")
+    assert later.stdout == "(None, 4)\n"

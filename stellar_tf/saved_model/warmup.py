@@ -81,7 +81,7 @@ def _encode_log(
 
         PredictionLog:  predict_log = 6
         PredictLog:     request = 1
-        PredictRequest: model_spec = 1; inputs = 2, a map: entries with key = 1, value = 2
+        PredictRequest: model_spec = 1; inputs = 2, a map: key = 1, value = 2
         ModelSpec:      name = 1, signature_name = 3
     """
     model_spec = _field(1, name.encode()) + _field(3, signature.encode())

@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
         host=args.host,
         port=args.port,
         grpc_port=args.grpc_port,
-        max_request_mib=args.max_request_mib,
+        max_bytes=args.max_request_mib * 2**20,
         request_seconds=args.request_seconds,
         max_batch=args.max_batch,
     )

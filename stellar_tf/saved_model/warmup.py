@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stellar_tf.inference.graph import ModelGraph
+from tfrecords_tools.records.example import field_head
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """Inside a version folder: where TensorFlow Serving looks for them."""
@@ -63,16 +64,33 @@ def write_warmup(graph: ModelGraph, name: str, folder: Path) -> None:
     A TFRecord file of ``PredictionLog``, at most 1,000 of them
     (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
     path = folder / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in build_requests(graph):
-            log = PredictionLog()
-            request = log.predict_log.request
-            request.model_spec.name = name
-            request.model_spec.signature_name = signature
-            for key, values in inputs.items():
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
-            writer.write(log.SerializeToString())
+            writer.write(_encode_log(name, signature, inputs))
+
+
+def _encode_log(
+    name: str, signature: str, inputs: dict[str, NDArray[np.floating]]
+) -> bytes:
+    """
+    Serialize a request as TensorFlow Serving logs it, without its package.
+
+    The messages, in the encoding of protocol buffers, whose fields are numbered::
+
+        PredictionLog:  predict_log = 6
+        PredictLog:     request = 1
+        PredictRequest: model_spec = 1; inputs = 2, a map: key = 1, value = 2
+        ModelSpec:      name = 1, signature_name = 3
+    """
+    model_spec = _field(1, name.encode()) + _field(3, signature.encode())
+    request = _field(1, model_spec)
+    for key, values in inputs.items():
+        tensor = tf.make_tensor_proto(values).SerializeToString()
+        request += _field(2, _field(1, key.encode()) + _field(2, tensor))
+    return _field(6, _field(1, request))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return field_head(number, len(content)) + content

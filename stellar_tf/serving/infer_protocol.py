@@ -7,14 +7,12 @@ from typing import Any
 
 import orjson
 from kserve import InferInput, InferRequest, InferResponse
+from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
 from kserve.errors import InvalidInput
 from kserve.protocol.infer_type import RequestedOutput
 
 from stellar_tf.serving.predict_protocol import parse_json
 from stellar_tf.serving.tensors import check_shape, read_bytes
-
-JSON_LENGTH_HEADER = "inference-header-content-length"
-"""Where the JSON ends and the bytes begin."""
 
 
 def read_infer(body: bytes, json_length: str | None, model_name: str) -> InferRequest:
@@ -131,7 +129,9 @@ def _read_length(header: str | None, n_body: int) -> int:
     if header is None:
         return n_body
     if not header.isdecimal() or int(header) > n_body:
-        raise InvalidInput(f"{JSON_LENGTH_HEADER} must be a length within the body")
+        raise InvalidInput(
+            f"{INFERENCE_CONTENT_LENGTH_HEADER} must be a length within the body"
+        )
     return int(header)
 
 

@@ -15,7 +15,7 @@ Arrays = Mapping[str, NDArray[Any]]
 """Tensors by name."""
 
 
-class TensorSpec(NamedTuple):
+class TensorInfo(NamedTuple):
     """What a signature takes or gives under a name."""
 
     name: str
@@ -29,12 +29,12 @@ class TensorSpec(NamedTuple):
         return self.dtype.itemsize * math.prod(n or 1 for n in self.shape[1:])
 
 
-class Signature(NamedTuple):
+class LoadedSignature(NamedTuple):
     """One function of the model."""
 
     name: str
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
     function: tf.types.experimental.ConcreteFunction
 
     @property
@@ -68,7 +68,7 @@ class Signature(NamedTuple):
         return {name: out.numpy() for name, out in self.function(**tensors).items()}
 
 
-def load_signatures(version: Path) -> dict[str, Signature]:
+def load_signatures(version: Path) -> dict[str, LoadedSignature]:
     """
     Load a SavedModel.
 
@@ -79,12 +79,12 @@ def load_signatures(version: Path) -> dict[str, Signature]:
 
     Returns
     -------
-    signatures : dict of str to Signature
+    signatures : dict of str to LoadedSignature
         By name, ready to be called.
     """
     model = tf.saved_model.load(str(version))
     return {
-        name: Signature(
+        name: LoadedSignature(
             name,
             _read_specs(function.structured_input_signature[1]),
             _read_specs(function.structured_outputs),
@@ -94,9 +94,9 @@ def load_signatures(version: Path) -> dict[str, Signature]:
     }
 
 
-def _read_specs(specs: Mapping[str, tf.TensorSpec]) -> tuple[TensorSpec, ...]:
+def _read_specs(specs: Mapping[str, tf.TensorSpec]) -> tuple[TensorInfo, ...]:
     return tuple(
-        TensorSpec(name, np.dtype(spec.dtype.as_numpy_dtype), _read_shape(spec.shape))
+        TensorInfo(name, np.dtype(spec.dtype.as_numpy_dtype), _read_shape(spec.shape))
         for name, spec in specs.items()
     )
 

@@ -55,7 +55,7 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
     if len(analysis.verdict) != n_latent:
         raise AnalysisError(
             f"{folder}: is of a model with {len(analysis.verdict)} latent dimensions, "
-            f"this one has {n_latent}; run stellar-tf analyze --overwrite"
+            f"this one has {n_latent}; analyse it again with overwrite=True"
         )
     return analysis
 

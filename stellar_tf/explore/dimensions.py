@@ -79,7 +79,7 @@ def read_dimensions(
     if len(verdict) != z_mean.shape[1]:
         raise ExploreError(
             f"{path}: is about {len(verdict)} dimensions, the latents have "
-            f"{z_mean.shape[1]}; run stellar-tf analyze {analysis.parent} --overwrite"
+            f"{z_mean.shape[1]}; analyse it again with overwrite=True"
         )
     return _choose(verdict, z_mean)
 

@@ -103,7 +103,7 @@ def build_grpc_server(
         return server, server.add_insecure_port(target)
     except RuntimeError:
         raise ServingError(
-            f"--grpc-port {port}: {host} cannot be listened on"
+            f"grpc_port {port}: {host} cannot be listened on"
         ) from None
 
 

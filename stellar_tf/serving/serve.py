@@ -68,10 +68,10 @@ def serve(
     """
     versions = choose_versions(folder, numbers)
     with (
-        _bind(settings.host, settings.port, "--port") as listener,
+        _bind(settings.host, settings.port, "port") as listener,
         ThreadPoolExecutor(2, "model") as executor,
     ):
-        _bind(settings.host, settings.grpc_port, "--grpc-port").close()
+        _bind(settings.host, settings.grpc_port, "grpc_port").close()
         models = [
             ServedModel(
                 folder.resolve().name,

@@ -326,7 +326,7 @@ def _check_sum(hdu: Hdu, unit: bytes) -> None:
     if not _adds_up(hdu, unit):
         raise SpectrumError(
             "does not fit its CHECKSUM: damaged, or edited since (such files are taken "
-            "with --set convert.verify_checksums=false)"
+            "with the setting convert.verify_checksums=false)"
         )
 
 

@@ -128,10 +128,10 @@ def test_encoding_there_is_encoding_here(
         (["encode", "RUN"], "name the run and then what to encode"),
         (["serve", "EMPTY"], "holds no model"),
         (["serve", "MODELS", "--version", "7"], "has no version 7, only 1"),
-        (["serve", "MODELS", "--port", "TAKEN"], "--port TAKEN: 127.0.0.1 cannot"),
+        (["serve", "MODELS", "--port", "TAKEN"], "port TAKEN: 127.0.0.1 cannot"),
         (
             ["serve", "MODELS", "--port", "0", "--grpc-port", "TAKEN"],
-            "--grpc-port TAKEN: 127.0.0.1 cannot be had",
+            "grpc_port TAKEN: 127.0.0.1 cannot be had",
         ),
         (["serve", "MODELS", "--host", "no.such.host.invalid"], "cannot be had"),
     ],

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from stellar_tf.analysis.analyze import AnalysisResult
     from stellar_tf.report.contents import Provenance, Reconstructions
     from stellar_tf.run import Run
+    from tfrecords_tools.config import ConvertConfig
 
+LABEL_SETTINGS = ("aliases", "label_key", "match_radius", "missing_values")
+"""What of the conversion's settings is about tables of labels."""
 N_EXAMPLES = 3
 """Reconstructions in the report."""
 
@@ -42,8 +45,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=existing_path,
         metavar="TABLE",
-        help="table of known parameters, with a column dp_id or target; without it "
-        "the labels of the records are used; for CODES.npy a row per code, in order",
+        help="table of known parameters, with a column dp_id, target or source_id, or "
+        "with ra and dec; without it the labels of the records are used; for CODES.npy "
+        "a row per code, in order",
     )
     parser.add_argument(
         "--truth",
@@ -56,6 +60,16 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="for CODES.npy: folder of the tables; default: CODES_analysis",
+    )
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change how tables are read and looked up, such as "
+        "convert.missing_values=[-9999] (repeatable); "
+        f"one of {', '.join(f'convert.{name}' for name in LABEL_SETTINGS)}",
     )
     add_overwrite_option(parser)
 
@@ -82,10 +96,11 @@ def _run_run(args: argparse.Namespace) -> int:
     report = run.analysis / "report.html"
     _refuse_existing(report, overwrite=args.overwrite)
     latents = read_table(args.latents or run.latents_path)
-    aliases = config.convert.aliases
+    label_config = _read_label_config(args.assignments, run.config_path)
+    lines: list[str] = []
     for table in (args.labels, args.truth):
         if table is not None:
-            join_labels(latents, table, aliases)
+            lines += join_labels(latents, table, label_config)
     factors = _factors(args.truth, latents)
     result = analyze(latents, config.analysis, factors=factors)
     traversal = traverse(
@@ -104,6 +119,8 @@ def _run_run(args: argparse.Namespace) -> int:
         provenance=_provenance(run),
     )
     _print_verdict(result)
+    for line in lines:
+        print(line)
     print(f"report: {report}")
     return EXIT_OK
 
@@ -112,13 +129,16 @@ def _run_codes(args: argparse.Namespace) -> int:
     from stellar_tf.analysis.codes_alone import analyze_codes
     from stellar_tf.analysis.writing import write_named
     from stellar_tf.config import AnalysisConfig
-    from stellar_tf.tables import read_table
+    from stellar_tf.tables import read_label_columns
     from tfrecords_tools.errors import UserError
 
     for name in ("latents", "truth"):
         if getattr(args, name) is not None:
             raise UserError(f"--{name}: is for a run, not for codes alone")
-    labels = None if args.labels is None else read_table(args.labels)
+    label_config = _read_label_config(args.assignments, None)
+    labels, lines = None, list[str]()
+    if args.labels is not None:
+        labels, lines = read_label_columns(args.labels, label_config)
     result = analyze_codes(_load_codes(args.source), labels, AnalysisConfig())
     folder = args.out or args.source.with_name(f"{args.source.stem}_analysis")
     named = {
@@ -134,10 +154,25 @@ def _run_codes(args: argparse.Namespace) -> int:
     )
     columns = ["dimension", "mad", "mad_low", "mad_high", "tracks", "tracks_mi"]
     print_table(dispersed[columns])
+    for line in lines:
+        print(line)
     for name, reason in result.unusable_labels.items():
         print(f"label left out: {name}: {reason}")
     print(f"tables: {folder}")
     return EXIT_OK
+
+
+def _read_label_config(assignments: list[str], config: Path | None) -> ConvertConfig:
+    """Read the run's settings, or the defaults, of how tables of labels are read."""
+    from stellar_tf.config import load_config
+    from tfrecords_tools.errors import UserError
+
+    known = [f"convert.{name}" for name in LABEL_SETTINGS]
+    for assignment in assignments:
+        key = assignment.partition("=")[0]
+        if key not in known:
+            raise UserError(f"--set {key}: analyze changes only {', '.join(known)}")
+    return load_config(config, assignments).convert
 
 
 def _load_codes(path: Path) -> NDArray[np.floating]:

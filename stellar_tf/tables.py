@@ -145,7 +145,7 @@ def read_label_columns(path: Path, config: ConvertConfig) -> tuple[Table, list[s
         If the file cannot be read as a table.
     """
     labels = read_label_table(path, config)
-    table = Table(labels.values)
+    table = Table({name: r.values for name, r in labels.readings.items()})
     for column in labels.columns:
         table[column.name].unit = column.unit or None
     names = set(table.colnames) - SPECTRUM_NAMES

@@ -93,7 +93,7 @@ class Catalog:
         names : list of str
             In the order of the table.
         """
-        return [n for n in self.table.values if n not in {*self.not_labels, key.name}]
+        return [n for n in self.table.readings if n not in {*self.not_labels, key.name}]
 
     def find(self, exposures: Sequence[Exposure]) -> Labels:
         """
@@ -121,12 +121,12 @@ class Catalog:
             np.array([*rows.values()], np.intp), return_inverse=True
         )
         unknown = np.full(used.size, np.nan)
-        at = self.positions
+        at, readings = self.positions, self.table.readings
         return Labels(
             path=self.path,
             key=key.name,
             columns=tuple(c for c in self.table.columns if c.name in names),
-            values={name: self.table.values[name][used] for name in names},
+            values={name: readings[name].values[used] for name in names},
             ra=unknown if at is None else at.ra[used],
             dec=unknown if at is None else at.dec[used],
             rows=dict(zip(rows, places.tolist(), strict=True)),
@@ -142,7 +142,7 @@ class Catalog:
         names: Sequence[str],
     ) -> tuple[dict[str, int], frozenset[str]]:
         """Return a row by dp_id, and the spectra whose rows differ."""
-        values = [self.table.values[name] for name in names]
+        values = [self.table.readings[name].values for name in names]
         rows: dict[str, int] = {}
         ambiguous: set[str] = set()
         for exposure, candidates in zip(exposures, found, strict=True):
@@ -157,7 +157,7 @@ class Catalog:
         yield from self.table.describe(labels)
         if self.positions is not None:
             yield from self.positions.notes
-        left_out = [n for n in self.table.values if n in self.not_labels - {key.name}]
+        left_out = [n for n in self.table.readings if n in self.not_labels - {key.name}]
         if left_out:
             names = list_names(left_out)
             yield f"not taken as labels, for records hold them anyway: {names}"

@@ -99,7 +99,9 @@ def _read_any(path: Path) -> LabelFile:
         return _from_astropy(Table.read(lines, format="ascii.ecsv"), notes)
     table = split_table(text, may_be_blanks=text_ending[1].lower() in _BLANKS)
     if table is None:
-        return _from_astropy(Table.read(text.split("\n"), format="ascii"), notes)
+        file = _from_astropy(Table.read(text.split("\n"), format="ascii"), notes)
+        columns = [c._replace(has_decimal_commas=True) for c in file.columns]
+        return file._replace(columns=columns)
     return _from_text(table, notes)
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.labels.files import read_file
 from tfrecords_tools.labels.sentinels import describe_sentinels
 from tfrecords_tools.labels.units import standardise
-from tfrecords_tools.labels.values import Cells, list_names, read_values
+from tfrecords_tools.labels.values import Cells, Values, list_names, read_values
 from tfrecords_tools.records.schema import LabelColumn
 
 _ROW_NUMBERS = ("", "col0", "unnamed: 0")
@@ -26,10 +25,8 @@ class LabelTable(NamedTuple):
     cells: tuple[Cells, ...]
     """Its columns as the file has them."""
     columns: tuple[LabelColumn, ...]
-    values: dict[str, NDArray[np.generic]]
-    """Float64 or str by column name, shape (n_rows,); NaN or "" is unknown."""
-    with_commas: frozenset[str]
-    """Columns in which commas were read as those of decimals."""
+    readings: dict[str, Values]
+    """What each column says, in the standard units of `columns`."""
     notes: tuple[str, ...]
     """What was taken for granted in reading the file."""
 
@@ -48,19 +45,24 @@ class LabelTable(NamedTuple):
             Which are text or empty, and what looks wrong.
         """
         yield from self.notes
-        used = {n: self.values[n] for n in self.values if n in names}
-        known = {n: np.any(v == v) for n, v in used.items() if v.dtype.kind == "f"}
+        used = {n: reading for n, reading in self.readings.items() if n in names}
+        values = {n: reading.values for n, reading in used.items()}
+        is_text = {n: v.dtype.kind == "U" for n, v in values.items()}
         groups = {
-            "columns of text": [n for n in used if n not in known],
+            "columns of text": [n for n in used if is_text[n]],
             "columns without a value": [
-                n for n, any_known in known.items() if not any_known
+                n for n, v in values.items() if not is_text[n] and np.all(v != v)
             ],
-            "decimal commas read in": [n for n in used if n in self.with_commas],
+            "decimal commas read in": [n for n in used if used[n].used_decimal_commas],
         }
         for what, members in groups.items():
             if members:
                 yield f"{what}: {list_names(members)}"
-        sentinels = describe_sentinels(used)
+        for name, reading in used.items():
+            if reading.strays:
+                strays = [repr(stray) for stray in reading.strays]
+                yield f"{name} would be numbers but for {list_names(strays, 3)}"
+        sentinels = describe_sentinels(values)
         if sentinels:
             yield sentinels
 
@@ -93,17 +95,13 @@ def read_label_table(path: Path, config: ConvertConfig) -> LabelTable:
     if cells[0].name.lower() in _ROW_NUMBERS:
         cells = cells[1:]
     columns: list[LabelColumn] = []
-    values: dict[str, NDArray[np.generic]] = {}
-    with_commas = set()
+    readings: dict[str, Values] = {}
     for column in cells:
-        read = read_values(column, config.missing_values)
-        values[column.name], unit = standardise(read.values, column.unit)
-        is_float = read.values.dtype.kind == "f"
+        reading = read_values(column, config.missing_values)
+        values, unit = standardise(reading.values, column.unit)
+        is_float = values.dtype.kind == "f"
         columns.append(
             LabelColumn(column.name, "float" if is_float else "string", unit)
         )
-        if read.used_decimal_commas:
-            with_commas.add(column.name)
-    return LabelTable(
-        tuple(cells), tuple(columns), values, frozenset(with_commas), file.notes
-    )
+        readings[column.name] = reading._replace(values=values)
+    return LabelTable(tuple(cells), tuple(columns), readings, file.notes)

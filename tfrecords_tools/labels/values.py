@@ -44,8 +44,10 @@ class Values(NamedTuple):
 
     values: NDArray[np.generic]
     """Float64 with NaN, or str with "", where unknown; shape (n_rows,)."""
-    used_decimal_commas: bool
+    used_decimal_commas: bool = False
     """Whether any was read."""
+    strays: tuple[str, ...] = ()
+    """The cells that are no numbers, in a column of text where most are."""
 
 
 def is_unknown(text: str) -> bool:
@@ -98,17 +100,26 @@ def read_values(cells: Cells, missing: Collection[float | str] = ()) -> Values:
     values : Values
         Integers of more than 15 digits are text: they name something.
     """
-    numbers = [float(value) for value in missing if is_number(str(value))]
-    declared = {*(str(v).lower() for v in missing), *(f"{n:g}" for n in numbers)}
+    words = [str(value) for value in missing]
+    sentinels = [_to_float(word) for word in words if is_number(word)]
     if isinstance(cells.content, np.ndarray):
-        return Values(_read_array(cells.content, numbers), False)
+        return Values(_read_array(cells.content, sentinels))
+    declared = {*(word.lower() for word in words), *(f"{s:g}" for s in sentinels)}
     texts = [text.strip() for text in cells.content]
+    texts = ["" if text.lower() in declared else text for text in texts]
     commas = cells.has_decimal_commas and any("," in text for text in texts)
-    parsed = _parse_numbers(texts, declared, has_decimal_commas=commas)
-    if parsed is not None:
-        return Values(_blank(parsed, numbers), commas)
-    known = ["" if _is_nothing(t) or t.lower() in declared else t for t in texts]
-    return Values(np.array(known, np.str_), False)
+    # Where commas are those of decimals, a point may be one of thousands.
+    numbers = [_parse(text, "." if commas else ",") for text in texts]
+    strays = [t for t, number in zip(texts, numbers, strict=True) if number is None]
+    if not strays:
+        parsed = np.array(numbers, np.float64)
+        return Values(_blank(parsed, sentinels), used_decimal_commas=commas)
+    n_known = sum(not is_unknown(text) for text in texts)
+    is_mostly_numbers = 2 * len(strays) < n_known
+    known = np.array(["" if _is_nothing(text) else text for text in texts], np.str_)
+    return Values(
+        known, strays=tuple(dict.fromkeys(strays)) if is_mostly_numbers else ()
+    )
 
 
 def to_texts(content: Sequence[str] | NDArray[np.generic]) -> list[str]:
@@ -183,23 +194,13 @@ def _blank(
     return values
 
 
-def _parse_numbers(
-    texts: list[str], declared: Collection[str], *, has_decimal_commas: bool
-) -> NDArray[np.float64] | None:
-    """Return None if a text is no number, or an identifier."""
-    # Where commas are those of decimals, a point may be one of thousands.
-    strange = "." if has_decimal_commas else ","
-    numbers = []
-    for text in texts:
-        if not _NUMBER.fullmatch(text):
-            if not is_unknown(text) and text.lower() not in declared:
-                return None
-            numbers.append(math.nan)
-        elif strange in text or (len(text) > _MAX_DIGITS and text.isdecimal()):
-            return None
-        else:
-            numbers.append(_to_float(text))
-    return np.array(numbers, np.float64)
+def _parse(text: str, strange: str) -> float | None:
+    """Return NaN for unknown, None for what is no number, or an identifier."""
+    if not _NUMBER.fullmatch(text):
+        return math.nan if is_unknown(text) else None
+    if strange in text or (len(text) > _MAX_DIGITS and text.isdecimal()):
+        return None
+    return _to_float(text)
 
 
 def _to_float(text: str) -> float:

@@ -197,13 +197,15 @@ def test_only_rows_that_are_used_are_kept(tmp_path):
 def test_what_the_user_should_know_is_said(tmp_path):
     text = (
         "target;sptp;n;teff;age;snr;rv;ra;dec\n"
-        "HD 1;G8;x y;5344,5;~;1;-99,99;01:00:00;20\nHD 2;~;z;-9999;;2;0,5;~;~\n"
+        "HD 1;G8;5;5344,5;~;1;-99,99;01:00:00;20\nHD 2;~;<3;-9999;;2;0,5;~;~\n"
+        "HD 3;K0;6;~;;2;;;\n"
     )
     labels = find(write(tmp_path / "a.csv", text))
     assert labels.describe({s: s for s in STARS})[1:] == (
         "a.csv: columns of text: sptp, n",
         "a.csv: columns without a value: age",
         "a.csv: decimal commas read in: teff, rv",
+        "a.csv: n would be numbers but for '<3'",
         "a.csv: -9999 in teff (1 row); -99.99 in rv (1 row): taken as numbers. If they "
         "mean unknown, leave these cells empty or set "
         "convert.missing_values=[-9999, -99.99]",

@@ -46,6 +46,12 @@ def test_blanks_may_separate(tmp_path, name):
     check(read_file(tmp_path / name))
 
 
+def test_decimal_commas_between_blanks(tmp_path):
+    (tmp_path / "a.dat").write_text("target teff rv\nHD1 5344,5 1\nHD2 5084,25 2\n")
+    cells = read_file(tmp_path / "a.dat").columns
+    np.testing.assert_array_equal(read_values(cells[1]).values, [5344.5, 5084.25])
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize("name", ["a.ecsv", "a.csv", "a.ecsv.gz"])
 def test_ecsv_is_known_by_its_first_line(tmp_path, name, mark):

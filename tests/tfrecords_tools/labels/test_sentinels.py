@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.labels.sentinels import describe_sentinels, find_sentinels
+from tfrecords_tools.labels.values import Cells, read_values
 
 TEFF = np.linspace(3000.0, 40000.0, 200)
 RV = np.linspace(-300.0, 300.0, 601)
@@ -71,3 +74,15 @@ def test_the_line_names_column_value_and_count_and_what_to_do():
         "convert.missing_values=[-9999, 99.99]"
     )
     assert describe_sentinels({"rv": RV}) == ""
+
+
+@pytest.mark.parametrize("sentinel", [-9999, -99.99, -999999488, 1e20, -(2**31), -1e30])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_setting_that_the_line_names_removes_it(sentinel, dtype):
+    column = np.append(TEFF, [sentinel, np.nan]).astype(dtype)
+    line = describe_sentinels({"teff": column})
+    key, _, value = line.rpartition(" ")[2].partition("=")
+    asked = {key.removeprefix("convert."): yaml.safe_load(value)}
+    config = ConvertConfig.model_validate(asked)
+    values = read_values(Cells("teff", column), config.missing_values).values
+    np.testing.assert_array_equal(values, np.append(TEFF.astype(dtype), [np.nan] * 2))

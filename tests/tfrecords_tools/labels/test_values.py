@@ -93,9 +93,9 @@ def test_decimal_commas_are_read_where_they_can_only_be_that(numbers):
     texts = [repr(number).replace(".", ",") for number in numbers]
     assume(any("," in text for text in texts))
     cells = Cells("x", texts, has_decimal_commas=True)
-    values, used = read_values(cells)
-    assert used
-    np.testing.assert_array_equal(values, numbers)
+    reading = read_values(cells)
+    assert reading.used_decimal_commas
+    np.testing.assert_array_equal(reading.values, numbers)
     assert read(texts).dtype.kind == "U"  # or are they of thousands?
 
 
@@ -139,15 +139,28 @@ def test_arrays_become_floats_with_nan_where_masked(dtype):
 
 
 def test_declared_values_are_unknown_too():
-    missing = (-99.99, "bad", "-1")
-    texts = ["5344", "-99.99", "BAD", "-99.990", "-1", "~"]
+    missing = (-99.99, "bad", "-1", "1D2")
+    texts = ["5344", "-99.99", "BAD", "-99.990", "-1", "~", "100"]
     values = read_values(Cells("x", texts), missing).values
-    np.testing.assert_array_equal(values, [5344.0, *[np.nan] * 5])
+    np.testing.assert_array_equal(values, [5344.0, *[np.nan] * 6])
     floats = np.array([1.0, -99.99, -1.0], np.float32)
     values = read_values(Cells("x", floats), missing).values
     np.testing.assert_array_equal(values, [1.0, np.nan, np.nan])
     categories = read_values(Cells("x", ["G2", "Bad", "-99.99", "-9"]), missing).values
     assert list(categories) == ["G2", "", "", "-9"]
+
+
+def test_what_keeps_a_column_from_being_numbers():
+    def strays(texts):
+        return read_values(Cells("x", texts)).strays
+
+    assert strays(["5344:", "<3", "5344:", "1", "2", "3", "4", "5", "~"]) == (
+        *("5344:", "<3"),
+    )
+    assert strays(["G2", "K0", "5"]) == ()
+    assert strays(["5,344", "5,012"]) == ()
+    assert strays(["1" * 16, "2" * 16]) == ()
+    assert strays(["5", "~"]) == ()
 
 
 def test_columns_as_text_to_compare_names():

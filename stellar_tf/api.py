@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from stellar_tf.config import AnalysisConfig, Config, load_config
+from stellar_tf.config import AnalysisConfig, Config, load_config, load_label_config
 from stellar_tf.run import Run, is_run
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.prepare import correct_spectrum
@@ -450,6 +451,7 @@ def analyze(
     latents: StrPath | None = None,
     labels: StrPath | None = None,
     truth: StrPath | None = None,
+    settings: Settings = (),
     save: bool = False,
     overwrite: bool = False,
 ) -> RunAnalysis:
@@ -467,6 +469,9 @@ def analyze(
         the records.
     truth : str or Path, optional
         truth.ecsv of simulated spectra: scores the verdict against it.
+    settings : mapping or iterable of str
+        Changes to how tables of labels are read and looked up, such as
+        ``{"convert.missing_values": [-9999]}``.
     save : bool, default False
         Whether to write tables and report into RUN/analysis, where `export`,
         `compare`, `neighbours` and ``stellar-tf explore`` look for them.
@@ -499,6 +504,7 @@ def analyze(
         latents=_path(latents),
         labels=_path(labels),
         truth=_path(truth),
+        settings=settings,
         save=save,
         overwrite=overwrite,
     )
@@ -508,6 +514,7 @@ def analyze_codes(
     codes: StrPath | NDArray[np.floating],
     *,
     labels: StrPath | None = None,
+    settings: Settings = (),
     out: StrPath | None = None,
     overwrite: bool = False,
 ) -> CodesResult:
@@ -520,6 +527,8 @@ def analyze_codes(
         The means, or a file that numpy saved.
     labels : str or Path, optional
         Table with a row per code, in order.
+    settings : mapping or iterable of str
+        Changes to how it is read, as of `analyze`.
     out : str or Path, optional
         Folder to write the tables to.
     overwrite : bool, default False
@@ -545,15 +554,19 @@ def analyze_codes(
 
     from stellar_tf.analysis.codes_alone import analyze_codes as analyze_means
     from stellar_tf.analysis.writing import write_named
-    from stellar_tf.tables import read_table
+    from stellar_tf.tables import read_label_columns
 
     if isinstance(codes, str | Path):
         try:
             codes = np.load(codes, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             raise UserError(f"{codes}: is no array of numbers saved by numpy") from None
-    table = None if labels is None else read_table(Path(labels))
+    table, notes = None, list[str]()
+    if labels is not None:
+        label_config = load_label_config(None, settings)
+        table, notes = read_label_columns(Path(labels), label_config)
     result = analyze_means(np.asarray(codes), table, AnalysisConfig())
+    result = replace(result, notes=tuple(notes))
     if out is not None:
         write_named(result.tables, Path(out), overwrite=overwrite)
     return result

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("tfrecords_tools",),
     ("tfrecords_tools.readers", "tfrecords_tools.records"),
+    ("tfrecords_tools.labels",),
     ("tfrecords_tools.conversion",),
     ("stellar_tf",),
     ("stellar_tf.config",),

@@ -54,3 +54,10 @@ class ConvertConfig(Section):
     """Changing it draws other splits."""
     aliases: dict[str, str] = Field(default_factory=dict)
     """Other names of stars: alias to name."""
+    label_key: str = "auto"
+    """By what rows of a label table are found: a column (dp_ids, names of stars or
+    Gaia's identifiers), ``position``, or ``auto``: the first of them that finds any."""
+    match_radius: float = Field(default=3.0, gt=0.0)
+    """Arcsec: how near a row found by its position must be."""
+    missing_values: tuple[float | str, ...] = ()
+    """Values of a label table that mean unknown, beside those that always do."""

@@ -33,6 +33,8 @@ class CodesResult:
     """Codes given."""
     n_stars: int
     """Stars among them: the size of the sample."""
+    notes: tuple[str, ...] = ()
+    """What there is to say of the table of labels, in lines."""
 
     @property
     def tables(self) -> dict[str, Table]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
 from stellar_tf.cli.printing import print_table
+from stellar_tf.config import LABEL_SETTINGS
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=existing_path,
         metavar="TABLE",
-        help="table of known parameters, with a column dp_id or target; without it "
-        "the labels of the records are used; for CODES.npy a row per code, in order",
+        help="table of known parameters, with a column dp_id, target or source_id, or "
+        "with ra and dec; without it the labels of the records are used; for CODES.npy "
+        "a row per code, in order",
     )
     parser.add_argument(
         "--truth",
@@ -48,6 +50,16 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="for CODES.npy: folder of the tables; default: CODES_analysis",
+    )
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change how tables are read and looked up, such as "
+        "convert.missing_values=[-9999] (repeatable); "
+        f"one of {', '.join(LABEL_SETTINGS)}",
     )
     add_overwrite_option(parser)
 
@@ -67,10 +79,13 @@ def _run_run(args: argparse.Namespace) -> int:
         latents=args.latents,
         labels=args.labels,
         truth=args.truth,
+        settings=args.assignments,
         save=True,
         overwrite=args.overwrite,
     )
     _print_verdict(analysis.result)
+    for note in analysis.notes:
+        print(note)
     print(f"report: {analysis.report_path}")
     return EXIT_OK
 
@@ -83,7 +98,11 @@ def _run_codes(args: argparse.Namespace) -> int:
             raise UserError(f"--{name}: is for a run, not for codes alone")
     out = args.out or args.source.with_name(f"{args.source.stem}_analysis")
     result = analyze_codes(
-        args.source, labels=args.labels, out=out, overwrite=args.overwrite
+        args.source,
+        labels=args.labels,
+        settings=args.assignments,
+        out=out,
+        overwrite=args.overwrite,
     )
     _print_dispersion(result)
     print(f"tables: {out}")
@@ -114,6 +133,8 @@ def _print_dispersion(result: CodesResult) -> None:
     )
     columns = ["dimension", "mad", "mad_low", "mad_high", "tracks", "tracks_mi"]
     print_table(dispersed[columns])
+    for note in result.notes:
+        print(note)
     for name, reason in result.unusable_labels.items():
         print(f"label left out: {name}: {reason}")
 

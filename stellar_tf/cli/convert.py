@@ -39,7 +39,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=existing_path,
         metavar="TABLE",
-        help="table of known parameters, with a column dp_id or target",
+        help="table of known parameters, with a column dp_id, target or source_id, or "
+        "with ra and dec",
     )
     parser.add_argument(
         "--engine",
@@ -71,15 +72,8 @@ def _run(args: argparse.Namespace) -> int:
     )
     counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())
     print(f"{summary.n_taken} spectra in {args.out} ({counts})")
-    if args.labels:
-        print(f"{summary.n_labelled} spectra with labels of {args.labels}")
-    if summary.labels_left_out:
-        print(
-            "labels left out, for every record holds them from its header: "
-            + ", ".join(summary.labels_left_out)
-        )
-    if summary.n_ambiguous:
-        print(f"{summary.n_ambiguous} spectra match rows that differ: no labels")
+    for line in summary.label_notes:
+        print(line)
     print(
         f"{summary.n_rejected} of {summary.n_taken + summary.n_rejected} files rejected"
         + (f", see {args.out / 'rejects.csv'}" if summary.n_rejected else "")

@@ -1,10 +1,12 @@
 """Settings of every command: one YAML file, one frozen model, one home per number."""
 
 from stellar_tf.config.files import (
+    LABEL_SETTINGS,
     SHIPPED,
     ConfigError,
     describe_error,
     load_config,
+    load_label_config,
     write_config,
 )
 from stellar_tf.config.sections import (
@@ -20,6 +22,7 @@ from stellar_tf.config.sections import (
 from stellar_tf.config.simulation import Distribution, Factors, SimulateConfig
 
 __all__ = [
+    "LABEL_SETTINGS",
     "SHIPPED",
     "AnalysisConfig",
     "Config",
@@ -35,5 +38,6 @@ __all__ = [
     "TrainingConfig",
     "describe_error",
     "load_config",
+    "load_label_config",
     "write_config",
 ]

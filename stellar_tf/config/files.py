@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from stellar_tf.config.sections import Config
+from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.errors import UserError
 
 
@@ -71,6 +72,47 @@ def load_config(
     except ValidationError as error:
         name = "settings" if isinstance(source, Config | None) else source
         raise ConfigError(f"{name}: {describe_error(error)}") from None
+
+
+LABEL_SETTINGS = tuple(
+    f"convert.{name}"
+    for name in ("aliases", "label_key", "match_radius", "missing_values")
+)
+"""Settings that decide how tables of labels are read and looked up."""
+
+
+def load_label_config(
+    source: Config | Path | str | None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+) -> ConvertConfig:
+    """
+    Read how tables of labels are read and looked up.
+
+    Parameters
+    ----------
+    source : Config, Path, str or None
+        As of `load_config`.
+    settings : mapping of str or iterable of str
+        Changes, as of `load_config`, to `LABEL_SETTINGS` alone.
+
+    Returns
+    -------
+    config : ConvertConfig
+        The validated settings.
+
+    Raises
+    ------
+    ConfigError
+        If another setting is to be changed, or a value is invalid.
+    """
+    settings = settings if isinstance(settings, Mapping) else list(settings)
+    for key in (text.partition("=")[0] for text in settings):
+        if key not in LABEL_SETTINGS:
+            listed = ", ".join(LABEL_SETTINGS)
+            raise ConfigError(
+                f"settings: {key}: may not be changed here, only {listed}"
+            )
+    return load_config(source, settings).convert
 
 
 def write_config(config: Config, path: Path) -> None:

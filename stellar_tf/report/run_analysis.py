@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.table import Table
@@ -15,7 +16,7 @@ from stellar_tf import __version__
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.analysis.writing import list_tables, write_named
-from stellar_tf.config import Factors
+from stellar_tf.config import Factors, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
 from stellar_tf.report.contents import Provenance
@@ -43,6 +44,8 @@ class RunAnalysis:
     """The run."""
     result: AnalysisResult
     """Every number, as arrays and tables."""
+    notes: tuple[str, ...] = ()
+    """What there is to say of the tables of labels, in lines."""
 
     @property
     def report_path(self) -> Path:
@@ -222,6 +225,7 @@ def analyze_run(
     latents: Path | None = None,
     labels: Path | None = None,
     truth: Path | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
     save: bool = False,
     overwrite: bool = False,
 ) -> RunAnalysis:
@@ -238,6 +242,8 @@ def analyze_run(
         Table of known parameters; by default the labels of the records.
     truth : Path, optional
         Table of the true factors of simulated spectra, which scores the verdict.
+    settings : mapping of str or iterable of str
+        Changes to how these tables are read, one of `LABEL_SETTINGS`.
     save : bool, default False
         Whether to write tables and report into the run.
     overwrite : bool, default False
@@ -263,11 +269,14 @@ def analyze_run(
     if save:  # refused before the work, not after it
         _refuse_existing(run.analysis / REPORT_NAME, overwrite=overwrite)
     table = read_table(latents or run.latents_path)
+    label_config = load_label_config(config, settings)
+    notes: list[str] = []
     for known in (labels, truth):
         if known is not None:
-            join_labels(table, known, config.convert.aliases)
+            notes += join_labels(table, known, label_config)
     factors = [] if truth is None else _list_factors(table)
-    analysis = RunAnalysis(run, analyze(table, config.analysis, factors=factors))
+    result = analyze(table, config.analysis, factors=factors)
+    analysis = RunAnalysis(run, result, tuple(notes))
     if save:
         analysis.save(overwrite=overwrite)
     return analysis

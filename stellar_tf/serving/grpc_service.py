@@ -102,9 +102,7 @@ def build_grpc_server(
     try:
         return server, server.add_insecure_port(target)
     except RuntimeError:
-        raise ServingError(
-            f"grpc_port {port}: {host} cannot be listened on"
-        ) from None
+        raise ServingError(f"grpc_port {port}: {host} cannot be listened on") from None
 
 
 @asynccontextmanager

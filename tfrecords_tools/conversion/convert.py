@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.engine import Engine, local_engine
 from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.conversion.journal import Journal, describe_request
-from tfrecords_tools.conversion.labels import Labels
 from tfrecords_tools.conversion.plan import (
     PlannedSpectrum,
     Reject,
@@ -34,6 +34,7 @@ from tfrecords_tools.conversion.shards import (
 from tfrecords_tools.durable import PARTIAL_SUFFIX
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.lookup import Exposure, Labels
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.records.manifest import (
     CHECKSUM_NAME,
@@ -44,9 +45,12 @@ from tfrecords_tools.records.manifest import (
     hash_file,
     is_records,
 )
-from tfrecords_tools.records.schema import SPECTRUM_NAMES, RecordSchema
+from tfrecords_tools.records.schema import RecordSchema
 from tfrecords_tools.records.tfds import write_tfds_metadata
 from tfrecords_tools.split import SPLITS, Split
+
+if TYPE_CHECKING:
+    from tfrecords_tools.labels.catalog import Catalog
 
 
 class ConvertError(UserError):
@@ -70,8 +74,8 @@ class ConversionSummary(NamedTuple):
     """Records with a row in the label table."""
     n_ambiguous: int
     """Records whose rows in the label table differ, so that none was used."""
-    labels_left_out: tuple[str, ...]
-    """Columns of the label table that every record has of its own."""
+    label_notes: tuple[str, ...]
+    """What the user should know of the labels, a line each; empty without any."""
 
 
 def convert(
@@ -99,7 +103,7 @@ def convert(
     config : ConvertConfig
         What is taken, and how it is laid out.
     labels : Path, optional
-        Table of labels, see `catalog.read_labels`.
+        Table of labels, see `read_catalog`.
     engine : context manager of Engine, optional
         What does the work, by default this process; the bytes do not depend on it.
     overwrite : bool
@@ -128,14 +132,12 @@ def convert(
     However a conversion ends early, the same call goes on from the last finished
     shard, and the data set is the same to the byte.
 
-    A label named like a feature of every record, such as ra, is left out: what the
-    file itself says goes before. The summary names the labels left out.
+    A label named like a feature of every record, such as snr, is left out: what the
+    file itself says goes before. Right ascension and declination of the table are taken
+    where the headers have none. The summary tells both.
     """
     files = discover(inputs)
-    table, left_out = _read_labels(labels, config)
-    columns = table.columns if table else ()
-    schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
-    settings = ShardSettings(grid, config, schema, table)
+    catalog = None if labels is None else _read_catalog(labels, config)
     request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
     journal = Journal(out)
     journal.sweep()
@@ -144,13 +146,18 @@ def convert(
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
         with engine or local_engine(1) as workers:
             scan = _scan(files, config, journal, workers, progress)
-            plans = plan_shards(scan.spectra, records_per_shard(grid, config))
+            table = None if catalog is None else catalog.find(_exposures(scan))
+            columns = table.columns if table else ()
+            schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
+            settings = ShardSettings(grid, config, schema, table)
+            placed = _fill_positions(scan, table)
+            plans = plan_shards(placed.spectra, records_per_shard(grid, config))
             shards = _write_shards(plans, out, settings, journal, workers, progress)
         if not journal.is_in_place():
             labels_file = "" if labels is None else str(labels)
             _complete(journal.staging, scan, plans, shards, settings, labels_file)
             journal.put_in_place()
-    return _summarize(plans, shards, scan, table, left_out)
+    return _summarize(plans, shards, scan, table)
 
 
 def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> WrittenShard:
@@ -285,18 +292,31 @@ def _check_output(out: Path, overwrite: bool) -> None:
         raise OutputExistsError(f"{out}: is no data set, so it is not overwritten")
 
 
-def _read_labels(
-    path: Path | None, config: ConvertConfig
-) -> tuple[Labels | None, tuple[str, ...]]:
-    if path is None:
-        return None, ()
+def _read_catalog(path: Path, config: ConvertConfig) -> Catalog:
     # Not above: workers import this module, and astropy's tables take a second.
-    from tfrecords_tools.conversion.catalog import read_labels
+    from tfrecords_tools.labels.catalog import read_catalog
 
-    labels = read_labels(path, config.aliases)
-    names = [column.name for column in labels.columns]
-    left_out = tuple(name for name in names if name in SPECTRUM_NAMES)
-    return labels.without(left_out), left_out
+    return read_catalog(path, config)
+
+
+def _exposures(scan: Scan) -> list[Exposure]:
+    return [Exposure(s.dp_id, s.target, s.star, s.ra, s.dec) for s in scan.spectra]
+
+
+def _fill_positions(scan: Scan, labels: Labels | None) -> Scan:
+    """Take right ascension and declination of the table where a header lacks one."""
+    if labels is None:
+        return scan
+    spectra = []
+    for spectrum in scan.spectra:
+        ra, dec = labels.locate(spectrum.dp_id)
+        is_filled = _lacks_position(spectrum) and math.isfinite(ra + dec)
+        spectra.append(spectrum._replace(ra=ra, dec=dec) if is_filled else spectrum)
+    return scan._replace(spectra=spectra)
+
+
+def _lacks_position(spectrum: PlannedSpectrum) -> bool:
+    return not math.isfinite(spectrum.ra + spectrum.dec)
 
 
 def _all_rejects(scan: Scan, shards: Iterable[WrittenShard]) -> list[Reject]:
@@ -323,11 +343,10 @@ def _summarize(
     shards: Sequence[WrittenShard],
     scan: Scan,
     labels: Labels | None,
-    left_out: tuple[str, ...],
 ) -> ConversionSummary:
     spectra = _taken(plans, shards)
     totals = {split: _total(split, plans, shards) for split in SPLITS}
-    matches = [labels.match(s.dp_id, s.star) for s in spectra] if labels else []
+    matches = [labels.match(s.dp_id) for s in spectra] if labels else []
     return ConversionSummary(
         n_taken=len(spectra),
         n_rejected=len(_all_rejects(scan, shards)),
@@ -335,5 +354,17 @@ def _summarize(
         n_stars={split: len(total.stars) for split, total in totals.items()},
         n_labelled=matches.count("matched"),
         n_ambiguous=matches.count("ambiguous"),
-        labels_left_out=left_out,
+        label_notes=_describe_labels(spectra, scan, labels) if labels else (),
     )
+
+
+def _describe_labels(
+    spectra: Sequence[PlannedSpectrum], scan: Scan, labels: Labels
+) -> tuple[str, ...]:
+    lines = labels.describe({s.dp_id: s.star for s in spectra})
+    lacked = {s.dp_id for s in scan.spectra if _lacks_position(s)}
+    n_filled = sum(s.dp_id in lacked and not _lacks_position(s) for s in spectra)
+    if not n_filled:
+        return lines
+    given = f"gives ra and dec of {n_filled:,} spectra whose headers have none"
+    return (*lines, f"{labels.path.name}: {given}")

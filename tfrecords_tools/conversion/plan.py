@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.labels import Labels
+from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.readers import read_spectrum, scan_spectrum
 from tfrecords_tools.records.layout import PLAN_NAME, REJECTS_NAME, UNLABELLED_NAME
 from tfrecords_tools.spectrum import SpectrumError
@@ -245,12 +245,12 @@ def write_unlabelled(
     """
     rows = []
     for spectrum in spectra:
-        key = spectrum.dp_id, spectrum.star
-        values = labels.lookup(*key)
+        values = labels.lookup(spectrum.dp_id)
         # NaN is not equal to itself.
         lacking = [n for n, value in values.items() if value == "" or value != value]
         if lacking:
-            row = (spectrum.dp_id, spectrum.target, spectrum.star, labels.match(*key))
+            match = labels.match(spectrum.dp_id)
+            row = (spectrum.dp_id, spectrum.target, spectrum.star, match)
             rows.append((*row, " ".join(sorted(lacking))))
     fields = ("dp_id", "target", "star", "match", "lacking")
     _write_csv(folder / UNLABELLED_NAME, fields, rows)

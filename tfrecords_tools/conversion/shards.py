@@ -9,11 +9,11 @@ import numpy as np
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import InputError
-from tfrecords_tools.conversion.labels import Labels
 from tfrecords_tools.conversion.plan import PlannedSpectrum, Reject, ShardPlan
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.durable import partial_path
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.records.layout import write_index
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.schema import RecordSchema, Value
@@ -149,9 +149,12 @@ def record_values(
     """
     metadata = prepared.metadata
     return {
-        **(labels.lookup(spectrum.dp_id, spectrum.star) if labels else {}),
+        **(labels.lookup(spectrum.dp_id) if labels else {}),
         **vars(metadata),
         "star": spectrum.star,
+        # The header's, or those of a label table where it has none.
+        "ra": spectrum.ra,
+        "dec": spectrum.dec,
         "flux_scale": prepared.flux_scale,
         "median_flux": prepared.median_flux,
         "phase_error": prepared.phase_error,

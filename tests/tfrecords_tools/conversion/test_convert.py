@@ -13,12 +13,12 @@ from tests.tfrecords_tools.fits_files import (
     CARDS,
     GRID,
     WAVE,
+    drop_cards,
     make_flux,
     write_adp,
     write_image,
 )
 from tfrecords_tools.config import ConvertConfig, SplitFractions
-from tfrecords_tools.conversion.catalog import LabelError
 from tfrecords_tools.conversion.convert import (
     ConvertError,
     OutputExistsError,
@@ -27,8 +27,10 @@ from tfrecords_tools.conversion.convert import (
 from tfrecords_tools.conversion.engine import EngineError, local_engine
 from tfrecords_tools.conversion.journal import Journal, JournalError, describe_request
 from tfrecords_tools.conversion.prepare import prepare_spectrum
+from tfrecords_tools.conversion.verify import verify
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.files import LabelError
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
 
@@ -154,7 +156,12 @@ def test_labels_are_joined(inputs, tmp_path):
     )
     summary = convert([inputs], tmp_path / "records", GRID, CONFIG, labels=labels)
     assert (summary.n_labelled, summary.n_ambiguous) == (2, 2)
-    assert summary.labels_left_out == ("ra",)
+    assert summary.label_notes == (
+        f"2 of 16 spectra, 1 of 8 stars, have labels of {labels}, found by name",
+        "2 spectra match rows that differ: no labels",
+        "labels.csv: columns of text: sptp",
+        "labels.csv: not taken as labels, for records hold them anyway: ra",
+    )
     for _, _, values in read_all(tmp_path / "records"):
         teff = values["teff"]
         assert teff == 5000.0 if values["star"] == "HD0" else math.isnan(teff)
@@ -169,6 +176,44 @@ def test_labels_are_joined(inputs, tmp_path):
     manifest = read_manifest(tmp_path / "records")
     assert manifest.labels_file == str(labels)
     assert [f.name for f in manifest.record_schema.labels] == ["teff", "sptp"]
+
+
+def test_a_table_gives_the_positions_that_headers_lack(inputs, tmp_path):
+    for visit, keywords in ((0, ("RA",)), (1, ("RA", "DEC"))):
+        drop_cards(inputs / f"visit{visit}" / f"ADP.{2 + visit}.fits", *keywords)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("target,ra,dec\nHD 1,01:44:04.1,-15:56:15\nHD 2,10.5,-20.25\n")
+    config = CONFIG.model_copy(update={"verify_checksums": False})
+    out = tmp_path / "records"
+    summary = convert([inputs], out, GRID, config, labels=labels)
+    assert summary.label_notes[-1] == (
+        "labels.csv: gives ra and dec of 2 spectra whose headers have none"
+    )
+    ra, dec = np.float32([15 * (1 + 44 / 60 + 4.1 / 3600), -(15 + 56 / 60 + 15 / 3600)])
+    for _, _, values in read_all(out):
+        is_filled = values["dp_id"] in ("ADP.2", "ADP.3")
+        assert (values["ra"], values["dec"]) == (
+            (ra, dec) if is_filled else (10.5, -20.25)
+        )
+    with (out / "plan.csv").open(newline="") as stream:
+        plan = {row["dp_id"]: row for row in csv.DictReader(stream)}
+    assert float(plan["ADP.2"]["ra"]) == pytest.approx(ra)
+    assert verify(out, deep=True, progress=False).problems == []
+
+
+def test_labels_are_found_by_position(inputs, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("RAJ2000,DEJ2000,teff\n10.5004,-20.2504,5000\n11,-20,6000\n")
+    summary = convert([inputs], tmp_path / "a", GRID, CONFIG, labels=labels)
+    assert summary.n_labelled == 16
+    assert "found by position" in summary.label_notes[0]
+    nearer = CONFIG.model_copy(update={"match_radius": 1.0})
+    summary = convert([inputs], tmp_path / "b", GRID, nearer, labels=labels)
+    assert summary.n_labelled == 0
+    assert summary.label_notes[1].startswith(
+        "labels.csv: no row is about any of the 16 spectra: RAJ2000 and DEJ2000 are "
+        "all more than 1 arcsec away"
+    )
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):

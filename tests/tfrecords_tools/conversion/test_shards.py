@@ -7,7 +7,6 @@ import pytest
 
 from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
 from tfrecords_tools.config import ConvertConfig, SplitFractions
-from tfrecords_tools.conversion.catalog import read_labels
 from tfrecords_tools.conversion.inputs import InputError
 from tfrecords_tools.conversion.plan import merge_scans, plan_shards, scan_file
 from tfrecords_tools.conversion.shards import (
@@ -16,6 +15,8 @@ from tfrecords_tools.conversion.shards import (
     write_shard,
 )
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.catalog import read_catalog
+from tfrecords_tools.labels.lookup import Exposure
 from tfrecords_tools.records.schema import RecordSchema
 from tfrecords_tools.records.tfrecord import read_records
 
@@ -40,7 +41,8 @@ def plan(tmp_path):
 def test_records_of_a_shard(tmp_path, plan):
     labels_path = tmp_path / "labels.csv"
     labels_path.write_text("star,teff,sptp\nHD 0,5000,G2\nHD 3,4000,\n")
-    labels = read_labels(labels_path)
+    exposures = [Exposure(s.dp_id, s.target, s.star, s.ra, s.dec) for s in plan.spectra]
+    labels = read_catalog(labels_path, CONFIG).find(exposures)
     schema = RecordSchema.with_labels(GRID.n_pixels, labels.columns)
     settings = ShardSettings(GRID, CONFIG, schema, labels)
     written = write_shard(plan, tmp_path, settings)

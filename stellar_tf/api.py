@@ -562,8 +562,8 @@ def analyze_codes(
         except (OSError, ValueError, EOFError):
             raise UserError(f"{codes}: is no array of numbers saved by numpy") from None
     table, notes = None, list[str]()
+    label_config = load_label_config(None, settings)
     if labels is not None:
-        label_config = load_label_config(None, settings)
         table, notes = read_label_columns(Path(labels), label_config)
     result = analyze_means(np.asarray(codes), table, AnalysisConfig())
     result = replace(result, notes=tuple(notes))

@@ -67,8 +67,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _run_run(args: argparse.Namespace) -> int:
     from stellar_tf.analysis.analyze import analyze
+    from stellar_tf.analysis.files import write_tables
     from stellar_tf.analysis.traversal import traverse
-    from stellar_tf.analysis.writing import write_tables
     from stellar_tf.inference.decoding import build_decode
     from stellar_tf.report.write import write_report
     from stellar_tf.run import Run
@@ -110,7 +110,7 @@ def _run_run(args: argparse.Namespace) -> int:
 
 def _run_codes(args: argparse.Namespace) -> int:
     from stellar_tf.analysis.codes_alone import analyze_codes
-    from stellar_tf.analysis.writing import write_named
+    from stellar_tf.analysis.files import write_named
     from stellar_tf.config import AnalysisConfig
     from stellar_tf.tables import read_table
     from tfrecords_tools.errors import UserError

@@ -69,8 +69,8 @@ def _compare(first: _Analysed, second: _Analysed) -> float:
     import numpy as np
     from astropy.table import Table
 
+    from stellar_tf.analysis.latents import one_per_star
     from stellar_tf.analysis.matching import match_dimensions
-    from stellar_tf.analysis.stars import one_per_star
     from tfrecords_tools.errors import UserError
 
     ids, *rows = np.intersect1d(

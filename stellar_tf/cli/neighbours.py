@@ -41,8 +41,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.analysis.reading import read_analysis
-    from stellar_tf.analysis.retrieval import find_similar
+    from stellar_tf.analysis.files import read_analysis
+    from stellar_tf.analysis.neighbours.retrieval import find_similar
     from stellar_tf.run import Run
     from stellar_tf.tables import check_table_path, read_table, write_table
     from tfrecords_tools.errors import UserError

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.categories import Label
+from stellar_tf.analysis.columns import Label
 from stellar_tf.report.style import (
     BLUE,
     GREEN,

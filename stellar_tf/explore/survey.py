@@ -9,9 +9,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.categories import Label
+from stellar_tf.analysis.columns import Label
 from stellar_tf.analysis.latents import read_codes
-from stellar_tf.analysis.neighbours import InformativeSpace
+from stellar_tf.analysis.neighbours.space import InformativeSpace
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.explore.dimensions import MovableDimension
 

@@ -77,7 +77,7 @@ def build_panel(
     traversal: Traversal,
     row: int,
     dimension: Dimension,
-    typical: NDArray[np.float64],
+    percentiles: NDArray[np.float64],
 ) -> str:
     """
     Gather all that the page's script needs of one dimension.
@@ -90,7 +90,7 @@ def build_panel(
         Which of its dimensions.
     dimension : Dimension
         Its name, and what it tracks.
-    typical : ndarray of float, shape (n, 3)
+    percentiles : ndarray of float, shape (n, 3)
         16th, 50th and 84th percentile of that label at each position.
 
     Returns
@@ -112,7 +112,7 @@ def build_panel(
     panel = {
         "title": f"{dimension.tracks or 'no label given'} ({dimension.name})",
         "positions": traversal.positions[row].tolist(),
-        "words": _describe_positions(traversal, row, dimension, typical),
+        "words": _describe_positions(traversal, row, dimension, percentiles),
         "wave": encode_floats(wave),
         "median": pack(flux[middle]),
         "difference": pack(flux - flux[middle]),
@@ -127,12 +127,12 @@ def _describe_positions(
     traversal: Traversal,
     row: int,
     dimension: Dimension,
-    typical: NDArray[np.float64],
+    percentiles: NDArray[np.float64],
 ) -> list[str]:
     words = [f"{dimension.name} = {z:+.2f}" for z in traversal.positions[row]]
-    for i, percentiles in enumerate(typical):
-        if np.isfinite(percentiles).all():
-            low, middle, high = (_round(value) for value in percentiles)
+    for i, ends in enumerate(percentiles):
+        if np.isfinite(ends).all():
+            low, middle, high = (_round(value) for value in ends)
             words[i] += f"; {dimension.tracks} here {middle} ({low} to {high})"
     return words
 

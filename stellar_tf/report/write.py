@@ -11,8 +11,8 @@ from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.tables import disentanglement_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
+from stellar_tf.analysis.truth.disentanglement import disentanglement_table
 from stellar_tf.report.contents import Provenance, Reconstructions
 from stellar_tf.report.dimension_figures import (
     draw_associations,

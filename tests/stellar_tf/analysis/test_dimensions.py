@@ -7,8 +7,12 @@ import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.reading import AnalysisError, has_analysis, read_analysis
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.files import (
+    AnalysisError,
+    has_analysis,
+    read_analysis,
+    write_tables,
+)
 from tests.stellar_tf.analysis.planted import N_LATENT, RV, TEFF, UNEXPLAINED
 
 

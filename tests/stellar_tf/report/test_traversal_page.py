@@ -14,8 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.traversal import Traversal, traverse
-from stellar_tf.analysis.typical import measure_typical
+from stellar_tf.analysis.traversal import Traversal, local_percentiles, traverse
 from stellar_tf.report.traversal_page import (
     PageFacts,
     describe_dimension,
@@ -52,13 +51,15 @@ def travel(result: AnalysisResult, wave: np.ndarray) -> Traversal:
 
 def write(result: AnalysisResult, traversal: Traversal, path: Path) -> None:
     dimensions, stars = choose_dimensions(result), result.stars
-    typical = [
-        measure_typical(stars["z_mean"][:, d.index], np.asarray(stars["rv"]), positions)
+    percentiles = [
+        local_percentiles(
+            stars["z_mean"][:, d.index], np.asarray(stars["rv"]), positions
+        )
         if d.tracks == "rv"
         else np.full((N_STEPS, 3), np.nan)
         for d, positions in zip(dimensions, traversal.positions, strict=True)
     ]
-    write_traversal_page(path, traversal, dimensions, typical, FACTS)
+    write_traversal_page(path, traversal, dimensions, percentiles, FACTS)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.analysis.reading import SavedAnalysis, read_analysis
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.files import SavedAnalysis, read_analysis, write_tables
 from stellar_tf.run import Run
 from stellar_tf.saved_model.flags import Flag
 from stellar_tf.saved_model.model_card import read_training, write_model_card

@@ -26,36 +26,12 @@ class LatentsError(UserError):
 
 
 def is_category(label: Label) -> bool:
-    """
-    Tell whether a label has categories rather than numbers.
-
-    Parameters
-    ----------
-    label : ndarray of float or str, shape (n,)
-        The label.
-
-    Returns
-    -------
-    is_category : bool
-        Whether its values are names.
-    """
+    """Tell whether a label has categories, names, rather than numbers."""
     return bool(label.dtype.kind == "U")
 
 
 def is_known(label: Label) -> NDArray[np.bool_]:
-    """
-    Tell for which stars a label is known.
-
-    Parameters
-    ----------
-    label : ndarray of float or str, shape (n,)
-        The label.
-
-    Returns
-    -------
-    known : ndarray of bool, shape (n,)
-        False at NaN, infinity and the empty string.
-    """
+    """Tell for which stars a label is known: neither NaN, infinite nor empty."""
     return np.asarray(label != "" if is_category(label) else np.isfinite(label), bool)
 
 
@@ -99,58 +75,20 @@ def read_labels(
 
 
 def require_column(table: Table, name: str) -> None:
-    """
-    Refuse a table without a column.
-
-    Parameters
-    ----------
-    table : astropy.table.Table
-        One row per spectrum.
-    name : str
-        The column.
-
-    Raises
-    ------
-    LatentsError
-        If the table has no such column.
-    """
+    """Raise a LatentsError unless the table has the column."""
     if name not in table.colnames:
         raise LatentsError(f"latents must have a column {name}")
 
 
 def read_floats(column: Column) -> NDArray[np.float64]:
-    """
-    Take a column of numbers.
-
-    Parameters
-    ----------
-    column : astropy.table.Column
-        Numbers of any type, masked or not.
-
-    Returns
-    -------
-    values : ndarray of float64
-        NaN where the column is masked.
-    """
+    """Return a column of numbers as float64, NaN where it is masked."""
     if isinstance(column, MaskedColumn):
         return np.asarray(np.ma.filled(column.astype(np.float64), np.nan), np.float64)
     return np.asarray(column, np.float64)
 
 
 def read_strings(column: Column) -> NDArray[np.str_]:
-    """
-    Take a column of text.
-
-    Parameters
-    ----------
-    column : astropy.table.Column
-        Text, masked or not.
-
-    Returns
-    -------
-    values : ndarray of str
-        Empty where the column is masked.
-    """
+    """Return a column of text, empty where it is masked."""
     if isinstance(column, MaskedColumn):
         column = column.filled("")
     return np.asarray(column).astype(np.str_)

@@ -194,17 +194,5 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
 
 
 def has_analysis(folder: Path) -> bool:
-    """
-    Tell whether a run has been analysed.
-
-    Parameters
-    ----------
-    folder : Path
-        RUN/analysis.
-
-    Returns
-    -------
-    answer : bool
-        Whether the verdict is there.
-    """
+    """Tell whether a folder, RUN/analysis, holds a verdict."""
     return (folder / "verdict.ecsv").is_file()

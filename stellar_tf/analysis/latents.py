@@ -63,35 +63,11 @@ class Codes(NamedTuple):
         )
 
     def select_splits(self, splits: Sequence[str]) -> Codes:
-        """
-        Keep the spectra of some splits, and those that are in none.
-
-        Parameters
-        ----------
-        splits : sequence of str
-            Names of splits.
-
-        Returns
-        -------
-        codes : Codes
-            Their rows.
-        """
+        """Keep the spectra of the named splits, and those that are in none."""
         return self.take(np.isin(self.split, [*splits, ""]))
 
     def one_per_star(self, *, seed: int) -> Codes:
-        """
-        Keep one spectrum per star.
-
-        Parameters
-        ----------
-        seed : int
-            Decides which.
-
-        Returns
-        -------
-        codes : Codes
-            One row per star.
-        """
+        """Keep one spectrum per star; another seed, another one."""
         return self.take(one_per_star(self.dp_id, self.star, seed=seed))
 
 

@@ -133,6 +133,6 @@ class Explorer:
         """
         upload = read_upload(name, content, self.config)
         encoded = self.network.encode(upload.flux)
-        row = self.survey.twin_of(upload.dp_id, encoded.z_mean)
+        row = self.survey.find_copy(upload.dp_id, encoded.z_mean)
         title = f"{upload.target} ({upload.dp_id})" if upload.target else upload.dp_id
         return Subject(title, row, True, encoded.z_mean, encoded.flux, "")

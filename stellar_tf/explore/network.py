@@ -94,7 +94,7 @@ class Network:
         Parameters
         ----------
         z : ndarray of float32, shape (n_latent,)
-            Its place in the latent space.
+            Its point in the latent space.
 
         Returns
         -------

@@ -13,6 +13,13 @@ from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
+from stellar_tf.report.captions import (
+    choose_headlines,
+    describe_pair,
+    describe_residual,
+    describe_traversal,
+    describe_verdict,
+)
 from stellar_tf.report.contents import Provenance, Reconstructions
 from stellar_tf.report.dimension_figures import (
     draw_associations,
@@ -24,13 +31,6 @@ from stellar_tf.report.label_figures import choose_pairs, draw_pair
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.spectrum_figures import draw_reconstruction, draw_traversal
 from stellar_tf.report.templating import build_environment, embed_json
-from stellar_tf.report.words import (
-    choose_headlines,
-    describe_pair,
-    describe_residual,
-    describe_traversal,
-    describe_verdict,
-)
 
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000

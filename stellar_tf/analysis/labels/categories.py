@@ -96,19 +96,7 @@ def measure_category_information(
 
 
 def number_categories(category: NDArray[np.str_]) -> NDArray[np.intp]:
-    """
-    Assign numbers from 0 to the categories, one to all rare ones.
-
-    Parameters
-    ----------
-    category : ndarray of str, shape (n_stars,)
-        Names.
-
-    Returns
-    -------
-    codes : ndarray of int, shape (n_stars,)
-        Equal for equal names.
-    """
+    """Give each category a number from 0, and all rare ones the same."""
     _, owner, size = np.unique(category, return_inverse=True, return_counts=True)
     common = np.where(size[owner] >= MIN_IN_CATEGORY, category, OTHER)
     return np.asarray(np.unique(common, return_inverse=True)[1], np.intp)

@@ -75,19 +75,7 @@ def table_p_value(
 
 
 def choose_n_bins(n_stars: int) -> int:
-    """
-    Choose the number of bins so that a cell of the table expects five stars.
-
-    Parameters
-    ----------
-    n_stars : int
-        Stars in the table.
-
-    Returns
-    -------
-    n_bins : int
-        Between 2 and 16.
-    """
+    """Choose 2 to 16 bins, so that a cell of the table expects five stars."""
     return int(np.clip(np.sqrt(n_stars / _MIN_CELL), 2, _MAX_BINS))
 
 

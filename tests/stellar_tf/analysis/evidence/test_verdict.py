@@ -10,7 +10,7 @@ from stellar_tf.analysis.statistics import Estimate
 from stellar_tf.config import AnalysisConfig
 
 
-def judge(q_value: list[float], value: list[float], error: list[float]) -> Verdict:
+def verdict_of(q_value: list[float], value: list[float], error: list[float]) -> Verdict:
     q, i, e = (np.array(column) for column in (q_value, value, error))
     any_estimate = Estimate(i, i, i)
     evidence = Evidence(
@@ -23,7 +23,7 @@ def judge(q_value: list[float], value: list[float], error: list[float]) -> Verdi
 
 
 def test_needs_significance_and_information() -> None:
-    verdict = judge([0.001, 0.001, 0.5], [0.5, 0.01, 0.5], [0.01, 0.001, 0.01])
+    verdict = verdict_of([0.001, 0.001, 0.5], [0.5, 0.01, 0.5], [0.01, 0.001, 0.01])
     assert list(verdict.informative) == [True, False, False]
     assert list(verdict.dimensions) == [0]
     # The third carries enough but was not found: it may be informative.
@@ -32,11 +32,11 @@ def test_needs_significance_and_information() -> None:
 
 def test_interval_counts_the_doubtful() -> None:
     # Floor 0.05: clearly above, above by 2.2 errors, just below, clearly below.
-    verdict = judge([0.0] * 4, [0.5, 0.072, 0.045, 0.001], [0.01] * 3 + [0.0001])
+    verdict = verdict_of([0.0] * 4, [0.5, 0.072, 0.045, 0.001], [0.01] * 3 + [0.0001])
     assert (verdict.n_low, verdict.n_informative, verdict.n_high) == (1, 2, 3)
 
 
 def test_nothing_found() -> None:
-    verdict = judge([1.0, 1.0], [0.0, 0.0], [0.0, 0.0])
+    verdict = verdict_of([1.0, 1.0], [0.0, 0.0], [0.0, 0.0])
     assert (verdict.n_low, verdict.n_informative, verdict.n_high) == (0, 0, 0)
     assert verdict.dimensions.size == 0

@@ -10,7 +10,7 @@ from stellar_tf.config import AnalysisConfig
 CONFIG = AnalysisConfig(n_resamples=100, n_subsamples=20, n_permutations=1_000)
 
 
-def test_only_stars_with_a_known_label_enter() -> None:
+def test_only_stars_with_a_known_label_are_used() -> None:
     rng = np.random.default_rng(1)
     z = rng.normal(size=(300, 3))
     label = z[:, 1] + 0.1 * rng.normal(size=300)

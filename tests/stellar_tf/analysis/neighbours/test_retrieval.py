@@ -53,7 +53,7 @@ def test_a_spectrum_is_not_its_own_neighbour(latents: Table) -> None:
     assert stranger.neighbours["dp_id"][0] == "ADP.5"
 
 
-def test_far_away_it_is_lonely(latents: Table) -> None:
+def test_far_away_it_is_an_outlier(latents: Table) -> None:
     centre = find_similar(latents, verdict(0, 1), np.zeros(3), 1).outlier_score
     outside = find_similar(latents, verdict(0, 1), np.full(3, 40.0), 1).outlier_score
     assert centre < 1.5 < 3.0 < outside

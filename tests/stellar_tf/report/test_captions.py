@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.report.contents import Reconstructions
-from stellar_tf.report.label_figures import Pair, choose_pairs
-from stellar_tf.report.words import (
+from stellar_tf.report.captions import (
     choose_headlines,
     describe_pair,
     describe_residual,
     describe_verdict,
 )
+from stellar_tf.report.contents import Reconstructions
+from stellar_tf.report.label_figures import Pair, choose_pairs
 from tests.stellar_tf.analysis.planted import AIRMASS, RV, TEFF
 
 

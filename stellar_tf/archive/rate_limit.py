@@ -12,7 +12,7 @@ REQUESTS_PER_SECOND = 4.0
 """A guest's manners: ESO states no limit."""
 
 
-class Pace:
+class RateLimiter:
     """
     Spaces requests, and lets all of them wait when the archive asks for it.
 
@@ -57,15 +57,8 @@ class Pace:
                     return
             self._pause(seconds)
 
-    def hold(self, seconds: float) -> None:
-        """
-        Give nobody a turn for a while.
-
-        Parameters
-        ----------
-        seconds : float
-            Counted from now.
-        """
+    def delay(self, seconds: float) -> None:
+        """Give nobody a turn for some seconds from now."""
         with self._lock:
             self._next = max(self._next, self._clock() + seconds)
 
@@ -74,13 +67,6 @@ class Pace:
         self._stop.set()
 
     def check(self) -> None:
-        """
-        Go on, or not.
-
-        Raises
-        ------
-        Stopped
-            After `stop`.
-        """
+        """Raise `Stopped` after `stop`."""
         if self._stop.is_set():
             raise Stopped

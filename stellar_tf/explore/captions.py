@@ -80,10 +80,10 @@ def describe_subject(explorer: Explorer, subject: Subject) -> str:
         )
     elif subject.row is not None and survey.split[subject.row]:
         words += f" — {escape(str(survey.split[subject.row]))} split"
-    lonely = survey.judge(subject.z_mean, subject.row)
+    outlier = survey.score_outlier(subject.z_mean, subject.row)
     words += (
-        f"<br>Outlier score {lonely.score:.2f} (local outlier factor, 1 within a "
-        f"crowd): more unusual than {100.0 * lonely.share:.0f}&nbsp;% of the survey."
+        f"<br>Outlier score {outlier.score:.2f} (local outlier factor, 1 within a "
+        f"crowd): more unusual than {100.0 * outlier.share:.0f}&nbsp;% of the survey."
     )
     if subject.observed is not None and subject.uploaded:
         covered = float(np.isfinite(subject.observed).mean())
@@ -93,7 +93,7 @@ def describe_subject(explorer: Explorer, subject: Subject) -> str:
     return words + _list_labels(explorer, subject)
 
 
-def draw_curve_key(session: Session) -> str:
+def draw_curve_legend(session: Session) -> str:
     """
     Explain the curves.
 
@@ -122,10 +122,10 @@ def draw_curve_key(session: Session) -> str:
                 f'stroke-dasharray="{_DASHES[look.dash]}"/></svg>'
                 f"{escape(name)}</span>"
             )
-    return f'<div class="key">{"".join(entries)}</div>'
+    return f'<div class="legend">{"".join(entries)}</div>'
 
 
-def draw_point_key(colouring: Colouring, label: str, unit: str) -> str:
+def draw_point_legend(colouring: Colouring, label: str, unit: str) -> str:
     """
     Explain the colours of the points.
 
@@ -151,11 +151,11 @@ def draw_point_key(colouring: Colouring, label: str, unit: str) -> str:
             f'<span class="entry">{named}: {low}<span class="ramp"></span>{high}</span>'
         )
     parts += [
-        f'<span class="entry"><span style="color:{key.colour}">'
-        f"{_SHAPES[key.marker]}</span> {escape(key.text)}</span>"
-        for key in colouring.keys
+        f'<span class="entry"><span style="color:{entry.colour}">'
+        f"{_SHAPES[entry.marker]}</span> {escape(entry.text)}</span>"
+        for entry in colouring.legend
     ]
-    return f'<div class="key">{"".join(parts)}</div>'
+    return f'<div class="legend">{"".join(parts)}</div>'
 
 
 def describe_move(session: Session) -> str:

@@ -1,4 +1,4 @@
-"""The verdict in words."""
+"""The sentences of the report: the verdict, and what each figure shows."""
 
 from __future__ import annotations
 

@@ -39,6 +39,8 @@ default_role = "py:obj"
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
+# Keras writes its docstrings otherwise.
+autodoc_inherit_docstrings = False
 # The types are in the docstrings, with shapes and units.
 autodoc_typehints = "none"
 autodoc_default_options = {"exclude-members": "model_config"}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from stellar_tf.analysis.codes_alone import CodesResult
     from stellar_tf.analysis.comparison import Comparison
-    from stellar_tf.analysis.retrieval import Similar
+    from stellar_tf.analysis.neighbours.retrieval import Similar
     from stellar_tf.inference.latents import Latents
     from stellar_tf.inference.spectrum_model import SpectrumModel
     from stellar_tf.report.run_analysis import RunAnalysis
@@ -553,7 +553,7 @@ def analyze_codes(
     import numpy as np
 
     from stellar_tf.analysis.codes_alone import analyze_codes as analyze_means
-    from stellar_tf.analysis.writing import write_named
+    from stellar_tf.analysis.files import write_named
     from stellar_tf.tables import read_label_columns
 
     if isinstance(codes, str | Path):

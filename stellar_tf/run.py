@@ -57,9 +57,9 @@ class Run:
         return self.folder / "tensorboard"
 
     @property
-    def sound_records(self) -> Path:
+    def intact_records(self) -> Path:
         """Records without the corrupt ones, where there were any to skip."""
-        return self.folder / "sound_records"
+        return self.folder / "intact_records"
 
     @property
     def latents_path(self) -> Path:
@@ -133,7 +133,7 @@ def open_run(
     folder: Path, config: Config, records: dict[str, Any], *, overwrite: bool = False
 ) -> Run:
     """
-    Create a run folder, or enter one of the same settings and records again.
+    Create a run folder, or open one of the same settings and records again.
 
     Parameters
     ----------

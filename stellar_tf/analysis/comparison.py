@@ -11,10 +11,10 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.latents import LatentsError
+from stellar_tf.analysis.columns import LatentsError
+from stellar_tf.analysis.files import AnalysisError, has_analysis
+from stellar_tf.analysis.latents import one_per_star
 from stellar_tf.analysis.matching import Matching, match_dimensions
-from stellar_tf.analysis.reading import AnalysisError, has_analysis
-from stellar_tf.analysis.stars import one_per_star
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from stellar_tf import __version__
-from stellar_tf.archive.pace import Pace
+from stellar_tf.archive.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
@@ -43,7 +43,7 @@ class PatientRetry(Retry):
         Those of `urllib3.util.Retry`.
     """
 
-    pace: Pace
+    limiter: RateLimiter
 
     def new(self, **kw: Any) -> Self:
         """
@@ -57,10 +57,10 @@ class PatientRetry(Retry):
         Returns
         -------
         retry : PatientRetry
-            With the same pace.
+            With the same rate limiter.
         """
         retry = super().new(**kw)
-        retry.pace = self.pace
+        retry.limiter = self.limiter
         return retry
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
@@ -77,30 +77,30 @@ class PatientRetry(Retry):
         seconds = min(seconds, _LONGEST_RETRY_AFTER)
         if seconds >= _WORTH_TELLING:
             logger.warning("waiting %.0f s for the archive", seconds)
-        self.pace.hold(seconds)
-        self.pace.wait()
+        self.limiter.delay(seconds)
+        self.limiter.wait()
 
 
 class _PacedAdapter(HTTPAdapter):
     def __init__(self, retry: PatientRetry, n_connections: int) -> None:
         super().__init__(max_retries=retry, pool_maxsize=n_connections)
-        self._pace = retry.pace
+        self._limiter = retry.limiter
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        self._pace.wait()
+        self._limiter.wait()
         if kwargs.get("timeout") is None:  # pyvo gives none
             kwargs["timeout"] = TIMEOUT
         response: requests.Response = super().send(*args, **kwargs)
         return response
 
 
-def build_retry(pace: Pace, n_retries: int) -> PatientRetry:
+def build_retry(limiter: RateLimiter, n_retries: int) -> PatientRetry:
     """
     Say how often and when a request is made again.
 
     Parameters
     ----------
-    pace : Pace
+    limiter : RateLimiter
         Shared by all requests.
     n_retries : int
         Failures of one request that are forgiven.
@@ -120,7 +120,7 @@ def build_retry(pace: Pace, n_retries: int) -> PatientRetry:
         backoff_max=_LONGEST_BACKOFF,
         raise_on_status=False,
     )
-    retry.pace = pace
+    retry.limiter = limiter
     return retry
 
 
@@ -131,7 +131,7 @@ def open_session(retry: PatientRetry, n_workers: int) -> requests.Session:
     Parameters
     ----------
     retry : PatientRetry
-        From `build_retry`; its pace limits the rate of all requests.
+        From `build_retry`; its rate limiter is that of all requests.
     n_workers : int
         Connections at most.
 

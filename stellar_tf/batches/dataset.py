@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
 from stellar_tf.batches.normalisation import normalise_flux, normalise_padded
-from stellar_tf.batches.sampling import Sampler, balance
+from stellar_tf.batches.sampling import Sampler, balanced_weights
 from stellar_tf.config import DatasetConfig
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest
-from tfrecords_tools.records.record_table import RecordPlace, RecordTable
+from tfrecords_tools.records.record_table import RecordLocation, RecordTable
 from tfrecords_tools.records.salvage import find_corrupt
 from tfrecords_tools.split import Split
 
@@ -85,8 +85,8 @@ class TrainingStream:
 
     Notes
     -----
-    What stands at each place, and what is done to it, depends on the seed and the
-    place alone: a stream can be entered anywhere, and any number of workers take
+    The record at each position, and what is done to it, depend on the seed and the
+    position alone: reading can start anywhere, and any number of workers take
     the same batches. Only the spectra of the next batches are in memory.
     """
 
@@ -97,7 +97,9 @@ class TrainingStream:
         self._manifest, self._config = manifest, config
         self._batch_size, self._seed = batch_size, seed
         self._table = RecordTable(manifest, "train")
-        weights = balance(self._table.stars()) if config.balance_stars else None
+        weights = (
+            balanced_weights(self._table.stars()) if config.balance_stars else None
+        )
         self._sampler = Sampler(len(self._table), seed, weights)
         self.failure: UserError | None = None
         """Why a spectrum could not be read."""
@@ -147,26 +149,14 @@ class TrainingStream:
             .prefetch(tf.data.AUTOTUNE)
         )
 
-    def places_of(self, step: int) -> list[RecordPlace]:
-        """
-        List the records of a batch.
-
-        Parameters
-        ----------
-        step : int
-            Batches before it.
-
-        Returns
-        -------
-        places : list of RecordPlace
-            In the order of the batch.
-        """
+    def locate_batch(self, step: int) -> list[RecordLocation]:
+        """List the records of a batch, after `step` others, in its order."""
         first = step * self._batch_size
         numbers = (self._sampler.record_at(first + i) for i in range(self._batch_size))
-        return [self._table.place(number) for number in numbers]
+        return [self._table.locate(number) for number in numbers]
 
     def _load(self, first: tf.Tensor, size: int) -> tf.Tensor:
-        """Read the spectra at some places in a row."""
+        """Read the spectra at some positions in a row."""
         flux = tf.numpy_function(
             partial(self._read, size=size), [first], tf.float32, stateful=False
         )
@@ -182,11 +172,11 @@ class TrainingStream:
         padded[:, : inside.start] = padded[:, inside.stop :] = np.nan
         try:
             for i in range(size):
-                place = int(first) + i
-                record = self._table.read(self._sampler.record_at(place))
+                position = int(first) + i
+                record = self._table.read(self._sampler.record_at(position))
                 flux, values = schema.decode(record, ("median_flux",))
                 median = np.float32(values["median_flux"])
-                flux = self._augment(flux, float(median), place)
+                flux = self._augment(flux, float(median), position)
                 # Divided on the way into the batch: no further pass over memory.
                 np.divide(flux, self._unit(median), out=padded[i, inside])
         except UserError as error:  # which TensorFlow would bury in its own
@@ -201,10 +191,10 @@ class TrainingStream:
         return median if median > 0.0 else np.float32(np.nan)
 
     def _augment(
-        self, flux: NDArray[np.float32], median: float, place: int
+        self, flux: NDArray[np.float32], median: float, position: int
     ) -> NDArray[np.float32]:
         largest, noise = self._config.max_velocity_shift, self._config.noise
-        rng = np.random.Generator(np.random.Philox(key=(self._seed, place)))
+        rng = np.random.Generator(np.random.Philox(key=(self._seed, position)))
         if largest > 0.0:
             velocity = rng.uniform(-largest, largest)
             flux = shift_velocity(flux, self._manifest.grid, velocity)

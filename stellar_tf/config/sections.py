@@ -203,7 +203,7 @@ class AnalysisConfig(Section):
         "validation",
         "test",
     )
-    """Stars that enter."""
+    """Splits whose stars the statistics use."""
     fdr: float = Field(default=0.05, gt=0.0, lt=1.0)
     """False discovery rate of the verdict and of the table of labels."""
     min_information: float = Field(default=0.05, ge=0.0)

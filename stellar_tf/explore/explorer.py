@@ -133,7 +133,7 @@ class Explorer:
         """
         upload = read_upload(name, content, self.config)
         z_mean = self.model.encode_flux(upload.flux).z_mean[0]
-        row = self.survey.twin_of(upload.dp_id, z_mean)
+        row = self.survey.find_copy(upload.dp_id, z_mean)
         title = f"{upload.target} ({upload.dp_id})" if upload.target else upload.dp_id
         normalised = self.model.normalise(upload.flux)
         return Subject(title, row, True, z_mean, normalised, "")

@@ -121,7 +121,7 @@ class Finder:
 
     def pick_unusual(self) -> None:
         """Make the most unusual spectrum the start; again: the next one."""
-        order = self._explorer.survey.loneliest
+        order = self._explorer.survey.most_unusual
         row = int(order[self._n_unusual % order.size])
         self._n_unusual += 1
         self.take(self._explorer.pick(row))

@@ -30,18 +30,18 @@ class Observed:
     """
 
     def __init__(self, manifest: Manifest | None) -> None:
-        self._places: dict[str, tuple[RecordTable, int]] = {}
+        self._locations: dict[str, tuple[RecordTable, int]] = {}
         if manifest is None:
             return
         self._schema = manifest.record_schema
         for split in SPLITS:
             table = RecordTable(manifest, split)
             for number in range(len(table)):
-                self._places[table.place(number).dp_id] = (table, number)
+                self._locations[table.locate(number).dp_id] = (table, number)
 
     def __bool__(self) -> bool:
         """Tell whether there is any flux."""
-        return bool(self._places)
+        return bool(self._locations)
 
     def read(self, dp_id: str) -> NDArray[np.float32] | None:
         """
@@ -62,9 +62,9 @@ class Observed:
         RecordError
             If the record is corrupt or cannot be read.
         """
-        if dp_id not in self._places:
+        if dp_id not in self._locations:
             return None
-        table, number = self._places[dp_id]
+        table, number = self._locations[dp_id]
         return self._schema.decode(table.read(number), names=())[0]
 
 

@@ -56,7 +56,7 @@ class Drawing(NamedTuple):
 
 class Session:
     """
-    One person's place in a run.
+    What one person looks at in a run.
 
     Parameters
     ----------

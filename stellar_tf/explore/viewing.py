@@ -28,7 +28,7 @@ class Viewer:
     Parameters
     ----------
     session : Session
-        The person's place in the run.
+        What the person looks at.
     show : callable
         Called after the view has moved.
     """
@@ -55,14 +55,7 @@ class Viewer:
         """The buttons, side by side."""
 
     def look_at(self, low: float, high: float) -> None:
-        """
-        Show a stretch.
-
-        Parameters
-        ----------
-        low, high : float
-            Its ends [Angstrom].
-        """
+        """Show the stretch between two wavelengths [Angstrom]."""
         self._session.look_at(low, high)
         self._show()
 

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.analysis.categories import is_category, is_known
+from stellar_tf.analysis.columns import is_category, is_known
 from stellar_tf.analysis.latents import HELD_OUT
 from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.latents import LatentsError
-from stellar_tf.analysis.reading import read_analysis
-from stellar_tf.analysis.retrieval import Similar, find_similar
+from stellar_tf.analysis.columns import LatentsError
+from stellar_tf.analysis.files import read_analysis
+from stellar_tf.analysis.neighbours.retrieval import Similar, find_similar
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 

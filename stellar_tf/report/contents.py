@@ -18,7 +18,7 @@ class Provenance:
     seed: int
     """Seed of the analysis."""
     splits: tuple[str, ...]
-    """Splits whose stars entered."""
+    """Splits whose stars the statistics use."""
     created: str
     """Date and time, ISO 8601."""
     config: str

@@ -14,8 +14,8 @@ from astropy.table import Table
 
 from stellar_tf import __version__
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
+from stellar_tf.analysis.files import list_tables, write_named
 from stellar_tf.analysis.traversal import Traversal, traverse
-from stellar_tf.analysis.writing import list_tables, write_named
 from stellar_tf.config import Factors, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from stellar_tf import __version__
+from stellar_tf.analysis.columns import read_labels
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.latents import read_labels
-from stellar_tf.analysis.reading import AnalysisError, read_analysis
-from stellar_tf.analysis.traversal import Traversal, traverse
-from stellar_tf.analysis.typical import measure_typical
+from stellar_tf.analysis.files import AnalysisError, read_analysis
+from stellar_tf.analysis.traversal import Traversal, local_percentiles, traverse
 from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.traversal_panels import build_panel
 from stellar_tf.run import Run
@@ -62,7 +61,7 @@ def write_traversal_page(
     path: Path,
     traversal: Traversal,
     dimensions: Sequence[Dimension],
-    typical: Sequence[NDArray[np.float64]],
+    percentiles: Sequence[NDArray[np.float64]],
     facts: PageFacts,
 ) -> None:
     """
@@ -76,7 +75,7 @@ def write_traversal_page(
         Decoded spectra, with the median star in the middle.
     dimensions : sequence of Dimension
         What is known of each dimension of the traversal, in its order.
-    typical : sequence of ndarray of float, shape (n, 3)
+    percentiles : sequence of ndarray of float, shape (n, 3)
         For each: percentiles of the label it tracks at each position.
     facts : PageFacts
         Where it all comes from.
@@ -88,7 +87,7 @@ def write_traversal_page(
             describe_dimension(dimension),
             n_steps // 2,
             n_steps,
-            embed_json(build_panel(traversal, row, dimension, typical[row])),
+            embed_json(build_panel(traversal, row, dimension, percentiles[row])),
         )
         for row, dimension in enumerate(dimensions)
     ]
@@ -174,8 +173,8 @@ def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
         n=N_POSITIONS,
         through_median=True,
     )
-    typical = [
-        measure_typical(
+    percentiles = [
+        local_percentiles(
             z_mean[:, dimension.index],
             read_labels(analysis.stars, [dimension.tracks])[dimension.tracks],
             positions,
@@ -191,7 +190,7 @@ def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
         n_stars=len(z_mean),
         created=datetime.now(UTC).date().isoformat(),
     )
-    write_traversal_page(path, traversal, dimensions, typical, facts)
+    write_traversal_page(path, traversal, dimensions, percentiles, facts)
     return path
 
 

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.reading import has_analysis, read_analysis
+from stellar_tf.analysis.files import has_analysis, read_analysis
 from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run

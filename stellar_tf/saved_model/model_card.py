@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stellar_tf import __version__
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.reading import SavedAnalysis
+from stellar_tf.analysis.files import SavedAnalysis
 from stellar_tf.flags import MEANINGS, UNUSABLE
 from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.run import Run

@@ -11,7 +11,7 @@ from stellar_tf.simulator.archive_cards import table_cards
 from stellar_tf.simulator.cards import BLOCK, HeaderTemplate
 from stellar_tf.simulator.header import primary_cards, primary_values
 from stellar_tf.simulator.record import Record
-from stellar_tf.simulator.spectrum import Spectrum
+from stellar_tf.simulator.spectrum import SimulatedSpectrum
 
 
 class AdpWriter:
@@ -34,7 +34,7 @@ class AdpWriter:
     def __init__(self, full_header: bool) -> None:
         self._primary = HeaderTemplate(primary_cards(full_header))
 
-    def write(self, path: Path, spectrum: Spectrum, record: Record) -> None:
+    def write(self, path: Path, spectrum: SimulatedSpectrum, record: Record) -> None:
         """
         Write one file.
 
@@ -42,7 +42,7 @@ class AdpWriter:
         ----------
         path : Path
             Its final name; it appears under that name only when complete.
-        spectrum : Spectrum
+        spectrum : SimulatedSpectrum
             The pixels.
         record : Record
             What the header says about them.

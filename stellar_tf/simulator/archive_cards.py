@@ -7,7 +7,7 @@ import numpy as np
 from stellar_tf.simulator.cards import Card
 from stellar_tf.simulator.instrument import GAIN, READ_NOISE
 from stellar_tf.simulator.record import Record, iso_time, mjd_after
-from stellar_tf.simulator.spectrum import Spectrum
+from stellar_tf.simulator.spectrum import SimulatedSpectrum
 
 RESOLUTION = 115_000.0
 """Resolving power of HARPS."""
@@ -102,13 +102,13 @@ def archive_cards() -> list[Card]:
     ]
 
 
-def table_cards(spectrum: Spectrum, record: Record) -> list[Card]:
+def table_cards(spectrum: SimulatedSpectrum, record: Record) -> list[Card]:
     """
     Cards of the table's header.
 
     Parameters
     ----------
-    spectrum : Spectrum
+    spectrum : SimulatedSpectrum
         The pixels.
     record : Record
         What is known about the exposure.

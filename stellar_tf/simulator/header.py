@@ -14,7 +14,7 @@ from stellar_tf.simulator.cards import Card, Value
 from stellar_tf.simulator.instrument import response
 from stellar_tf.simulator.instrument_cards import instrument_cards
 from stellar_tf.simulator.record import SECONDS_PER_DAY, Record, iso_time, mjd_after
-from stellar_tf.simulator.spectrum import Spectrum
+from stellar_tf.simulator.spectrum import SimulatedSpectrum
 from stellar_tf.simulator.telescope_cards import telescope_cards
 
 MJD_ZERO = 2_400_000.5
@@ -66,13 +66,13 @@ def primary_cards(full: bool) -> list[Card]:
     return [*archive_cards(), *observatory, *closing]
 
 
-def primary_values(spectrum: Spectrum, record: Record) -> dict[str, Value]:
+def primary_values(spectrum: SimulatedSpectrum, record: Record) -> dict[str, Value]:
     """
     Values of the primary header that differ between exposures.
 
     Parameters
     ----------
-    spectrum : Spectrum
+    spectrum : SimulatedSpectrum
         The pixels.
     record : Record
         What is known about the exposure.
@@ -91,7 +91,7 @@ def primary_values(spectrum: Spectrum, record: Record) -> dict[str, Value]:
     }
 
 
-def _archive_values(spectrum: Spectrum, record: Record) -> dict[str, Value]:
+def _archive_values(spectrum: SimulatedSpectrum, record: Record) -> dict[str, Value]:
     raw = f"HARPS.{iso_time(record.mjd)}"
     wave = spectrum.wave
     return {

@@ -28,7 +28,7 @@ START_JITTER = 0.05
 """The first wavelength differs by so much from night to night [Angstrom]."""
 
 
-class Spectrum(NamedTuple):
+class SimulatedSpectrum(NamedTuple):
     """One simulated exposure."""
 
     wave: NDArray[np.float64]
@@ -83,7 +83,7 @@ class SpectrumSimulator:
 
     def simulate(
         self, star: Star, exposure: Exposure, rng: np.random.Generator
-    ) -> Spectrum:
+    ) -> SimulatedSpectrum:
         """
         Simulate one exposure.
 
@@ -98,7 +98,7 @@ class SpectrumSimulator:
 
         Returns
         -------
-        spectrum : Spectrum
+        spectrum : SimulatedSpectrum
             With noise.
         """
         jitter = int(rng.integers(0, self._n_jitter + 1))
@@ -108,7 +108,7 @@ class SpectrumSimulator:
         flux += noise_deviation(flux) * correlated_noise(len(flux), rng)
         gap = gap_pixels(wave[0], self._config.wave_step, len(wave), exposure.berv)
         flux[gap.first : gap.last] = 0.0
-        return Spectrum(wave, flux)
+        return SimulatedSpectrum(wave, flux)
 
     def _without_noise(
         self, star: Star, exposure: Exposure, first: int, last: int

@@ -1,4 +1,4 @@
-"""Observers of the training loop: history, progress, TensorBoard."""
+"""Keras callbacks of the training loop: history, progress, TensorBoard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tfrecords_tools.records.manifest import Manifest
 
 class ProgressBar(keras.callbacks.Callback):
     """
-    Show steps, rate and the terms of the loss on stderr.
+    Show steps and the terms of the loss on stderr; a log file gets the last state.
 
     Parameters
     ----------
@@ -48,49 +48,23 @@ class ProgressBar(keras.callbacks.Callback):
         self._task = self._progress.add_task("fit", total=n_steps, terms="")
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """
-        Draw the bar where a person looks on; a log file gets its last state.
-
-        Parameters
-        ----------
-        logs : dict
-            Not used.
-        """
         self._progress.start()
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
-        """
-        Advance by a step.
-
-        Parameters
-        ----------
-        batch : int
-            Number of the step.
-        logs : dict
-            ``flux_mae`` and ``kl`` are shown.
-        """
         terms = "error {flux_mae:.4f}  KL {kl:.2f} nat".format(**(logs or {}))
         self._progress.update(self._task, completed=batch + 1, terms=terms)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """
-        Leave the terminal as it was.
-
-        Parameters
-        ----------
-        logs : dict
-            Not used.
-        """
         self._progress.stop()
 
 
-def build_observers(
+def build_callbacks(
     run: Run, config: Config, autoencoder: keras.Model, manifest: Manifest
 ) -> list[keras.callbacks.Callback]:
     """
-    Build the observers of a run.
+    Build the callbacks of a run.
 
     Parameters
     ----------
@@ -105,7 +79,7 @@ def build_observers(
 
     Returns
     -------
-    observers : list of keras.callbacks.Callback
+    callbacks : list of keras.callbacks.Callback
         In the order in which they are called.
     """
     validation = build_evaluation_dataset(

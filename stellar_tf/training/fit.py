@@ -23,7 +23,7 @@ from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_erro
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, open_run
 from stellar_tf.training import losses
-from stellar_tf.training.callbacks import ProgressBar, build_observers, trim_history
+from stellar_tf.training.callbacks import ProgressBar, build_callbacks, trim_history
 from stellar_tf.training.checkpoints import (
     CheckpointClock,
     CheckpointStore,
@@ -84,7 +84,7 @@ def fit(
     progress : bool, default True
         Whether to show steps, rate and the terms of the loss on stderr.
     extra_callbacks : sequence of keras.callbacks.Callback
-        Further observers.
+        Further callbacks.
 
     Returns
     -------
@@ -122,13 +122,13 @@ def fit(
     trainer = Trainer(config, strategy)
     origin = describe_records(manifest)
     if init_from is not None:
-        origin["init_from_sha256"] = _begin_with(trainer, Run(init_from))
+        origin["init_from_sha256"] = _load_weights(trainer, Run(init_from))
     if is_chief(strategy):
         open_run(run_folder, config, origin, overwrite=overwrite)
     wait_for_all(strategy)
     run = Run(run_folder)
     if skip_corrupt:
-        manifest = _leave_out_corrupt(manifest, run.sound_records)
+        manifest = _leave_out_corrupt(manifest, run.intact_records)
     with name_corrupt_records(manifest, ADVICE):
         bar = [ProgressBar(config.training.n_steps)] if progress else []
         _train(trainer, manifest, run, [*bar, *extra_callbacks])
@@ -187,14 +187,14 @@ def describe_records(manifest: Manifest) -> dict[str, object]:
 
 
 def _leave_out_corrupt(manifest: Manifest, folder: Path) -> Manifest:
-    sound, corrupt = salvage(manifest, folder)
+    intact, corrupt = salvage(manifest, folder)
     for record in corrupt:
         logger.warning("skipped: %s", record)
     logger.warning("%d corrupt records skipped", len(corrupt))
-    return sound
+    return intact
 
 
-def _begin_with(trainer: Trainer, run: Run) -> str:
+def _load_weights(trainer: Trainer, run: Run) -> str:
     """Take over the weights of another run; return the SHA-256 of its model."""
     weights = load_autoencoder(run).get_weights()
     try:
@@ -220,7 +220,7 @@ def _train(
     own: list[keras.callbacks.Callback] = []
     if is_chief(trainer.strategy):
         trim_history(run.history_path, state.n_steps)
-        own = build_observers(run, config, trainer.model, manifest)
+        own = build_callbacks(run, config, trainer.model, manifest)
     is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
     if is_new and config.model.subtract_mean:
         mean = mean_spectrum(
@@ -230,7 +230,7 @@ def _train(
             batch_size=config.training.batch_size,
         )
         trainer.set_reference(mean)
-    observers = keras.callbacks.CallbackList(
+    callbacks = keras.callbacks.CallbackList(
         [*own, *extra_callbacks], model=trainer.model
     )
     stream = TrainingStream(
@@ -239,8 +239,8 @@ def _train(
         batch_size=config.training.batch_size,
         seed=config.training.seed,
     )
-    loop = _Loop(trainer, stream, manifest, run, store, observers)
-    observers.on_train_begin()
+    loop = _Loop(trainer, stream, manifest, run, store, callbacks)
+    callbacks.on_train_begin()
     try:
         loop.run(state)
     except tf.errors.OpError:
@@ -248,7 +248,7 @@ def _train(
             raise
         raise CorruptRecordsError(f"{stream.failure}; {ADVICE}") from None
     finally:  # files are closed and the terminal restored, whatever ends training
-        observers.on_train_end()
+        callbacks.on_train_end()
 
 
 class _Loop:
@@ -261,10 +261,10 @@ class _Loop:
         manifest: Manifest,
         run: Run,
         store: CheckpointStore,
-        observers: keras.callbacks.CallbackList,
+        callbacks: keras.callbacks.CallbackList,
     ) -> None:
         self._trainer, self._stream, self._run = trainer, stream, run
-        self._store, self._observers = store, observers
+        self._store, self._callbacks = store, callbacks
         self._is_chief = is_chief(trainer.strategy)
         config = trainer.config
         self._training, self._objective = config.training, config.objective
@@ -294,7 +294,7 @@ class _Loop:
         for step in range(state.n_steps, training.n_steps):
             n_done = step + 1
             if step % training.steps_per_epoch == 0 or step == state.n_steps:
-                self._observers.on_epoch_begin(step // training.steps_per_epoch)
+                self._callbacks.on_epoch_begin(step // training.steps_per_epoch)
             for name, value in self._make_step(next(batches), step).items():
                 totals[name] = totals.get(name, 0.0) + value
             is_last = n_done == training.n_steps
@@ -305,17 +305,17 @@ class _Loop:
                 self._store.save(TrainingState(n_done, best_loss, totals))
 
     def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
-        self._observers.on_train_batch_begin(step)
+        self._callbacks.on_train_batch_begin(step)
         try:
             logs = self._trainer.train_step(flux, step)
         except NotFiniteError as error:
             raise TrainingError(self._describe(step, error)) from None
-        self._observers.on_train_batch_end(step, logs)
+        self._callbacks.on_train_batch_end(step, logs)
         return logs
 
     def _describe(self, step: int, error: NotFiniteError) -> str:
-        places = self._stream.places_of(step)
-        batch = ", ".join(f"{place.dp_id} in {place.path.name}" for place in places)
+        records = self._stream.locate_batch(step)
+        batch = ", ".join(f"{r.dp_id} in {r.path.name}" for r in records)
         return (
             f"{self._run.folder}: {error} at step {step}; the last checkpoint is kept; "
             f"try a smaller training.learning_rate or max_gradient_norm, or look at "
@@ -325,7 +325,7 @@ class _Loop:
     def _end_epoch(
         self, n_done: int, totals: dict[str, float], best_loss: float
     ) -> float:
-        """Validate, tell the observers and keep the model if it is the best so far."""
+        """Validate, tell the callbacks and keep the model if it is the best so far."""
         training, objective = self._training, self._objective
         epoch = (n_done - 1) // training.steps_per_epoch
         n_steps = n_done - epoch * training.steps_per_epoch
@@ -337,7 +337,7 @@ class _Loop:
             **{name: total / n_steps for name, total in totals.items()},
             **{f"val_{name}": value for name, value in scores.items()},
         }
-        self._observers.on_epoch_end(epoch, logs)
+        self._callbacks.on_epoch_end(epoch, logs)
         if scores["loss"] >= best_loss or math.isnan(scores["loss"]):
             return best_loss
         if self._is_chief:

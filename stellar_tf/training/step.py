@@ -154,7 +154,7 @@ class Trainer:
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
             variables = self.model.trainable_variables
-            gradients = self._limit(tape.gradient(loss, variables))
+            gradients = self._clip(tape.gradient(loss, variables))
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
             # One sum over all says whether any is not finite.
             total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
@@ -165,7 +165,7 @@ class Trainer:
         all_finite = n_finite >= float(self.strategy.num_replicas_in_sync)
         return self._sum_replicas(sums), all_finite
 
-    def _limit(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    def _clip(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         max_norm = self.config.training.max_gradient_norm
         if max_norm is None:
             return gradients

@@ -33,8 +33,8 @@ def is_defined(dotted: str) -> bool:
     """Whether a name is a module, a package, or what one of them defines."""
     parts = dotted.split(".")
     for n in range(len(parts), 0, -1):
-        place = ROOT.joinpath(*parts[:n])
-        module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        path = ROOT.joinpath(*parts[:n])
+        module = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if module.is_file():
             rest = ".".join(parts[n:])
             return not rest or rest in definitions(module)

@@ -11,7 +11,7 @@ from stellar_tf.run import Run, RunError, is_run, open_run
 RECORDS = {"folder": "records", "manifest_sha256": "ab", "n_spectra": {"train": 3}}
 
 
-def test_a_run_can_be_entered_again(tmp_path: Path, config: Config) -> None:
+def test_a_run_can_be_opened_again(tmp_path: Path, config: Config) -> None:
     run = open_run(tmp_path / "run", config, RECORDS)
     assert run.read_config() == config
     assert run.read_records() == RECORDS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.engine import Engine, local_engine
 from tfrecords_tools.conversion.inputs import discover
-from tfrecords_tools.conversion.journal import Journal, describe_request
+from tfrecords_tools.conversion.journal import ConversionJournal, describe_request
 from tfrecords_tools.conversion.plan import (
     PlannedSpectrum,
     Reject,
@@ -139,9 +139,9 @@ def convert(
     files = discover(inputs)
     catalog = None if labels is None else _read_catalog(labels, config)
     request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
-    journal = Journal(out)
-    journal.sweep()
-    if not journal.knows(request):
+    journal = ConversionJournal(out)
+    journal.remove_leftovers()
+    if not journal.is_unfinished(request):
         _check_output(out, overwrite)
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
         with engine or local_engine(1) as workers:
@@ -153,10 +153,10 @@ def convert(
             placed = _fill_positions(scan, table)
             plans = plan_shards(placed.spectra, records_per_shard(grid, config))
             shards = _write_shards(plans, out, settings, journal, workers, progress)
-        if not journal.is_in_place():
+        if not journal.is_published():
             labels_file = "" if labels is None else str(labels)
             _complete(journal.staging, scan, plans, shards, settings, labels_file)
-            journal.put_in_place()
+            journal.publish()
     return _summarize(plans, shards, scan, table)
 
 
@@ -178,7 +178,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     written : WrittenShard
         What became of the files.
     """
-    journal = Journal(out)
+    journal = ConversionJournal(out)
     written = write_shard(plan, journal.staging, settings)
     journal.write_shard(written)
     return written
@@ -187,7 +187,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
 def _scan(
     files: Sequence[Path],
     config: ConvertConfig,
-    journal: Journal,
+    journal: ConversionJournal,
     engine: Engine,
     progress: bool,
 ) -> Scan:
@@ -208,7 +208,7 @@ def _write_shards(
     plans: Sequence[ShardPlan],
     out: Path,
     settings: ShardSettings,
-    journal: Journal,
+    journal: ConversionJournal,
     engine: Engine,
     progress: bool,
 ) -> list[WrittenShard]:

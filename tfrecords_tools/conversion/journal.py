@@ -27,7 +27,7 @@ class JournalError(UserError):
     """Another conversion is in the way; the message names it."""
 
 
-class Journal:
+class ConversionJournal:
     """
     Notes of one conversion, in a hidden folder beside its output.
 
@@ -50,26 +50,14 @@ class Journal:
         self.staging = out.with_name(f".{out.name}.partial")
         """Folder of the data set until it is complete."""
 
-    def sweep(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove what a finished conversion leaves: its notes, and what it replaced."""
         shutil.rmtree(self._finished, ignore_errors=True)
         if self._out.exists():
             shutil.rmtree(self._old, ignore_errors=True)
 
-    def knows(self, request: dict[str, Any]) -> bool:
-        """
-        Tell whether a conversion of this request is unfinished.
-
-        Parameters
-        ----------
-        request : dict
-            From `describe_request`.
-
-        Returns
-        -------
-        answer : bool
-            Whether `open` will go on with it.
-        """
+    def is_unfinished(self, request: dict[str, Any]) -> bool:
+        """Tell whether a conversion of this request has begun and not ended."""
         return bool(self._read(_REQUEST) == request)
 
     @contextmanager
@@ -107,20 +95,13 @@ class Journal:
             yield
             # Renamed first, so that a kill leaves all notes or none.
             self._folder.rename(self._finished)
-        self.sweep()
+        self.remove_leftovers()
 
-    def is_in_place(self) -> bool:
-        """
-        Tell whether nothing was left to do but to forget the notes.
-
-        Returns
-        -------
-        answer : bool
-            Whether `put_in_place` was called before.
-        """
+    def is_published(self) -> bool:
+        """Tell whether `publish` was called: nothing is left but the notes."""
         return not self.staging.exists()
 
-    def put_in_place(self) -> None:
+    def publish(self) -> None:
         """Let the complete data set take the place of what is there."""
         if self._out.exists():
             self._out.rename(self._old)
@@ -144,14 +125,7 @@ class Journal:
         return Scan(spectra, _to_rejects(tree["rejects"]))
 
     def write_scan(self, scan: Scan) -> None:
-        """
-        Note what the headers said.
-
-        Parameters
-        ----------
-        scan : Scan
-            Of all inputs.
-        """
+        """Note what the headers of all inputs said."""
         spectra = [[str(s.path), *s[1:]] for s in scan.spectra]
         rejects = [[str(r.path), r.reason] for r in scan.rejects]
         self._write(_SCAN, {"spectra": spectra, "rejects": rejects})
@@ -177,20 +151,13 @@ class Journal:
         return WrittenShard(info, _to_rejects(tree["rejects"]))
 
     def write_shard(self, written: WrittenShard) -> None:
-        """
-        Note that a shard is done.
-
-        Parameters
-        ----------
-        written : WrittenShard
-            What became of its files.
-        """
+        """Note that a shard is done."""
         rejects = [[str(r.path), r.reason] for r in written.rejects]
         tree = {"info": written.info.model_dump(mode="json"), "rejects": rejects}
         self._write(f"{written.info.file}.json", tree)
 
     def _begin(self, request: dict[str, Any], *, discard: bool) -> None:
-        if self.knows(request):
+        if self.is_unfinished(request):
             return
         if (self._folder / _REQUEST).exists() and not discard:
             raise JournalError(

@@ -32,7 +32,7 @@ from tfrecords_tools.records.tfrecord import RecordError, read_records
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS
 
-SAME_PLACE = 30.0
+SAME_POSITION = 30.0
 """Stars of different names closer than this may be one [arcsec]."""
 
 
@@ -53,7 +53,7 @@ class Verification(NamedTuple):
     problems: list[Problem]
     """Empty for a data set that can be trusted."""
     neighbours: list[tuple[str, str, float]]
-    """Stars of different names within `SAME_PLACE`, and their distance [arcsec]."""
+    """Stars of different names within `SAME_POSITION`, and their distance [arcsec]."""
 
 
 class CheckedShard(NamedTuple):
@@ -271,7 +271,7 @@ def _find_neighbours(manifest: Manifest) -> list[tuple[str, str, float]]:
         return []
     names = list(places)
     sky = SkyCoord(np.array(list(places.values())), unit="deg")
-    first, second, distance, _ = sky.search_around_sky(sky, SAME_PLACE * u.arcsec)
+    first, second, distance, _ = sky.search_around_sky(sky, SAME_POSITION * u.arcsec)
     return [
         (names[i], names[j], float(d.to_value(u.arcsec)))
         for i, j, d in zip(first, second, distance, strict=True)

@@ -13,8 +13,8 @@ from tfrecords_tools.records.tfrecord import RecordError, read_record_at
 from tfrecords_tools.split import Split
 
 
-class RecordPlace(NamedTuple):
-    """Where a record stands."""
+class RecordLocation(NamedTuple):
+    """Where a record is."""
 
     path: Path
     """Its shard."""
@@ -51,23 +51,11 @@ class RecordTable:
         """Count the records."""
         return self._ends[-1] if self._ends else 0
 
-    def place(self, number: int) -> RecordPlace:
-        """
-        Tell where a record stands.
-
-        Parameters
-        ----------
-        number : int
-            From 0, in the order of the shards.
-
-        Returns
-        -------
-        place : RecordPlace
-            Its shard, number there and data product.
-        """
+    def locate(self, number: int) -> RecordLocation:
+        """Tell where a record is, by its number in the order of the shards."""
         shard, index = self._find(number)
         info = self._shards[shard]
-        return RecordPlace(self._folder / info.file, index, info.dp_ids[index])
+        return RecordLocation(self._folder / info.file, index, info.dp_ids[index])
 
     def read(self, number: int) -> bytes:
         """

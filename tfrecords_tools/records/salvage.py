@@ -13,7 +13,7 @@ import numpy as np
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.layout import INDEX_FOLDER, PLAN_NAME, write_index
 from tfrecords_tools.records.manifest import Manifest, ShardInfo, hash_file
-from tfrecords_tools.records.tfrecord import RecordWriter, read_sound_records
+from tfrecords_tools.records.tfrecord import RecordWriter, read_intact_records
 
 
 class CorruptRecord(NamedTuple):
@@ -38,7 +38,7 @@ class Salvage(NamedTuple):
     """A data set without its corrupt records."""
 
     manifest: Manifest
-    """Of the sound records; its shards may be links to the original ones."""
+    """Of the intact records; its shards may be links to the original ones."""
     corrupt: list[CorruptRecord]
     """The records left out."""
 
@@ -63,7 +63,7 @@ def find_corrupt(manifest: Manifest) -> Iterator[CorruptRecord]:
 
 def salvage(manifest: Manifest, folder: Path) -> Salvage:
     """
-    Make a data set of the sound records.
+    Make a data set of the intact records.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def salvage(manifest: Manifest, folder: Path) -> Salvage:
     folder.mkdir(parents=True)
     damaged = {record.path.name for record in corrupt}
     shards = tuple(
-        _copy_sound(manifest, shard, folder)
+        _copy_intact(manifest, shard, folder)
         if shard.file in damaged
         else _link(manifest, shard, folder)
         for shard in manifest.shards
@@ -102,13 +102,13 @@ def salvage(manifest: Manifest, folder: Path) -> Salvage:
         for split, total in manifest.splits.items()
     }
     (folder / PLAN_NAME).symlink_to((manifest.folder / PLAN_NAME).resolve())
-    sound = replace(manifest, folder=folder, shards=shards, splits=splits)
-    return Salvage(sound, corrupt)
+    intact = replace(manifest, folder=folder, shards=shards, splits=splits)
+    return Salvage(intact, corrupt)
 
 
 def _find_in_shard(manifest: Manifest, shard: ShardInfo) -> Iterator[CorruptRecord]:
     path = manifest.folder / shard.file
-    for index, record in read_sound_records(path, _read_index(manifest, shard)):
+    for index, record in read_intact_records(path, _read_index(manifest, shard)):
         if record is None:
             yield CorruptRecord(path, index, shard.dp_ids[index])
 
@@ -121,11 +121,11 @@ def _read_index(manifest: Manifest, shard: ShardInfo) -> list[int]:
     return [int(offset) for offset in np.load(path)]
 
 
-def _copy_sound(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo:
+def _copy_intact(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo:
     offsets = _read_index(manifest, shard)
     dp_ids: list[str] = []
     with RecordWriter(folder / shard.file) as writer:
-        for index, record in read_sound_records(manifest.folder / shard.file, offsets):
+        for index, record in read_intact_records(manifest.folder / shard.file, offsets):
             if record is not None:
                 writer.write(record)
                 dp_ids.append(shard.dp_ids[index])

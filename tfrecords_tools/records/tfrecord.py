@@ -125,7 +125,7 @@ def read_records(path: Path) -> Iterator[bytes]:
             index += 1
 
 
-def read_sound_records(
+def read_intact_records(
     path: Path, offsets: Sequence[int]
 ) -> Iterator[tuple[int, bytes | None]]:
     """

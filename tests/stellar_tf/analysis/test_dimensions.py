@@ -7,8 +7,13 @@ import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.reading import AnalysisError, has_analysis, read_analysis
-from stellar_tf.analysis.writing import list_tables, write_named
+from stellar_tf.analysis.files import (
+    AnalysisError,
+    has_analysis,
+    list_tables,
+    read_analysis,
+    write_named,
+)
 from tests.stellar_tf.analysis.planted import N_LATENT, RV, TEFF, UNEXPLAINED
 
 

@@ -30,10 +30,10 @@ def move(catalogue: Table, years: NDArray[np.float64]) -> NDArray[np.float64]:
     east = to_vector(ra + 90.0, 0.0 * dec)
     north = to_vector(ra, dec + 90.0)
     mas = DEGREE / 3.6e6
-    place = to_vector(ra, dec) + years * mas * (
+    position = to_vector(ra, dec) + years * mas * (
         np.asarray(catalogue["pmra"]) * east + np.asarray(catalogue["pmdec"]) * north
     )
-    x, y, z = place / np.linalg.norm(place, axis=0)
+    x, y, z = position / np.linalg.norm(position, axis=0)
     return np.stack([np.arctan2(y, x) / DEGREE % 360.0, np.arcsin(z) / DEGREE])
 
 

@@ -84,7 +84,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     run: Run,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    places = {
+    paths = {
         "OUT": tmp_path / "out",
         "EMPTY": tmp_path / "empty",
         "EXISTS": tmp_path / "exists",
@@ -98,22 +98,22 @@ def test_a_mistake_is_one_line_and_writes_nothing(
         "UNREPORTED": tmp_path / "run",
     }
     shutil.copytree(
-        run.folder, places["UNREPORTED"], ignore=shutil.ignore_patterns("analysis")
+        run.folder, paths["UNREPORTED"], ignore=shutil.ignore_patterns("analysis")
     )
     text = run.config_path.read_text()
-    places["OTHER"].write_text(text.replace("batch_size: 8", "batch_size: 4"))
-    places["EMPTY"].mkdir()
-    places["EXISTS"].mkdir()
-    (places["EXISTS"] / "thesis.tex").touch()
-    places["LABELS"].write_text("teff,logg\n5000,4.4\n")
-    places["LATENTS"].touch()
+    paths["OTHER"].write_text(text.replace("batch_size: 8", "batch_size: 4"))
+    paths["EMPTY"].mkdir()
+    paths["EXISTS"].mkdir()
+    (paths["EXISTS"] / "thesis.tex").touch()
+    paths["LABELS"].write_text("teff,logg\n5000,4.4\n")
+    paths["LATENTS"].touch()
     before = sorted(tmp_path.rglob("*"))
-    status = run_command([str(places.get(word, word)) for word in argv])
+    status = run_command([str(paths.get(word, word)) for word in argv])
     error = capsys.readouterr().err
     assert status == 2
     assert error.count("\n") == 1
     assert error.startswith(f"stellar-tf {argv[0]}: ")
-    assert places.get(message, message).__str__() in error
+    assert paths.get(message, message).__str__() in error
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stellar_tf.analysis.analyze import analyze
-from stellar_tf.analysis.writing import list_tables, write_named
+from stellar_tf.analysis.files import list_tables, write_named
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.explore.explorer import Explorer
 from stellar_tf.inference.spectrum_model import SpectrumModel

@@ -30,7 +30,7 @@ def test_a_spectrum_of_the_survey_has_its_flux(
     explorer: Explorer, fits_folder: Path
 ) -> None:
     path = sorted(fits_folder.glob("*.fits"))[3]
-    row = explorer.survey.row_of(path.name.removesuffix(".fits"))
+    row = explorer.survey.find_row(path.name.removesuffix(".fits"))
     assert row is not None
     subject = explorer.pick(row)
     flux = read_file(explorer, path)
@@ -44,7 +44,7 @@ def test_a_file_has_the_code_of_its_record(
 ) -> None:
     path = sorted(fits_folder.glob("*.fits"))[3]
     subject = explorer.receive(path.name, path.read_bytes())
-    assert subject.row == explorer.survey.row_of(path.name.removesuffix(".fits"))
+    assert subject.row == explorer.survey.find_row(path.name.removesuffix(".fits"))
     assert subject.uploaded
     picked = explorer.pick(subject.row)
     np.testing.assert_allclose(subject.z_mean, picked.z_mean, atol=1e-4)

@@ -12,7 +12,7 @@ from tensorflow.compat.v1.saved_model import load as load_as_serving_does
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from stellar_tf.analysis.analyze import analyze
-from stellar_tf.analysis.writing import list_tables, write_named
+from stellar_tf.analysis.files import list_tables, write_named
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.inference.spectrum_model import SpectrumModel

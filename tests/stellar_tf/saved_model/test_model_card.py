@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.analysis.reading import SavedAnalysis, read_analysis
-from stellar_tf.analysis.writing import list_tables, write_named
+from stellar_tf.analysis.files import (
+    SavedAnalysis,
+    list_tables,
+    read_analysis,
+    write_named,
+)
 from stellar_tf.flags import Flag
 from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.run import Run

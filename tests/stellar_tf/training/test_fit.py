@@ -129,8 +129,8 @@ def test_training_stops_where_numbers_end(
     stream = TrainingStream(
         read_manifest(records), config.dataset, batch_size=8, seed=config.training.seed
     )
-    for place in stream.places_of(step):
-        assert f"{place.dp_id} in {place.path.name}" in message
+    for record in stream.locate_batch(step):
+        assert f"{record.dp_id} in {record.path.name}" in message
     # The states before it are there, and finite as far as they were saved.
     newest = max((tmp_path / "run" / "checkpoints").iterdir()).name
     assert newest == f"step-{step:09d}"
@@ -199,11 +199,11 @@ def test_corrupt_records_are_skipped_and_counted(
     config: Config, corrupt: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     strategy = build_strategy("single")
-    for _ in range(2):  # and a finished run is entered again
+    for _ in range(2):  # and a finished run is opened again
         fit(corrupt, tmp_path / "run", config, strategy, skip_corrupt=True)
         assert "record 1 (ADP." in caplog.text
         assert "1 corrupt records skipped" in caplog.text
         caplog.clear()
-    sound = tmp_path / "run" / "sound_records"
-    n_records = sum(1 for p in sound.glob("spec-*") for _ in read_records(p))
+    intact = tmp_path / "run" / "intact_records"
+    n_records = sum(1 for p in intact.glob("spec-*") for _ in read_records(p))
     assert n_records == 79

@@ -25,7 +25,11 @@ from tfrecords_tools.conversion.convert import (
     convert,
 )
 from tfrecords_tools.conversion.engine import EngineError, local_engine
-from tfrecords_tools.conversion.journal import Journal, JournalError, describe_request
+from tfrecords_tools.conversion.journal import (
+    ConversionJournal,
+    JournalError,
+    describe_request,
+)
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.conversion.verify import verify
 from tfrecords_tools.errors import UserError
@@ -322,7 +326,7 @@ def test_one_process_at_a_time(inputs, tmp_path):
     out = tmp_path / "records"
     request = describe_request([inputs], GRID, CONFIG, None, overwrite=False)
     with (
-        Journal(out).open(request, discard=False),
+        ConversionJournal(out).open(request, discard=False),
         pytest.raises(JournalError, match="another process is writing it"),
     ):
         convert([inputs], out, GRID, CONFIG)

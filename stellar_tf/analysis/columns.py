@@ -17,7 +17,8 @@ NUISANCES = ("snr", "airmass", "berv", "mjd", "exptime")
 """Columns that describe the exposure."""
 _NOT_LABELS = (
     *("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec"),
-    "history",  # what `convert` did to the file: no property of star or exposure
+    # What was done to the file, or was wrong with it: no property of star or exposure.
+    *("history", "flags", "valid_fraction"),
 )
 
 

@@ -147,7 +147,7 @@ def summary_table(result: AnalysisResult) -> Table:
 
 def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
     """
-    Read the tables that `write_tables` wrote.
+    Read the tables of `list_tables`, once written.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from stellar_tf.analysis.columns import (
     require_column,
 )
 from stellar_tf.config import AnalysisConfig
+from stellar_tf.flags import UNUSABLE
+
+logger = logging.getLogger(__name__)
 
 HELD_OUT = "test"
 """The split whose stars no choice of the fit has seen."""
@@ -95,7 +99,7 @@ def read_codes(
     Returns
     -------
     codes : Codes
-        All rows.
+        All rows but those whose ``flags`` say that nothing is known of the spectrum.
 
     Raises
     ------
@@ -104,6 +108,11 @@ def read_codes(
     """
     for name in ("dp_id", "star", "split", "z_mean", "z_log_var"):
         require_column(latents, name)
+    if "flags" in latents.colnames:
+        unusable = (np.asarray(latents["flags"]) & int(UNUSABLE)) != 0
+        if unusable.any():
+            logger.warning("%d spectra that are unusable are left out", unusable.sum())
+            latents = latents[~unusable]
     z_mean = read_floats(latents["z_mean"]).astype(np.float32)
     z_log_var = read_floats(latents["z_log_var"]).astype(np.float32)
     if z_mean.ndim != 2 or z_mean.shape != z_log_var.shape:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stellar_tf.analysis.latents import name_stars, one_per_star, read_codes
 from stellar_tf.config import AnalysisConfig
+from stellar_tf.flags import Flag
 
 CONFIG = AnalysisConfig()
 STARS = st.lists(st.sampled_from(["", "HD1", "HD2", "HD3"]), min_size=1, max_size=30)
@@ -45,6 +46,19 @@ def test_fits_and_masked_columns_read_the_same(latents: Table, tmp_path: Path) -
     np.testing.assert_array_equal(found.z_mean, expected.z_mean)
     np.testing.assert_array_equal(found.labels["teff"], expected.labels["teff"])
     assert np.flatnonzero(np.isnan(found.labels["rv"])) == [3]
+
+
+def test_unusable_spectra_are_left_out(
+    latents: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    flagged = latents.copy()
+    flagged["flags"] = np.zeros(len(latents), np.int32)
+    flagged["flags"][3] = Flag.MEDIAN_NOT_POSITIVE
+    flagged["flags"][5] = Flag.FEW_VALID_PIXELS  # which is usable
+    codes = read_codes(flagged, CONFIG, labels=None, factors=())
+    np.testing.assert_array_equal(codes.dp_id, np.delete(latents["dp_id"], 3))
+    assert "flags" not in codes.labels
+    assert "1 spectra that are unusable are left out" in caplog.text
 
 
 def test_spectra_of_no_split_are_kept(latents: Table) -> None:

@@ -4,13 +4,13 @@ import numpy as np
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.figures.labels import Pair, choose_pairs
+from stellar_tf.figures.spectra import Reconstructions
 from stellar_tf.report.captions import (
     choose_headlines,
     describe_pair,
     describe_residual,
     describe_verdict,
 )
-from stellar_tf.report.contents import Reconstructions
 from tests.stellar_tf.analysis.planted import AIRMASS, RV, TEFF
 
 

@@ -59,7 +59,7 @@ def fetch(
     link : Link
         Where it is.
     path : Path
-        Its place, without ``.gz``, which is added if it is gzipped. Until it is
+        Where to put it, without ``.gz``, which is added if it is gzipped. Until it is
         complete and checked it is beside that, hidden, under the ending ``.partial``.
     retry : PatientRetry
         How many attempts that fetch nothing new are forgiven.
@@ -87,7 +87,7 @@ def fetch(
                 raise
         else:
             break
-    return _put_in_place(partial, path)
+    return _publish(partial, path)
 
 
 def find_fault(path: Path, size: int | None) -> str | None:
@@ -207,7 +207,7 @@ def _forgive(attempts: PatientRetry, link: Link, error: Exception) -> PatientRet
         raise NoAnswerError(str(error)) from None
 
 
-def _put_in_place(partial: Path, path: Path) -> Fetched:
+def _publish(partial: Path, path: Path) -> Fetched:
     with partial.open("rb") as stream:
         os.fsync(stream.fileno())
         if stream.read(len(_GZIP)) == _GZIP:

@@ -142,7 +142,7 @@ class Emulator:
 
     def position(self, wave: NDArray[np.float64]) -> NDArray[np.float64]:
         """
-        Place of wavelengths on the logarithmic grid.
+        Compute the positions of wavelengths on the logarithmic grid.
 
         Parameters
         ----------

@@ -102,7 +102,7 @@ class ConversionJournal:
         return not self.staging.exists()
 
     def publish(self) -> None:
-        """Let the complete data set take the place of what is there."""
+        """Give the complete data set its name; what had it is kept until the end."""
         if self._out.exists():
             self._out.rename(self._old)
         self.staging.rename(self._out)

@@ -258,19 +258,19 @@ def _read_sources(manifest: Manifest) -> dict[str, Path]:
 
 
 def _find_neighbours(manifest: Manifest) -> list[tuple[str, str, float]]:
-    """List stars whose names differ and whose places do not."""
-    places: dict[str, tuple[float, float]] = {}
+    """List stars whose names differ and whose positions do not."""
+    positions: dict[str, tuple[float, float]] = {}
     for row in read_plan(manifest.folder):
         try:
-            place = float(row["ra"]), float(row["dec"])
+            position = float(row["ra"]), float(row["dec"])
         except (KeyError, TypeError, ValueError):
             continue
-        if np.isfinite(place).all() and abs(place[1]) <= 90.0:
-            places.setdefault(row["star"], place)
-    if len(places) < 2:
+        if np.isfinite(position).all() and abs(position[1]) <= 90.0:
+            positions.setdefault(row["star"], position)
+    if len(positions) < 2:
         return []
-    names = list(places)
-    sky = SkyCoord(np.array(list(places.values())), unit="deg")
+    names = list(positions)
+    sky = SkyCoord(np.array(list(positions.values())), unit="deg")
     first, second, distance, _ = sky.search_around_sky(sky, SAME_POSITION * u.arcsec)
     return [
         (names[i], names[j], float(d.to_value(u.arcsec)))

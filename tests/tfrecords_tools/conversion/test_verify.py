@@ -169,10 +169,14 @@ def test_deep_compares_with_the_sources(
     assert "no source in plan.csv" in what
 
 
-def test_names_at_one_place_are_noted(tmp_path: Path) -> None:
-    places = {"HD 1": (10.0, -20.0), "Alf X": (10.002, -20.002), "HD 2": (11.0, -20.0)}
+def test_names_at_one_position_are_noted(tmp_path: Path) -> None:
+    positions = {
+        "HD 1": (10.0, -20.0),
+        "Alf X": (10.002, -20.002),
+        "HD 2": (11.0, -20.0),
+    }
     (tmp_path / "in").mkdir()
-    for i, (name, (ra, dec)) in enumerate(places.items()):
+    for i, (name, (ra, dec)) in enumerate(positions.items()):
         cards = {**CARDS, "OBJECT": name, "RA": ra, "DEC": dec}
         write_adp(tmp_path / "in" / f"{i}.fits", cards=cards)
     convert([tmp_path / "in"], tmp_path / "records", GRID, CONFIG)

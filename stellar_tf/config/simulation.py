@@ -66,7 +66,7 @@ class SimulateConfig(Section):
     n_pixels: int = Field(default=313_030, ge=256)
     """Pixels that every file covers; the detectors' edges add some at each end."""
     full_header: bool = True
-    """Write all 3,000 cards of an ESO product, or the 60 that readers use."""
+    """Write all 3,000 cards of an ESO product, or the 70 that readers use."""
     factors: Factors = Factors()
 
     @property

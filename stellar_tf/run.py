@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stellar_tf.config import Config, load_config, write_config
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 
 
@@ -176,9 +177,15 @@ def open_run(
                     f"{folder}: was {what}; choose another --run or pass --overwrite"
                 )
         return run
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or _holds_other(run)):
         raise RunError(f"{folder}: exists and is not a run folder")
     folder.mkdir(parents=True, exist_ok=True)
+    write_whole(run.records_path, json.dumps(records, indent=2) + "\n")
     write_config(config, run.config_path)
-    run.records_path.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     return run
+
+
+def _holds_other(run: Run) -> bool:
+    """Whether there is more than what a kill may have left of the first file."""
+    first = run.records_path.name
+    return any(not path.name.startswith(first) for path in run.folder.iterdir())

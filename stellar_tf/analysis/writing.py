@@ -10,6 +10,7 @@ from astropy.table import Table
 from stellar_tf.analysis import tables
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
+from stellar_tf.tables import write_table
 from tfrecords_tools.errors import UserError
 
 
@@ -95,9 +96,8 @@ def write_named(
     for path in paths.values():
         if path.exists() and not overwrite:
             raise TablesExistError(f"{path}: exists; pass --overwrite to replace it")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, table in named.items():
-        table.write(paths[name], format="ascii.ecsv", overwrite=overwrite)
+        write_table(table, paths[name], overwrite=overwrite)
     return list(paths.values())
 
 

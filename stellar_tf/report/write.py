@@ -31,6 +31,7 @@ from stellar_tf.report.words import (
     describe_traversal,
     describe_verdict,
 )
+from tfrecords_tools.durable import write_whole
 
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000
@@ -92,7 +93,7 @@ def write_report(
             **_tabulate(result, traversals),
         )
     )
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
 
 
 def _draw(

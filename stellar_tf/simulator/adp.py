@@ -12,6 +12,7 @@ from stellar_tf.simulator.cards import BLOCK, HeaderTemplate
 from stellar_tf.simulator.header import primary_cards, primary_values
 from stellar_tf.simulator.record import Record
 from stellar_tf.simulator.spectrum import Spectrum
+from tfrecords_tools.durable import write_whole
 
 
 class AdpWriter:
@@ -53,10 +54,7 @@ class AdpWriter:
         template = HeaderTemplate(table_cards(spectrum, record))
         table = template.fill({})
         template.sign(table, data)
-        partial = path.with_name(path.name + ".part")
-        with partial.open("wb") as stream:
-            stream.writelines((primary, table, data))
-        partial.replace(path)
+        write_whole(path, b"".join((primary, table, data)))
 
 
 def _table_bytes(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> bytes:

@@ -17,6 +17,8 @@ from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import SpectrumSimulator
+from stellar_tf.tables import write_table
+from tfrecords_tools.durable import remove_partial, write_whole
 from tfrecords_tools.errors import UserError
 
 TRUTH_FILE = "truth.ecsv"
@@ -120,10 +122,8 @@ def _truth(record: Record) -> dict[str, Any]:
 
 def _write_truth(out: Path, rows: list[dict[str, Any]]) -> Path:
     table = Table(rows, units={name: UNITS[name] for name in rows[0] if name in UNITS})
-    path = out / TRUTH_FILE
-    partial = path.with_name(path.name + ".part")
-    table.write(partial, format="ascii.ecsv", overwrite=True)
-    return partial.replace(path)
+    write_table(table, out / TRUTH_FILE, overwrite=True)
+    return out / TRUTH_FILE
 
 
 def _claim_folder(
@@ -142,7 +142,8 @@ def _claim_folder(
                 f"{out}: holds a simulation of other settings or another seed"
             )
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    remove_partial(out)
+    write_whole(path, yaml.safe_dump(settings, sort_keys=False))
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
@@ -165,6 +166,6 @@ def _continues(before: dict[str, Any], settings: dict[str, Any]) -> bool:
 
 
 def _remove_simulation(out: Path) -> None:
-    for pattern in ("ADP.*.fits", "ADP.*.fits.part", TRUTH_FILE, SETTINGS_FILE):
+    for pattern in ("ADP.*.fits", TRUTH_FILE, SETTINGS_FILE):
         for path in out.glob(pattern):
             path.unlink()

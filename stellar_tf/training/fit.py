@@ -20,7 +20,7 @@ from stellar_tf.batches.dataset import (
     name_corrupt_records,
 )
 from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
-from stellar_tf.network.model import load_autoencoder
+from stellar_tf.network.model import load_autoencoder, save_autoencoder
 from stellar_tf.run import Run, open_run
 from stellar_tf.training import losses
 from stellar_tf.training.callbacks import ProgressBar, build_observers, trim_history
@@ -31,6 +31,7 @@ from stellar_tf.training.checkpoints import (
 )
 from stellar_tf.training.step import NotFiniteError, Trainer, coarse_scale_at
 from stellar_tf.training.strategy import is_chief, wait_for_all
+from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest, hash_file, read_manifest
 from tfrecords_tools.records.salvage import salvage
@@ -213,6 +214,7 @@ def _train(
     state = store.restore()
     own = [ProgressBar(config.training.n_steps)]
     if is_chief(trainer.strategy):
+        remove_partial(run.folder)
         trim_history(run.history_path, state.n_steps)
         own = build_observers(run, config, trainer.model, manifest)
     is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
@@ -335,14 +337,8 @@ class _Loop:
         if scores["loss"] >= best_loss or math.isnan(scores["loss"]):
             return best_loss
         if self._is_chief:
-            _save_model(self._trainer.model, self._run.model_path)
+            save_autoencoder(self._trainer.model, self._run)
         return scores["loss"]
-
-
-def _save_model(autoencoder: keras.Model, path: Path) -> None:
-    temporary = path.with_name(f"part-{path.name}")
-    autoencoder.save(temporary)
-    temporary.replace(path)
 
 
 def _check_replicas(training: TrainingConfig, n_replicas: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import filecmp
+import io
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.labels import Labels
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.readers import read_spectrum, scan_spectrum
 from tfrecords_tools.records.layout import PLAN_NAME, REJECTS_NAME, UNLABELLED_NAME
 from tfrecords_tools.spectrum import SpectrumError
@@ -313,8 +315,9 @@ def path_from_text(text: str) -> Path:
 def _write_csv(
     path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(fields)
-        for row in rows:
-            writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(fields)
+    for row in rows:
+        writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
+    write_whole(path, stream.getvalue())

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.schema import Feature, RecordSchema
 from tfrecords_tools.split import SPLITS
@@ -87,4 +88,4 @@ def _describe(feature: Feature, schema: RecordSchema) -> dict[str, object]:
 
 
 def _write_json(path: Path, tree: object) -> None:
-    path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(tree, indent=1) + "\n")

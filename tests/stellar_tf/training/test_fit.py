@@ -64,7 +64,9 @@ def test_an_interrupted_run_continues_exactly(
     whole = fit(records, tmp_path / "whole", config, strategy)
     with pytest.raises(KeyboardInterrupt):
         fit(records, tmp_path / "cut", config, strategy, extra_callbacks=[Stop()])
+    (tmp_path / "cut" / "model.keras.0.partial").mkdir()
     cut = fit(records, tmp_path / "cut", config, strategy)
+    assert not list(cut.folder.rglob("*.partial"))
     assert read_history(cut) == read_history(whole)
     for a, b in zip(
         load_autoencoder(cut).get_weights(),

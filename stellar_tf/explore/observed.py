@@ -33,7 +33,6 @@ class Observed:
         self._places: dict[str, tuple[RecordTable, int]] = {}
         if manifest is None:
             return
-        self._schema = manifest.record_schema
         for split in SPLITS:
             table = RecordTable(manifest, split)
             for number in range(len(table)):
@@ -65,7 +64,7 @@ class Observed:
         if dp_id not in self._places:
             return None
         table, number = self._places[dp_id]
-        return self._schema.decode(table.read(number), names=())[0]
+        return table.read(number, names=())[0]
 
 
 def open_observed(run: Run, records: Path | None) -> Observed:

@@ -11,8 +11,9 @@ import tensorflow as tf
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.batches.dataset import build_evaluation_dataset, name_corrupt_records
+from stellar_tf.batches.dataset import build_evaluation_dataset
 from stellar_tf.batches.normalisation import normalise_flux
+from stellar_tf.batches.reading import name_corrupt_records
 from stellar_tf.config import Config
 from stellar_tf.inference.prepared_files import (
     Batch,
@@ -80,7 +81,7 @@ def encode_records(run: Run, records: Path, batch_size: int | None = None) -> Ta
     batch_size = batch_size or config.training.batch_size
     encode = _compile_encoder(load_autoencoder(run))
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    with name_corrupt_records(manifest, "convert the spectra again"):
+    with name_corrupt_records("convert the spectra again"):
         for batch in _read_splits(manifest, config, batch_size):
             posterior = encode(batch.pop("flux"))
             for name, values in {**batch, **posterior}.items():

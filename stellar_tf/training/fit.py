@@ -13,12 +13,11 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from stellar_tf.batches.dataset import (
-    CorruptRecordsError,
     TrainingStream,
     build_evaluation_dataset,
     mean_spectrum,
-    name_corrupt_records,
 )
+from stellar_tf.batches.reading import name_corrupt_records
 from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
 from stellar_tf.network.model import load_autoencoder, save_autoencoder
 from stellar_tf.run import Run, open_run
@@ -92,7 +91,7 @@ def fit(
     RunError
         If the folder belongs to other settings or records, or `init_from` is no run.
     CorruptRecordsError
-        If a record is corrupt, unless such are skipped.
+        If a record cannot be read, unless such are skipped.
     ConfigError
         If the batch cannot be shared out equally among the replicas, the network does
         not fit the records' grid or the weights to begin with, or several processes
@@ -125,7 +124,7 @@ def fit(
     run = Run(run_folder)
     if skip_corrupt:
         manifest = _leave_out_corrupt(manifest, run.sound_records)
-    with name_corrupt_records(manifest, ADVICE):
+    with name_corrupt_records(ADVICE):
         _train(trainer, manifest, run, extra_callbacks)
     return run
 
@@ -239,10 +238,6 @@ def _train(
     observers.on_train_begin()
     try:
         loop.run(state)
-    except tf.errors.OpError:
-        if stream.failure is None:
-            raise
-        raise CorruptRecordsError(f"{stream.failure}; {ADVICE}") from None
     finally:  # files are closed and the terminal restored, whatever ends training
         observers.on_train_end()
 

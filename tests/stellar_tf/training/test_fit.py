@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from stellar_tf.batches.dataset import CorruptRecordsError, TrainingStream
+from stellar_tf.batches.dataset import TrainingStream
+from stellar_tf.batches.reading import CorruptRecordsError
 from stellar_tf.config import Config, ConfigError, load_config
 from stellar_tf.inference.encoding import encode_records
 from stellar_tf.network.model import load_autoencoder

@@ -20,6 +20,7 @@ from astropy.table import Table
 from scipy import stats
 
 from stellar_tf.analysis.latents import HELD_OUT
+from stellar_tf.analysis.reading import VERDICT_NAME
 from stellar_tf.inference.encoding import encode_files
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("fits", type=Path, nargs="+")
     args = parser.parse_args()
     run = Run(args.run)
-    verdict = read_table(run.analysis / "verdict.ecsv")
+    verdict = read_table(run.analysis / VERDICT_NAME)
     latents = read_table(run.latents_path)
     encoded = encode_files(run, args.fits)
     for path, reason in encoded.rejects:

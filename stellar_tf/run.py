@@ -72,6 +72,11 @@ class Run:
         """Folder of the report and its tables."""
         return self.folder / "analysis"
 
+    @property
+    def report_path(self) -> Path:
+        """The report of `analyze`, HTML."""
+        return self.analysis / "report.html"
+
     def read_config(self) -> Config:
         """
         Read the settings the run was fitted with.

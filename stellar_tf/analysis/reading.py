@@ -9,6 +9,9 @@ from astropy.table import Table
 
 from stellar_tf.tables import TableError, read_table
 
+VERDICT_NAME = "verdict.ecsv"
+"""The table by which an analysed run is known."""
+
 
 class AnalysisError(TableError):
     """A run has no analysis, or one of another model; the message names it."""
@@ -49,7 +52,7 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
         If a table is missing or unreadable.
     """
     if not has_analysis(folder):
-        raise AnalysisError(f"{folder}: has no verdict.ecsv; run stellar-tf analyze")
+        raise AnalysisError(f"{folder}: has no {VERDICT_NAME}; run stellar-tf analyze")
     tables = (read_table(folder / f"{name}.ecsv") for name in SavedAnalysis._fields)
     analysis = SavedAnalysis(*tables)
     if len(analysis.verdict) != n_latent:
@@ -74,4 +77,4 @@ def has_analysis(folder: Path) -> bool:
     answer : bool
         Whether the verdict is there.
     """
-    return (folder / "verdict.ecsv").is_file()
+    return (folder / VERDICT_NAME).is_file()

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrecords_tools.star import star_of
+
 MAX_RESAMPLED = 5_000
 """Stars in a resample that is sorted, at most: more cost time and change nothing."""
 
@@ -68,9 +70,10 @@ def name_stars(dp_id: NDArray[np.str_], star: NDArray[np.str_]) -> NDArray[np.st
     Returns
     -------
     owner : ndarray of str, shape (n,)
-        The star, or the identifier behind a character no star's name begins with.
+        The star, or the name that `star_of` gives a spectrum without one.
     """
-    return np.where(star == "", np.char.add("\x1f", dp_id), star)
+    named = [s or star_of("", i) for s, i in zip(star, dp_id, strict=True)]
+    return np.array(named, np.str_)
 
 
 def resample_counts(

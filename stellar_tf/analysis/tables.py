@@ -303,7 +303,7 @@ def star_table(view: Codes, splits: Sequence[str]) -> Table:
     """
     table = Table()
     table["dp_id"] = view.dp_id
-    table["star"] = np.char.lstrip(view.star, "\x1f")
+    table["star"] = view.star
     table["split"] = view.split
     table["entered"] = np.isin(view.split, [*splits, ""])
     table["z_mean"] = view.z_mean

@@ -59,8 +59,7 @@ def list_extremes(view: Codes, dimensions: NDArray[np.integer]) -> Table:
             rows += [
                 (
                     int(dimension), end, rank, str(view.dp_id[row]),
-                    str(view.star[row]).lstrip("\x1f"),
-                    float(view.z_mean[row, dimension]),
+                    str(view.star[row]), float(view.z_mean[row, dimension]),
                 )
                 for rank, row in enumerate(spectra[:N_EXTREMES], start=1)
             ]  # fmt: skip

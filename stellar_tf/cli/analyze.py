@@ -79,7 +79,7 @@ def _run_run(args: argparse.Namespace) -> int:
         raise UserError("--out: is for CODES.npy; that of a run is RUN/analysis")
     run = Run(args.source)
     config = run.read_config()
-    report = run.analysis / "report.html"
+    report = run.report_path
     _refuse_existing(report, overwrite=args.overwrite)
     latents = read_table(args.latents or run.latents_path)
     aliases = config.convert.aliases

@@ -52,12 +52,13 @@ def _read(folder: Path) -> _Analysed:
     import numpy as np
     from astropy.table import Table
 
+    from stellar_tf.analysis.reading import VERDICT_NAME
     from stellar_tf.run import Run
     from stellar_tf.tables import read_table
     from tfrecords_tools.errors import UserError
 
     run = Run(folder)
-    path = run.analysis / "verdict.ecsv"
+    path = run.analysis / VERDICT_NAME
     if not path.is_file():
         raise UserError(f"{path}: is not there; run stellar-tf analyze {folder} first")
     verdict = Table.read(path)

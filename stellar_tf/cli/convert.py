@@ -60,6 +60,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from tfrecords_tools.conversion.convert import convert
+    from tfrecords_tools.records.layout import REJECTS_NAME
 
     config = read_config(args)
     summary = convert(
@@ -84,7 +85,7 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{summary.n_ambiguous} spectra match rows that differ: no labels")
     print(
         f"{summary.n_rejected} of {summary.n_taken + summary.n_rejected} files rejected"
-        + (f", see {args.out / 'rejects.csv'}" if summary.n_rejected else "")
+        + (f", see {args.out / REJECTS_NAME}" if summary.n_rejected else "")
     )
     if summary.n_taken == 0:
         return EXIT_FAILED

@@ -17,10 +17,16 @@ from stellar_tf.config.sections import (
     StridedConfig,
     TrainingConfig,
 )
-from stellar_tf.config.simulation import Distribution, Factors, SimulateConfig
+from stellar_tf.config.simulation import (
+    UNITS,
+    Distribution,
+    Factors,
+    SimulateConfig,
+)
 
 __all__ = [
     "SHIPPED",
+    "UNITS",
     "AnalysisConfig",
     "Config",
     "ConfigError",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.categories import Label
+from stellar_tf.analysis.categories import OTHER, Label
 from stellar_tf.report.style import (
     BLUE,
     GREEN,
@@ -23,8 +23,6 @@ _CATEGORIES = (
     (VERMILLION, "inverted_triangle"),
 )  # fmt: skip
 """Told apart by their shapes as well."""
-OTHER = "other"
-"""Name of all categories but the most frequent ones."""
 UNKNOWN = "unknown"
 """Name of spectra without a value."""
 _OUTER = 2.0

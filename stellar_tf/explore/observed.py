@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.explore.dimensions import ExploreError
+from stellar_tf.inference.encoding import open_records
 from stellar_tf.run import Run
-from tfrecords_tools.records.manifest import Manifest, read_manifest
+from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordTable
 from tfrecords_tools.split import SPLITS
 
@@ -86,7 +86,7 @@ def open_observed(run: Run, records: Path | None) -> Observed:
 
     Raises
     ------
-    ExploreError
+    GridError
         If the records stand on another grid than the run's.
     ManifestError
         If the folder that was named is no data set.
@@ -94,7 +94,4 @@ def open_observed(run: Run, records: Path | None) -> Observed:
     folder = records or Path(run.read_records()["folder"])
     if records is None and not folder.is_dir():
         return Observed(None)
-    manifest = read_manifest(folder)
-    if manifest.grid != run.read_config().grid:
-        raise ExploreError(f"{folder}: has another grid than {run.folder}")
-    return Observed(manifest)
+    return Observed(open_records(run, folder))

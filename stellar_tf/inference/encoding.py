@@ -29,8 +29,8 @@ from tfrecords_tools.records.manifest import MANIFEST_NAME, Manifest, read_manif
 from tfrecords_tools.split import SPLITS
 
 
-class SpectraError(UserError):
-    """There is nothing to encode."""
+class GridError(UserError):
+    """Records stand on another grid than the model's; the message names both."""
 
 
 def is_records(path: Path) -> bool:
@@ -48,6 +48,35 @@ def is_records(path: Path) -> bool:
         Whether `stellar-tf convert` wrote it.
     """
     return (path / MANIFEST_NAME).is_file()
+
+
+def open_records(run: Run, records: Path) -> Manifest:
+    """
+    Read what records hold that a run can encode.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    records : Path
+        Folder that `stellar-tf convert` wrote.
+
+    Returns
+    -------
+    manifest : Manifest
+        On the run's grid.
+
+    Raises
+    ------
+    GridError
+        If the records stand on another grid than the run's.
+    ManifestError
+        If the folder is no data set.
+    """
+    manifest = read_manifest(records)
+    if manifest.grid != run.read_config().grid:
+        raise GridError(f"{records}: has another grid than {run.folder}")
+    return manifest
 
 
 def encode_records(run: Run, records: Path, batch_size: int | None = None) -> Table:
@@ -71,13 +100,11 @@ def encode_records(run: Run, records: Path, batch_size: int | None = None) -> Ta
 
     Raises
     ------
-    SpectraError
+    GridError
         If the records stand on another grid than the run's.
     """
-    manifest = read_manifest(records)
+    manifest = open_records(run, records)
     config = run.read_config()
-    if manifest.grid != config.grid:
-        raise SpectraError(f"{records}: has another grid than {run.folder}")
     batch_size = batch_size or config.training.batch_size
     encode = _compile_encoder(load_autoencoder(run))
     columns: dict[str, list[NDArray[np.generic]]] = {}

@@ -20,7 +20,7 @@ from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.spectrum import Metadata, SpectrumError
-from tfrecords_tools.star import star_name
+from tfrecords_tools.star import star_of
 
 Columns = Mapping[str, NDArray[np.generic]]
 """Values by name, as many in each as there are spectra."""
@@ -171,6 +171,5 @@ def _tabulate(
         field.name: np.array([row[field.name] for row in rows])
         for field in fields(Metadata)
     }
-    aliases = config.aliases
-    stars = [star_name(row.target, aliases) or row.dp_id for row in metadata]
+    stars = [star_of(row.target, row.dp_id, config.aliases) for row in metadata]
     return {**table, "star": np.array(stars), "split": np.full(len(rows), "")}

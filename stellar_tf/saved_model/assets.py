@@ -13,13 +13,15 @@ from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.config import Config
 from stellar_tf.saved_model.flags import MEANINGS
 
-GRID_FILE = Path("assets.extra", "grid.json")
+EXTRA = Path("assets.extra")
+"""Inside a version folder: what is not TensorFlow's."""
+GRID_FILE = EXTRA / "grid.json"
 """Inside a version folder: the wavelengths its inputs stand on."""
-CONVERT_FILE = Path("assets.extra", "convert.json")
+CONVERT_FILE = EXTRA / "convert.json"
 """Inside a version folder: how files are brought there."""
-FLAGS_FILE = Path("assets.extra", "flags.json")
+FLAGS_FILE = EXTRA / "flags.json"
 """Inside a version folder: what each bit of ``flags`` means."""
-DIMENSIONS_FILE = Path("assets.extra", "dimensions.json")
+DIMENSIONS_FILE = EXTRA / "dimensions.json"
 """Inside a version folder: what each latent dimension means."""
 
 

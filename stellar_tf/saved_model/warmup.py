@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from stellar_tf.saved_model.assets import EXTRA
 from stellar_tf.saved_model.signatures import Signatures
 
-WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
+WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
 """Inside a version folder: where TensorFlow Serving looks for them."""
 
 Request = tuple[str, dict[str, NDArray[np.floating]]]

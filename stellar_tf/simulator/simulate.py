@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import astropy.units as u
 import yaml
 from astropy.table import Table
 from rich.console import Console
 from rich.progress import Progress
 
-from stellar_tf.config import SimulateConfig
+from stellar_tf.config import UNITS, SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import SpectrumSimulator
@@ -25,19 +24,6 @@ TRUTH_FILE = "truth.ecsv"
 SETTINGS_FILE = "simulation.yaml"
 GROWING = ("n_stars", "n_visits")
 """Settings that may grow when a simulation is continued."""
-UNITS = {
-    "teff": u.K,
-    "logg": u.dex(u.cm / u.s**2),
-    "mh": u.dex,
-    "alpha_m": u.dex,
-    "vsini": u.km / u.s,
-    "rv": u.km / u.s,
-    "berv": u.km / u.s,
-    "ra": u.deg,
-    "dec": u.deg,
-    "mjd": u.d,
-    "exptime": u.s,
-}
 
 
 class FolderError(UserError):

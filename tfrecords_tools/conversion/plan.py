@@ -16,10 +16,15 @@ from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.labels import Labels
 from tfrecords_tools.durable import write_whole
 from tfrecords_tools.readers import read_spectrum, scan_spectrum
-from tfrecords_tools.records.layout import PLAN_NAME, REJECTS_NAME, UNLABELLED_NAME
+from tfrecords_tools.records.layout import (
+    DATASET_NAME,
+    PLAN_NAME,
+    REJECTS_NAME,
+    UNLABELLED_NAME,
+)
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS, Split, order_key, split_of
-from tfrecords_tools.star import star_name
+from tfrecords_tools.star import star_of
 
 _URI = "file://"
 _PLAN_FIELDS = (
@@ -76,7 +81,7 @@ class ShardPlan(NamedTuple):
     def file(self) -> str:
         """Name of the shard, by which TensorFlow Datasets finds it."""
         shard = f"{self.number:05d}-of-{self.n_shards:05d}"
-        return f"spec-{self.split}.tfrecord-{shard}"
+        return f"{DATASET_NAME}-{self.split}.tfrecord-{shard}"
 
 
 def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
@@ -99,8 +104,7 @@ def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
         identity = scan_spectrum(path)
     except SpectrumError as error:
         return Reject(path, str(error))
-    # Without a name nothing tells whether two files show the same star.
-    star = star_name(identity.target, config.aliases) or f"? {identity.dp_id}"
+    star = star_of(identity.target, identity.dp_id, config.aliases)
     return PlannedSpectrum(
         path=path,
         dp_id=identity.dp_id,

@@ -13,6 +13,8 @@ from tfrecords_tools.durable import write_whole
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.tfrecord import RecordError
 
+DATASET_NAME = "spec"
+"""By which TensorFlow Datasets knows it, and the files of its records begin."""
 PLAN_NAME = "plan.csv"
 """What the header scan found, and the shard of each spectrum."""
 REJECTS_NAME = "rejects.csv"

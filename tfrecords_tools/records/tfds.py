@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfrecords_tools.durable import write_whole
+from tfrecords_tools.records.layout import DATASET_NAME
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.schema import Feature, RecordSchema
 from tfrecords_tools.split import SPLITS
 
-_NAME = "spec"
 _VERSION = "1.0.0"
 _FEATURES = "tensorflow_datasets.core.features"
 _FILES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
@@ -41,7 +41,7 @@ def write_tfds_metadata(
     listed = list(shards)
     by_split = {s: [i for i in listed if i.split == s] for s in SPLITS}
     info = {
-        "name": _NAME,
+        "name": DATASET_NAME,
         "version": _VERSION,
         "description": "Stellar spectra on one wavelength grid, by stellar-tf.",
         "fileFormat": "tfrecord",

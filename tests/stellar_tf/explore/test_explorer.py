@@ -13,6 +13,7 @@ from stellar_tf.explore.explorer import Explorer
 from stellar_tf.explore.observed import open_observed
 from stellar_tf.explore.upload import MAX_UPLOAD_MB, UploadError
 from stellar_tf.inference.decoding import build_decode
+from stellar_tf.inference.encoding import GridError
 from stellar_tf.run import Run
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import ManifestError
@@ -119,7 +120,7 @@ def test_other_records(
     grid = config.grid.model_copy(update={"n_pixels": 500})
     some = sorted(fits_folder.glob("*.fits"))[:4]
     convert(some, tmp_path / "records", grid, config.convert)
-    with pytest.raises(ExploreError, match="has another grid than"):
+    with pytest.raises(GridError, match="has another grid than"):
         open_observed(explored, tmp_path / "records")
 
 

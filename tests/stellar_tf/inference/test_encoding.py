@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from stellar_tf.analysis.latents import read_codes
+from stellar_tf.analysis.stars import one_per_star
+from stellar_tf.config import AnalysisConfig, Config
 from stellar_tf.inference.encoding import (
-    SpectraError,
+    GridError,
     encode_files,
     encode_records,
     is_records,
@@ -51,6 +54,30 @@ def test_files_have_the_latents_of_their_records(
         )
 
 
+def test_files_without_a_target_are_stars_of_their_own(
+    run: Run, config: Config, fits_folder: Path, tmp_path: Path
+) -> None:
+    paths = discover([fits_folder])
+    for path in paths[:2]:
+        with fits.open(path) as hdus:
+            for hdu in hdus:
+                for key in ("OBJECT", "ESO OBS TARG NAME"):
+                    hdu.header.remove(key, ignore_missing=True)
+            hdus.writeto(tmp_path / path.name, checksum=True)
+    files = [tmp_path / path.name for path in paths[:2]] + paths[2:4]
+    convert(files, tmp_path / "records", config.grid, config.convert)
+    of_records = encode_records(run, tmp_path / "records")
+    of_files = encode_files(run, files).latents
+    stars = dict(zip(of_files["dp_id"], of_files["star"], strict=True))
+    assert stars == dict(zip(of_records["dp_id"], of_records["star"], strict=True))
+    nameless = {f"? {path.stem}" for path in files[:2]}
+    assert nameless < set(stars.values())
+    codes = read_codes(of_files, AnalysisConfig(), labels=None, factors=())
+    of_each = one_per_star(codes.dp_id, codes.star, seed=0)
+    assert nameless < set(codes.star[of_each])
+    assert len(of_each) == len(set(stars.values()))
+
+
 def test_the_posterior_is_the_models(run: Run, fits_folder: Path) -> None:
     """A second route: astropy, numpy and the loaded model."""
     config = run.read_config()
@@ -84,7 +111,7 @@ def test_another_grid_is_refused(run: Run, fits_folder: Path, tmp_path: Path) ->
     config = run.read_config()
     grid = config.grid.model_copy(update={"n_pixels": 500})
     convert([fits_folder], tmp_path / "records", grid, config.convert)
-    with pytest.raises(SpectraError, match="has another grid than"):
+    with pytest.raises(GridError, match="has another grid than"):
         encode_records(run, tmp_path / "records")
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from astropy.table import Table
 from scipy import stats
 
+from stellar_tf.analysis.files import VERDICT_NAME
 from stellar_tf.analysis.latents import HELD_OUT
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("fits", type=Path, nargs="+")
     args = parser.parse_args()
     run = Run(args.run)
-    verdict = read_table(run.analysis / "verdict.ecsv")
+    verdict = read_table(run.analysis / VERDICT_NAME)
     latents = read_table(run.latents_path)
     encoded = SpectrumModel.from_run(run).encode(args.fits)
     table = encoded.table

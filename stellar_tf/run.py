@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from stellar_tf.config import Config, load_config, write_config
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.records.manifest import Manifest, read_manifest
 
 
 class RunError(UserError):
     """A run folder lacks something, or belongs to another data set."""
+
+
+class GridError(UserError):
+    """Records stand on another grid than the model's; the message names both."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,11 @@ class Run:
         """Folder of the report and its tables."""
         return self.folder / "analysis"
 
+    @property
+    def report_path(self) -> Path:
+        """The report of `analyze`, HTML."""
+        return self.analysis / "report.html"
+
     def read_config(self) -> Config:
         """
         Read the settings the run was fitted with.
@@ -109,6 +120,35 @@ class Run:
             self.records_path.read_text(encoding="utf-8")
         )
         return records
+
+
+def open_records(run: Run, records: Path) -> Manifest:
+    """
+    Open records that the model of a run can encode.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    records : Path
+        Folder that `stellar-tf convert` wrote.
+
+    Returns
+    -------
+    manifest : Manifest
+        On the run's grid.
+
+    Raises
+    ------
+    GridError
+        If the records stand on another grid than the run's.
+    ManifestError
+        If the folder is no data set.
+    """
+    manifest = read_manifest(records)
+    if manifest.grid != run.read_config().grid:
+        raise GridError(f"{records}: has another grid than {run.folder}")
+    return manifest
 
 
 def is_run(folder: Path) -> bool:
@@ -177,9 +217,15 @@ def open_run(
                     f"overwrite=True"
                 )
         return run
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or _holds_other(run)):
         raise RunError(f"{folder}: exists and is not a run folder")
     folder.mkdir(parents=True, exist_ok=True)
+    write_whole(run.records_path, json.dumps(records, indent=2) + "\n")
     write_config(config, run.config_path)
-    run.records_path.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     return run
+
+
+def _holds_other(run: Run) -> bool:
+    """Whether there is more than what a kill may have left of the first file."""
+    first = run.records_path.name
+    return any(not path.name.startswith(first) for path in run.folder.iterdir())

@@ -9,6 +9,7 @@ from pathlib import Path
 from astropy.table import Row, Table
 
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import replacing
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.labels.catalog import read_catalog
 from tfrecords_tools.labels.files import LabelError
@@ -71,9 +72,8 @@ def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:
     if path.suffix == ".csv":
         table = _split_vectors(table)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"part-{path.name}")
-    table.write(temporary, format=FORMATS[path.suffix], overwrite=True)
-    temporary.replace(path)
+    with replacing(path) as partial:
+        table.write(partial, format=FORMATS[path.suffix])
 
 
 def read_table(path: Path) -> Table:

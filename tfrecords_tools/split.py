@@ -18,7 +18,7 @@ def split_of(star: str, fractions: SplitFractions, salt: str) -> Split:
     Parameters
     ----------
     star : str
-        Normalised name, from `catalog.star_name`.
+        From `star_of`.
     fractions : SplitFractions
         Shares of the stars.
     salt : str

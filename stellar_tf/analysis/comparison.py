@@ -12,7 +12,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import LatentsError
-from stellar_tf.analysis.files import AnalysisError, has_analysis
+from stellar_tf.analysis.files import VERDICT_NAME, AnalysisError, has_analysis
 from stellar_tf.analysis.latents import one_per_star
 from stellar_tf.analysis.matching import Matching, match_dimensions
 from stellar_tf.run import Run
@@ -96,9 +96,10 @@ def mean_stability(comparisons: Sequence[Comparison]) -> float:
 def _read(run: Run) -> _Analysed:
     if not has_analysis(run.analysis):
         raise AnalysisError(
-            f"{run.analysis}: has no verdict.ecsv; run stellar-tf analyze {run.folder}"
+            f"{run.analysis}: has no {VERDICT_NAME}; run stellar-tf analyze "
+            f"{run.folder}"
         )
-    verdict = read_table(run.analysis / "verdict.ecsv")
+    verdict = read_table(run.analysis / VERDICT_NAME)
     informative = np.asarray(verdict["dimension"][verdict["informative"]], np.intp)
     return _Analysed(run.folder, read_table(run.latents_path), np.sort(informative))
 

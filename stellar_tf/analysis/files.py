@@ -12,8 +12,11 @@ from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.labels.leakage import leakage_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
-from stellar_tf.tables import TableError, read_table
+from stellar_tf.tables import TableError, read_table, write_table
 from tfrecords_tools.errors import UserError
+
+VERDICT_NAME = "verdict.ecsv"
+"""The table by which an analysed run is known."""
 
 
 class TablesExistError(FileExistsError, UserError):
@@ -100,9 +103,8 @@ def write_named(
     for path in paths.values():
         if path.exists() and not overwrite:
             raise TablesExistError(f"{path}: exists; pass overwrite=True to replace it")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, table in named.items():
-        table.write(paths[name], format="ascii.ecsv", overwrite=overwrite)
+        write_table(table, paths[name], overwrite=overwrite)
     return list(paths.values())
 
 
@@ -169,7 +171,7 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
         If a table is missing or unreadable.
     """
     if not has_analysis(folder):
-        raise AnalysisError(f"{folder}: has no verdict.ecsv; run stellar-tf analyze")
+        raise AnalysisError(f"{folder}: has no {VERDICT_NAME}; run stellar-tf analyze")
     tables = (read_table(folder / f"{name}.ecsv") for name in SavedAnalysis._fields)
     analysis = SavedAnalysis(*tables)
     if len(analysis.verdict) != n_latent:
@@ -182,4 +184,4 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
 
 def has_analysis(folder: Path) -> bool:
     """Tell whether a folder, RUN/analysis, holds a verdict."""
-    return (folder / "verdict.ecsv").is_file()
+    return (folder / VERDICT_NAME).is_file()

@@ -20,6 +20,7 @@ from stellar_tf.analysis.columns import (
 )
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.flags import UNUSABLE
+from tfrecords_tools.star import star_of
 
 logger = logging.getLogger(__name__)
 
@@ -178,9 +179,10 @@ def name_stars(dp_id: NDArray[np.str_], star: NDArray[np.str_]) -> NDArray[np.st
     Returns
     -------
     owner : ndarray of str, shape (n,)
-        The star, or the identifier behind a character no star's name begins with.
+        The star, or the name that `star_of` gives a spectrum without one.
     """
-    return np.where(star == "", np.char.add("\x1f", dp_id), star)
+    named = [s or star_of("", i) for s, i in zip(star, dp_id, strict=True)]
+    return np.array(named, np.str_)
 
 
 def star_table(stars: Codes, splits: Sequence[str]) -> Table:
@@ -201,7 +203,7 @@ def star_table(stars: Codes, splits: Sequence[str]) -> Table:
     """
     table = Table()
     table["dp_id"] = stars.dp_id
-    table["star"] = np.char.lstrip(stars.star, "\x1f")
+    table["star"] = stars.star
     table["split"] = stars.split
     table["entered"] = np.isin(stars.split, [*splits, ""])
     table["z_mean"] = stars.z_mean

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -16,6 +15,7 @@ from stellar_tf.archive.products import one_line
 from stellar_tf.archive.rate_limit import RateLimiter
 from stellar_tf.archive.session import PatientRetry
 from stellar_tf.archive.web_page import check_status, web_page_title
+from tfrecords_tools.durable import PARTIAL_SUFFIX, put_in_place
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.records.manifest import hash_file
 from tfrecords_tools.spectrum import SpectrumError
@@ -76,7 +76,7 @@ def fetch(
     TransferError
         If the file cannot be had.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             _receive_all(session, link, partial, retry)
@@ -87,7 +87,7 @@ def fetch(
                 raise
         else:
             break
-    return _publish(partial, path)
+    return _finish(partial, path)
 
 
 def find_fault(path: Path, size: int | None) -> str | None:
@@ -207,13 +207,12 @@ def _forgive(attempts: PatientRetry, link: Link, error: Exception) -> PatientRet
         raise NoAnswerError(str(error)) from None
 
 
-def _publish(partial: Path, path: Path) -> Fetched:
+def _finish(partial: Path, path: Path) -> Fetched:
     with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
         if stream.read(len(_GZIP)) == _GZIP:
             path = path.with_name(f"{path.name}.gz")
     fetched = Fetched(path, _size(partial), hash_file(partial))
-    partial.replace(path)
+    put_in_place(partial, path)
     return fetched
 
 

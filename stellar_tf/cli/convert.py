@@ -61,6 +61,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from stellar_tf.api import convert
+    from tfrecords_tools.records.layout import REJECTS_NAME
 
     summary = convert(
         args.inputs,
@@ -76,7 +77,7 @@ def _run(args: argparse.Namespace) -> int:
         print(line)
     print(
         f"{summary.n_rejected} of {summary.n_taken + summary.n_rejected} files rejected"
-        + (f", see {args.out / 'rejects.csv'}" if summary.n_rejected else "")
+        + (f", see {args.out / REJECTS_NAME}" if summary.n_rejected else "")
     )
     if summary.n_taken == 0:
         return EXIT_FAILED

@@ -31,6 +31,7 @@ from stellar_tf.cli import (
     verify,
 )
 from stellar_tf.cli.command import add_commands
+from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_USER_ERROR
 from tfrecords_tools.errors import UserError
 
 COMMANDS = tuple(
@@ -40,9 +41,6 @@ COMMANDS = tuple(
         *(encode, analyze, compare, neighbours, export, serve, explore, demo),
     )
 )
-
-EXIT_USER_ERROR = 2
-"""A mistake in the command line, a setting or an input; nothing was written."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -162,5 +160,5 @@ def _run(args: argparse.Namespace) -> int:
             f"stellar-tf {args.command}: interrupted; the same command continues",
             file=sys.stderr,
         )
-        return 130
+        return EXIT_INTERRUPTED
     return status

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+EXIT_USER_ERROR = 2
+"""A mistake in the command line, a setting or an input; nothing was written."""
 EXIT_REJECTS = 3
 """The command finished, but some inputs were not taken."""
+EXIT_INTERRUPTED = 130
+"""As shells report SIGINT."""
+_LAST_PORT = 65_535
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -145,3 +150,27 @@ def at_least(minimum: int) -> Callable[[str], int]:
         return int(text)
 
     return convert
+
+
+def port(text: str) -> int:
+    """
+    Convert an argument to the number of a port.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    number : int
+        0 for any port that is free.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be 0 to {_LAST_PORT}, got {text}")
+    return int(text)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from stellar_tf.cli.command import Command
-from stellar_tf.cli.options import EXIT_OK, at_least, existing_path
+from stellar_tf.cli.options import EXIT_OK, at_least, existing_path, port
 from stellar_tf.serving.allocator import keep_freed_memory
 from tfrecords_tools.errors import UserError, ask_for_extra
 
@@ -40,7 +40,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(
             option,
-            type=_port,
+            type=port,
             default=default,
             metavar="PORT",
             help=f"{what}; default: %(default)s",
@@ -92,13 +92,6 @@ def _existing_folder(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: is not a folder")
     return path
-
-
-def _port(text: str) -> int:
-    number = at_least(0)(text)
-    if number > 65_535:
-        raise argparse.ArgumentTypeError(f"must be at most 65535, got {text}")
-    return number
 
 
 COMMAND = Command(

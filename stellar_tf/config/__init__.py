@@ -19,11 +19,17 @@ from stellar_tf.config.sections import (
     StridedConfig,
     TrainingConfig,
 )
-from stellar_tf.config.simulation import Distribution, Factors, SimulateConfig
+from stellar_tf.config.simulation import (
+    UNITS,
+    Distribution,
+    Factors,
+    SimulateConfig,
+)
 
 __all__ = [
     "LABEL_SETTINGS",
     "SHIPPED",
+    "UNITS",
     "AnalysisConfig",
     "Config",
     "ConfigError",

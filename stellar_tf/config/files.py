@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from stellar_tf.config.sections import Config
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 
 
@@ -127,7 +128,7 @@ def write_config(config: Config, path: Path) -> None:
         The file to write.
     """
     tree = config.model_dump(mode="json")
-    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    write_whole(path, yaml.safe_dump(tree, sort_keys=False))
 
 
 def _find(source: Path | str) -> Path:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tfrecords_tools.config import Section
+from tfrecords_tools.records.schema import SPECTRUM_FEATURES
 
 
 class Distribution(Section):
@@ -50,6 +51,18 @@ class Factors(Section):
     """Slope of the exposure's continuum: log flux, blue end to red end."""
     log_snr: Distribution = Distribution(kind="uniform", a=1.3, b=2.5)
     """log10 of the exposure's signal to noise per pixel."""
+
+
+UNITS = {
+    "teff": "K",
+    "logg": "dex(cm/s2)",
+    "mh": "dex",
+    "alpha_m": "dex",
+    "vsini": "km/s",
+    "rv": "km/s",
+    **{feature.name: feature.unit for feature in SPECTRUM_FEATURES if feature.unit},
+}
+"""Of the factors and of what every record holds, as FITS writes them."""
 
 
 class SimulateConfig(Section):

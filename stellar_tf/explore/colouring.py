@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import Label
+from stellar_tf.analysis.labels.categories import OTHER
 from stellar_tf.figures.style import (
     BLUE,
     GREEN,
@@ -23,8 +24,6 @@ _CATEGORIES = (
     (VERMILLION, "inverted_triangle"),
 )  # fmt: skip
 """Told apart by their shapes as well."""
-OTHER = "other"
-"""Name of all categories but the most frequent ones."""
 UNKNOWN = "unknown"
 """Name of spectra without a value."""
 _OUTER = 2.0

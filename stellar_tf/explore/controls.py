@@ -15,6 +15,8 @@ from stellar_tf.explore.upload import MAX_UPLOAD_MB
 CHUNK_BYTES = 4_000_000
 """Of a file, sent in one message."""
 MAX_CHUNKS = -(-MAX_UPLOAD_MB * 1_000_000 // CHUNK_BYTES)
+CHOOSE = "choose …"
+"""What a list shows before anything is chosen."""
 N_STEPS = 200
 """Steps of a slider from end to end."""
 

@@ -53,7 +53,9 @@ class Explorer:
     Raises
     ------
     ExploreError
-        If a command has to be run first, or the records do not fit.
+        If a command has to be run first.
+    GridError
+        If the records stand on another grid than the run's.
     """
 
     def __init__(self, run: Run, records: Path | None = None) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.explore.dimensions import ExploreError
-from stellar_tf.run import Run
-from tfrecords_tools.records.manifest import Manifest, read_manifest
+from stellar_tf.run import Run, open_records
+from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordTable
 from tfrecords_tools.split import SPLITS
 
@@ -33,7 +32,6 @@ class Observed:
         self._locations: dict[str, tuple[RecordTable, int]] = {}
         if manifest is None:
             return
-        self._schema = manifest.record_schema
         for split in SPLITS:
             table = RecordTable(manifest, split)
             for number in range(len(table)):
@@ -65,7 +63,7 @@ class Observed:
         if dp_id not in self._locations:
             return None
         table, number = self._locations[dp_id]
-        return self._schema.decode(table.read(number), names=())[0]
+        return table.read(number, names=())[0]
 
 
 def open_observed(run: Run, records: Path | None) -> Observed:
@@ -87,7 +85,7 @@ def open_observed(run: Run, records: Path | None) -> Observed:
 
     Raises
     ------
-    ExploreError
+    GridError
         If the records stand on another grid than the run's.
     ManifestError
         If the folder that was named is no data set.
@@ -95,7 +93,4 @@ def open_observed(run: Run, records: Path | None) -> Observed:
     folder = records or Path(run.read_records()["folder"])
     if records is None and not folder.is_dir():
         return Observed(None)
-    manifest = read_manifest(folder)
-    if manifest.grid != run.read_config().grid:
-        raise ExploreError(f"{folder}: has another grid than {run.folder}")
-    return Observed(manifest)
+    return Observed(open_records(run, folder))

@@ -58,7 +58,7 @@ class Survey:
         self.dimensions = dimensions
         self.dp_id = codes.dp_id
         """Identifier of each spectrum, shape (n,)."""
-        self.star = np.char.lstrip(codes.star, "\x1f")
+        self.star = codes.star
         """Star of each spectrum, shape (n,)."""
         self.split = codes.split
         """Split of each spectrum, shape (n,)."""

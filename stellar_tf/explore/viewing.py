@@ -8,7 +8,7 @@ import numpy as np
 import panel as pn
 
 from stellar_tf.analysis.lines import LINES, Line, choose_lines
-from stellar_tf.explore.controls import build_button, style
+from stellar_tf.explore.controls import CHOOSE, build_button, style
 from stellar_tf.explore.session import Session, View
 from stellar_tf.figures.windows import choose_window
 
@@ -18,7 +18,6 @@ LINE_WIDTH = 10.0
 """Widest view around a line one goes to [Angstrom]."""
 N_NAMES = 30
 """Names of lines that fit side by side."""
-_CHOOSE = "choose …"
 
 
 class Viewer:
@@ -41,7 +40,7 @@ class Viewer:
         inside = [line for line in LINES if first <= line.wave <= last]
         options = {f"{line.name} {line.wave:.2f}": line.wave for line in inside}
         self.line = pn.widgets.Select(
-            label="Go to a line", options={_CHOOSE: 0.0, **options}, **style()
+            label="Go to a line", options={CHOOSE: 0.0, **options}, **style()
         )
         self.line.param.watch(lambda event: self._go_to(event.new), "value")
         self.buttons = pn.FlexBox(

@@ -10,13 +10,9 @@ import plotly.graph_objects as go
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.columns import is_category, is_known
 from stellar_tf.analysis.latents import HELD_OUT
+from stellar_tf.config import UNITS
 from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
 
-UNITS = {
-    "rv": "km/s", "berv": "km/s", "vsini": "km/s", "teff": "K", "mh": "dex",
-    "alpha_m": "dex", "exptime": "s", "mjd": "d",
-}  # fmt: skip
-"""Units of the labels the project itself writes."""
 _FIRST = ("rv", "teff")
 _MAX_POINTS = 1_500
 

@@ -16,7 +16,7 @@ Medium = Literal["air", "vacuum"]
 
 
 class SpectraError(UserError, ValueError):
-    """What was given is no spectrum, or stands on another grid than the model's."""
+    """What was given is no spectrum; the message names the argument."""
 
 
 class ArraySpectrum(NamedTuple):

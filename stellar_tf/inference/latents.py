@@ -75,7 +75,7 @@ def build_latents(
     ----------
     batches : mapping of str to sequence of ndarray
         The encoder's outputs, and whatever else is known of the spectra, batch by
-        batch; byte strings are decoded as UTF-8.
+        batch.
     rejects : sequence of (Path, str)
         Files that were not encoded.
 
@@ -89,12 +89,6 @@ def build_latents(
         nothing = (code, code, one, one, np.empty(0, np.int32))
         return Latents(*nothing, rejects=tuple(rejects))
     columns = {name: np.concatenate(values) for name, values in batches.items()}
-    metadata = Table()
-    for name, values in columns.items():
-        if name in OUTPUTS:
-            continue
-        if values.dtype.kind == "O":  # TensorFlow's strings
-            values = np.array([value.decode("utf-8") for value in values])
-        metadata[name] = values
+    metadata = Table({n: v for n, v in columns.items() if n not in OUTPUTS})
     outputs = {name: columns[name] for name in OUTPUTS}
     return Latents(**outputs, metadata=metadata, rejects=tuple(rejects))

@@ -21,7 +21,7 @@ from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectru
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.spectrum import Metadata, SpectrumError
-from tfrecords_tools.star import star_name
+from tfrecords_tools.star import star_of
 
 
 class Batch(NamedTuple):
@@ -137,6 +137,5 @@ def _tabulate(
         field.name: np.array([row[field.name] for row in rows])
         for field in fields(Metadata)
     }
-    aliases = config.aliases
-    stars = [star_name(row.target, aliases) or row.dp_id for row in metadata]
+    stars = [star_of(row.target, row.dp_id, config.aliases) for row in metadata]
     return {**table, "star": np.array(stars), "split": np.full(len(rows), "")}

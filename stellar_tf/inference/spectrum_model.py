@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
 from stellar_tf.analysis.traversal import Traversal, traverse
-from stellar_tf.batches.dataset import build_record_dataset, name_corrupt_records
+from stellar_tf.batches.reading import read_split
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
 from stellar_tf.inference.graph import ModelGraph, Outputs
 from stellar_tf.inference.in_memory import (
@@ -24,7 +24,7 @@ from stellar_tf.inference.in_memory import (
 from stellar_tf.inference.latents import Columns, Latents, build_latents
 from stellar_tf.inference.prepared_files import Batch, encode_prepared
 from stellar_tf.network.model import load_autoencoder
-from stellar_tf.run import Run
+from stellar_tf.run import GridError, Run
 from stellar_tf.tables import read_table
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import discover
@@ -174,10 +174,12 @@ class SpectrumModel:
         Raises
         ------
         SpectraError
-            If arrays do not fit each other, or records stand on another grid.
+            If arrays do not fit each other.
+        GridError
+            If records stand on another grid.
         InputError
             If a file does not exist.
-        CorruptRecordsError
+        RecordError
             If a record does not fit its CRCs.
         """
         if flux is not None:
@@ -281,10 +283,9 @@ class SpectrumModel:
             As many as the split has, at most `n_spectra`.
         """
         split: Split = "test" if manifest.n_spectra("test") else "validation"
-        batches = build_record_dataset(manifest, split, batch_size=n_spectra)
-        batch = {name: value.numpy() for name, value in next(iter(batches)).items()}
+        batch = next(read_split(manifest, split, n_spectra))
         names = [
-            f"{target.decode()} ({dp_id.decode()})"
+            f"{target} ({dp_id})"
             for target, dp_id in zip(batch["target"], batch["dp_id"], strict=True)
         ]
         outputs = self._functions.encode_prepared(batch["flux"], batch["median_flux"])
@@ -373,25 +374,19 @@ class SpectrumModel:
     def _encode_records(self, folder: Path, batch_size: int, progress: bool) -> Latents:
         manifest = read_manifest(folder)
         if manifest.grid != self.grid:
-            raise SpectraError(f"{folder}: has another grid than {self.folder}")
+            raise GridError(f"{folder}: has another grid than {self.folder}")
         columns: dict[str, list[NDArray[np.generic]]] = {}
         splits = [split for split in SPLITS if manifest.n_spectra(split)]
         n_spectra = sum(manifest.n_spectra(split) for split in splits)
-        with (
-            name_corrupt_records(manifest, "convert the spectra again"),
-            show_progress("encoding", n_spectra, progress) as advance,
-        ):
+        with show_progress("encoding", n_spectra, progress) as advance:
             for split in splits:
-                for batch in build_record_dataset(
-                    manifest, split, batch_size=batch_size
-                ):
+                for batch in read_split(manifest, split, batch_size):
                     flux, median = batch.pop("flux"), batch.pop("median_flux")
                     outputs = self._functions.encode_prepared(flux, median)
-                    n_rows = int(flux.shape[0])
-                    row = {**batch, **outputs, "split": np.full(n_rows, split)}
-                    for name, values in _to_numpy(row).items():
+                    table = {**batch, "split": np.full(len(flux), split)}
+                    for name, values in {**table, **_to_numpy(outputs)}.items():
                         columns.setdefault(name, []).append(values)
-                    advance(n_rows)
+                    advance(len(flux))
         return build_latents(columns)
 
 

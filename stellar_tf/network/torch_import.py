@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.config import Config
-from stellar_tf.network.model import build_autoencoder
+from stellar_tf.network.model import build_autoencoder, save_autoencoder
 from stellar_tf.run import Run, RunError, is_run, open_run
 from tfrecords_tools.errors import UserError, ask_for_extra
+from tfrecords_tools.records.manifest import hash_file
 
 _LOAD_ERRORS = (
     *(pickle.UnpicklingError, EOFError, OSError),
@@ -73,17 +73,15 @@ def import_torch(
     state = read_state(checkpoint)
     autoencoder = build_autoencoder(config)
     assign_state(autoencoder, state, checkpoint)
-    with checkpoint.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     origin = {
         "folder": "",
         "manifest_sha256": "",
         "n_spectra": {},
         "checkpoint": checkpoint.name,
-        "checkpoint_sha256": sha256,
+        "checkpoint_sha256": hash_file(checkpoint),
     }
     run = open_run(run_folder, config, origin, overwrite=overwrite)
-    autoencoder.save(run.model_path)
+    save_autoencoder(autoencoder, run)
     return run
 
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 N_EXAMPLES = 3
 """Reconstructions in the report."""
-REPORT_NAME = "report.html"
 _MAX_PIXELS = 4_000
 
 
@@ -50,7 +49,7 @@ class RunAnalysis:
     @property
     def report_path(self) -> Path:
         """Where `save` writes the report."""
-        return self.run.analysis / REPORT_NAME
+        return self.run.report_path
 
     @property
     def n_informative(self) -> int:
@@ -267,7 +266,7 @@ def analyze_run(
     """
     config = run.read_config()
     if save:  # refused before the work, not after it
-        _refuse_existing(run.analysis / REPORT_NAME, overwrite=overwrite)
+        _refuse_existing(run.report_path, overwrite=overwrite)
     table = read_table(latents or run.latents_path)
     label_config = load_label_config(config, settings)
     notes: list[str] = []

@@ -21,7 +21,7 @@ from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.traversal_panels import build_panel
 from stellar_tf.run import Run
 from stellar_tf.tables import TableError
-from tfrecords_tools.durable import write_durably
+from tfrecords_tools.durable import write_whole
 
 N_POSITIONS = 21
 """Steps of a slider; the one in the middle is the median star."""
@@ -102,7 +102,7 @@ def write_traversal_page(
             high=float(traversal.wave[-1]),
         )
     )
-    write_durably(path, page.encode("utf-8"))
+    write_whole(path, page)
 
 
 def describe_dimension(dimension: Dimension) -> str:

@@ -35,6 +35,7 @@ from stellar_tf.report.captions import (
 from stellar_tf.report.contents import Provenance
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.templating import build_environment, embed_json
+from tfrecords_tools.durable import write_whole
 
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000
@@ -96,7 +97,7 @@ def write_report(
             **_tabulate(result, traversals),
         )
     )
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
 
 
 def _draw(

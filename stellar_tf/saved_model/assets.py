@@ -14,13 +14,15 @@ from stellar_tf.config import Config
 from stellar_tf.flags import MEANINGS
 from tfrecords_tools.errors import UserError
 
-GRID_FILE = Path("assets.extra", "grid.json")
+EXTRA = Path("assets.extra")
+"""Inside a version folder: what is not TensorFlow's."""
+GRID_FILE = EXTRA / "grid.json"
 """Inside a version folder: the wavelengths its inputs stand on."""
-CONVERT_FILE = Path("assets.extra", "convert.json")
+CONVERT_FILE = EXTRA / "convert.json"
 """Inside a version folder: how files are brought there."""
-FLAGS_FILE = Path("assets.extra", "flags.json")
+FLAGS_FILE = EXTRA / "flags.json"
 """Inside a version folder: what each bit of ``flags`` means."""
-DIMENSIONS_FILE = Path("assets.extra", "dimensions.json")
+DIMENSIONS_FILE = EXTRA / "dimensions.json"
 """Inside a version folder: what each latent dimension means."""
 
 

@@ -10,9 +10,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stellar_tf.inference.graph import ModelGraph
+from stellar_tf.saved_model.assets import EXTRA
 from tfrecords_tools.records.example import field_head
 
-WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
+WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
 """Inside a version folder: where TensorFlow Serving looks for them."""
 
 Request = tuple[str, dict[str, NDArray[np.floating]]]

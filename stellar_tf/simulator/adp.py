@@ -16,6 +16,7 @@ from stellar_tf.simulator.header import (
 from stellar_tf.simulator.record import Record
 from stellar_tf.simulator.spectrum import SimulatedSpectrum
 from stellar_tf.simulator.template import BLOCK
+from tfrecords_tools.durable import write_whole
 
 
 class AdpWriter:
@@ -56,12 +57,8 @@ class AdpWriter:
         self._primary.fill(primary_values(spectrum, record, self._order_snr))
         self._table.fill(table_values(spectrum, record))
         data = _table_data(spectrum.wave, spectrum.flux)
-        partial = path.with_name(path.name + ".part")
-        with partial.open("wb") as stream:
-            stream.write(self._primary.sign(b""))
-            stream.write(self._table.sign(data))
-            stream.write(data)
-        partial.replace(path)
+        headers = (self._primary.sign(b""), self._table.sign(data))
+        write_whole(path, b"".join((*headers, data)))
 
 
 def _table_data(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> bytearray:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage, special
 
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT, Emulator
+from stellar_tf.simulator.emulator import Emulator
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 LIMB_DARKENING = 0.6
 """Linear coefficient of Gray's profile, usual in the optical for cool stars."""

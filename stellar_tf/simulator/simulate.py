@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import astropy.units as u
 import yaml
 from astropy.table import Table
 
-from stellar_tf.config import SimulateConfig
+from stellar_tf.config import UNITS, SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import SpectrumSimulator
+from stellar_tf.tables import write_table
+from tfrecords_tools.durable import remove_partial, write_whole
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.progress import show_progress
 
@@ -21,19 +22,6 @@ TRUTH_FILE = "truth.ecsv"
 SETTINGS_FILE = "simulation.yaml"
 GROWING = ("n_stars", "n_visits")
 """Settings that may grow when a simulation is continued."""
-UNITS = {
-    "teff": u.K,
-    "logg": u.dex(u.cm / u.s**2),
-    "mh": u.dex,
-    "alpha_m": u.dex,
-    "vsini": u.km / u.s,
-    "rv": u.km / u.s,
-    "berv": u.km / u.s,
-    "ra": u.deg,
-    "dec": u.deg,
-    "mjd": u.d,
-    "exptime": u.s,
-}
 
 
 class FolderError(UserError):
@@ -123,10 +111,8 @@ def _truth(record: Record) -> dict[str, Any]:
 
 def _write_truth(out: Path, rows: list[dict[str, Any]]) -> Path:
     table = Table(rows, units={name: UNITS[name] for name in rows[0] if name in UNITS})
-    path = out / TRUTH_FILE
-    partial = path.with_name(path.name + ".part")
-    table.write(partial, format="ascii.ecsv", overwrite=True)
-    return partial.replace(path)
+    write_table(table, out / TRUTH_FILE, overwrite=True)
+    return out / TRUTH_FILE
 
 
 def _claim_folder(
@@ -145,7 +131,8 @@ def _claim_folder(
                 f"{out}: holds a simulation of other settings or another seed"
             )
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    remove_partial(out)
+    write_whole(path, yaml.safe_dump(settings, sort_keys=False))
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
@@ -168,6 +155,6 @@ def _continues(before: dict[str, Any], settings: dict[str, Any]) -> bool:
 
 
 def _remove_simulation(out: Path) -> None:
-    for pattern in ("ADP.*.fits", "ADP.*.fits.part", TRUTH_FILE, SETTINGS_FILE):
+    for pattern in ("ADP.*.fits", TRUTH_FILE, SETTINGS_FILE):
         for path in out.glob(pattern):
             path.unlink()

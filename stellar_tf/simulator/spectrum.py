@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.config import ConfigError, SimulateConfig
 from stellar_tf.simulator.broadening import observe
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT, Emulator
+from stellar_tf.simulator.emulator import Emulator
 from stellar_tf.simulator.factors import LIMITS, Exposure, Star
 from stellar_tf.simulator.instrument import (
     black_body,
@@ -21,6 +21,7 @@ from stellar_tf.simulator.instrument import (
     tilt_factor,
 )
 from stellar_tf.simulator.tellurics import Tellurics
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 EMULATED_WAVE = (3780.0, 6914.99)
 """Wavelengths of the grid of synthetic spectra [Angstrom]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import keras
@@ -20,6 +21,7 @@ from stellar_tf.batches.dataset import build_evaluation_dataset
 from stellar_tf.config import Config
 from stellar_tf.run import Run
 from stellar_tf.training.tensorboard import Embedding, Pictures, Scalars, Settings
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.records.manifest import Manifest
 
 
@@ -120,7 +122,6 @@ def trim_history(path: Path, n_done: int) -> None:
     if not kept:
         path.unlink()
         return
-    temporary = path.with_name(f"{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([header, *kept])
-    temporary.replace(path)
+    content = io.StringIO()
+    csv.writer(content).writerows([header, *kept])
+    write_whole(path, content.getvalue())

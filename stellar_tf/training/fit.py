@@ -13,14 +13,13 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from stellar_tf.batches.dataset import (
-    CorruptRecordsError,
     TrainingStream,
     build_evaluation_dataset,
     mean_spectrum,
-    name_corrupt_records,
 )
+from stellar_tf.batches.reading import name_corrupt_records
 from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
-from stellar_tf.network.model import load_autoencoder
+from stellar_tf.network.model import load_autoencoder, save_autoencoder
 from stellar_tf.run import Run, open_run
 from stellar_tf.training import losses
 from stellar_tf.training.callbacks import ProgressBar, build_callbacks, trim_history
@@ -31,6 +30,7 @@ from stellar_tf.training.checkpoints import (
 )
 from stellar_tf.training.step import NotFiniteError, Trainer, coarse_scale_at
 from stellar_tf.training.strategy import is_chief, wait_for_all
+from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest, hash_file, read_manifest
 from tfrecords_tools.records.salvage import salvage
@@ -96,7 +96,7 @@ def fit(
     RunError
         If the folder belongs to other settings or records, or `init_from` is no run.
     CorruptRecordsError
-        If a record is corrupt, unless such are skipped.
+        If a record cannot be read, unless such are skipped.
     ConfigError
         If the batch cannot be shared out equally among the replicas, the network does
         not fit the records' grid or the weights to begin with, or several processes
@@ -129,7 +129,7 @@ def fit(
     run = Run(run_folder)
     if skip_corrupt:
         manifest = _leave_out_corrupt(manifest, run.intact_records)
-    with name_corrupt_records(manifest, ADVICE):
+    with name_corrupt_records(ADVICE):
         bar = [ProgressBar(config.training.n_steps)] if progress else []
         _train(trainer, manifest, run, [*bar, *extra_callbacks])
     return run
@@ -219,6 +219,7 @@ def _train(
     state = store.restore()
     own: list[keras.callbacks.Callback] = []
     if is_chief(trainer.strategy):
+        remove_partial(run.folder)
         trim_history(run.history_path, state.n_steps)
         own = build_callbacks(run, config, trainer.model, manifest)
     is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
@@ -243,10 +244,6 @@ def _train(
     callbacks.on_train_begin()
     try:
         loop.run(state)
-    except tf.errors.OpError:
-        if stream.failure is None:
-            raise
-        raise CorruptRecordsError(f"{stream.failure}; {ADVICE}") from None
     finally:  # files are closed and the terminal restored, whatever ends training
         callbacks.on_train_end()
 
@@ -341,14 +338,8 @@ class _Loop:
         if scores["loss"] >= best_loss or math.isnan(scores["loss"]):
             return best_loss
         if self._is_chief:
-            _save_model(self._trainer.model, self._run.model_path)
+            save_autoencoder(self._trainer.model, self._run)
         return scores["loss"]
-
-
-def _save_model(autoencoder: keras.Model, path: Path) -> None:
-    temporary = path.with_name(f"part-{path.name}")
-    autoencoder.save(temporary)
-    temporary.replace(path)
 
 
 def _check_replicas(training: TrainingConfig, n_replicas: int) -> None:

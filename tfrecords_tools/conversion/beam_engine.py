@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.conversion.engine import Engine, EngineError, Result, Task
-from tfrecords_tools.durable import write_durably
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError, ask_for_extra
 
 _DEFAULT_RUNNER = "--runner=FnApiRunner"
@@ -124,7 +124,7 @@ def _work_on_chunk(number: int, folder: Path) -> None:
     except (UserError, OSError) as error:
         # Raised on the driver instead: here Beam would try again and wrap it.
         outcome = error
-    write_durably(_result_file(folder, number), pickle.dumps(outcome))
+    write_whole(_result_file(folder, number), pickle.dumps(outcome))
 
 
 def _task_file(folder: Path, number: int) -> Path:

@@ -31,7 +31,7 @@ from tfrecords_tools.conversion.shards import (
     records_per_shard,
     write_shard,
 )
-from tfrecords_tools.durable import PARTIAL_SUFFIX
+from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.labels.lookup import Exposure, Labels
@@ -243,9 +243,8 @@ def _complete(
         write_unlabelled(_taken(plans, shards), settings.labels, folder)
     infos = tuple(shard.info for shard in shards)
     write_tfds_metadata(folder, settings.schema, infos)
-    for path in folder.rglob(f"*{PARTIAL_SUFFIX}"):  # of a process that was killed
-        path.unlink()
-    for name in (MANIFEST_NAME, CHECKSUM_NAME):  # likewise
+    remove_partial(folder)
+    for name in (MANIFEST_NAME, CHECKSUM_NAME):  # of a process that was killed
         (folder / name).unlink(missing_ok=True)
     manifest = Manifest(
         folder=folder,

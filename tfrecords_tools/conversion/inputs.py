@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tfrecords_tools.errors import UserError
-
-_ENDINGS = (".fits", ".fits.gz")
+from tfrecords_tools.readers.metadata import FITS_ENDINGS
 
 
 class InputError(UserError):
@@ -53,5 +52,5 @@ def _walk(folder: Path) -> Iterator[Path]:
     # os.walk does not follow links to folders, so it ends.
     for parent, _, names in os.walk(folder):
         for name in names:
-            if name.lower().endswith(_ENDINGS):
+            if name.lower().endswith(FITS_ENDINGS):
                 yield Path(parent, name)

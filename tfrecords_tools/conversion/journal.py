@@ -13,7 +13,7 @@ from typing import Any
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.plan import PlannedSpectrum, Reject, Scan
 from tfrecords_tools.conversion.shards import WrittenShard
-from tfrecords_tools.durable import write_durably
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.manifest import ShardInfo, hash_file
@@ -179,7 +179,7 @@ class ConversionJournal:
         return json.loads(path.read_text(encoding="ascii"))
 
     def _write(self, name: str, tree: object) -> None:
-        write_durably(self._folder / name, json.dumps(tree).encode("ascii"))
+        write_whole(self._folder / name, json.dumps(tree))
 
 
 def describe_request(

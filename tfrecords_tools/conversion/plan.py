@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import filecmp
+import io
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -12,12 +13,18 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.readers import read_spectrum, scan_spectrum
-from tfrecords_tools.records.layout import PLAN_NAME, REJECTS_NAME, UNLABELLED_NAME
+from tfrecords_tools.records.layout import (
+    DATASET_NAME,
+    PLAN_NAME,
+    REJECTS_NAME,
+    UNLABELLED_NAME,
+)
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS, Split, order_key, split_of
-from tfrecords_tools.star import star_name
+from tfrecords_tools.star import star_of
 
 _URI = "file://"
 _PLAN_FIELDS = (
@@ -74,7 +81,7 @@ class ShardPlan(NamedTuple):
     def file(self) -> str:
         """Name of the shard, by which TensorFlow Datasets finds it."""
         shard = f"{self.number:05d}-of-{self.n_shards:05d}"
-        return f"spec-{self.split}.tfrecord-{shard}"
+        return f"{DATASET_NAME}-{self.split}.tfrecord-{shard}"
 
 
 def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
@@ -97,8 +104,7 @@ def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
         identity = scan_spectrum(path)
     except SpectrumError as error:
         return Reject(path, str(error))
-    # Without a name nothing tells whether two files show the same star.
-    star = star_name(identity.target, config.aliases) or f"? {identity.dp_id}"
+    star = star_of(identity.target, identity.dp_id, config.aliases)
     return PlannedSpectrum(
         path=path,
         dp_id=identity.dp_id,
@@ -313,8 +319,9 @@ def path_from_text(text: str) -> Path:
 def _write_csv(
     path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(fields)
-        for row in rows:
-            writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(fields)
+    for row in rows:
+        writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
+    write_whole(path, stream.getvalue())

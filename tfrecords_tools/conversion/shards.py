@@ -11,7 +11,7 @@ from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import InputError
 from tfrecords_tools.conversion.plan import PlannedSpectrum, Reject, ShardPlan
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
-from tfrecords_tools.durable import partial_path
+from tfrecords_tools.durable import replacing
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.records.layout import write_index
@@ -93,11 +93,9 @@ def write_shard(
     InputError
         If a file cannot be read any more: nothing says that it is bad.
     """
-    path = folder / plan.file
-    partial = partial_path(path)
     dp_ids: list[str] = []
     rejects: list[Reject] = []
-    with RecordWriter(partial) as writer:
+    with replacing(folder / plan.file) as partial, RecordWriter(partial) as writer:
         for spectrum in plan.spectra:
             try:
                 prepared = prepare_spectrum(
@@ -115,7 +113,6 @@ def write_shard(
             writer.write(settings.schema.encode(prepared.flux, values))
             dp_ids.append(spectrum.dp_id)
     write_index(writer.offsets, folder, plan.file)
-    partial.replace(path)
     info = ShardInfo(
         file=plan.file,
         split=plan.split,

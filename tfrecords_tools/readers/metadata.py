@@ -12,6 +12,8 @@ from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.header import Header
 from tfrecords_tools.spectrum import Metadata
 
+FITS_ENDINGS = (".fits", ".fits.gz")
+"""Of the names of files, in any case of the letters."""
 _TARGET = ("OBJECT", "ESO OBS TARG NAME", "TNG OBS TARG NAME")
 _BERV = ("ESO DRS BERV", "ESO QC BERV", "TNG DRS BERV", "TNG QC BERV")
 _AIRMASS = (
@@ -131,7 +133,7 @@ def _stem(name: str) -> str:
     # A name on disk need not be Unicode, but a dp_id is.
     name = os.fsencode(name).decode(errors="backslashreplace")
     lower = name.lower()
-    for ending in (".fits.gz", ".fits"):
+    for ending in FITS_ENDINGS:
         if lower.endswith(ending):
             return name[: -len(ending)]
     return name

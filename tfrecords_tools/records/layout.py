@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.durable import write_durably
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.tfrecord import RecordError
 
+DATASET_NAME = "spec"
+"""By which TensorFlow Datasets knows it, and the files of its records begin."""
 PLAN_NAME = "plan.csv"
 """What the header scan found, and the shard of each spectrum."""
 REJECTS_NAME = "rejects.csv"
@@ -58,7 +60,7 @@ def write_index(offsets: list[int], folder: Path, shard: str) -> None:
     index.mkdir(exist_ok=True)
     content = io.BytesIO()
     np.save(content, np.array(offsets, dtype=np.uint64))
-    write_durably(index / f"{shard}.npy", content.getvalue())
+    write_whole(index / f"{shard}.npy", content.getvalue())
 
 
 def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:

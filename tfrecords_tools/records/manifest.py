@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from tfrecords_tools.config import ConvertConfig, Section
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.schema import RecordSchema
@@ -108,8 +109,8 @@ class Manifest:
     def write(self) -> None:
         """Write manifest.json and its checksum into the folder."""
         line = f"{self.sha256}  {MANIFEST_NAME}\n"
-        (self.folder / CHECKSUM_NAME).write_text(line, encoding="ascii")
-        (self.folder / MANIFEST_NAME).write_bytes(self._to_json())
+        write_whole(self.folder / CHECKSUM_NAME, line)
+        write_whole(self.folder / MANIFEST_NAME, self._to_json())
 
     def _to_json(self) -> bytes:
         return _ADAPTER.dump_json(self, indent=1, exclude={"folder"}) + b"\n"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Collection
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tfrecords_tools.records.layout import read_index, read_plan
 from tfrecords_tools.records.manifest import Manifest
+from tfrecords_tools.records.schema import SchemaError, Value
 from tfrecords_tools.records.tfrecord import RecordError, read_record_at
 from tfrecords_tools.split import Split
 
@@ -42,7 +47,7 @@ class RecordTable:
     """
 
     def __init__(self, manifest: Manifest, split: Split) -> None:
-        self._folder = manifest.folder
+        self._folder, self._schema = manifest.folder, manifest.record_schema
         self._shards = [s for s in manifest.shards if s.split == split and s.count]
         self._ends = list(accumulate(shard.count for shard in self._shards))
         self._offsets = [read_index(self._folder, shard) for shard in self._shards]
@@ -57,7 +62,9 @@ class RecordTable:
         info = self._shards[shard]
         return RecordLocation(self._folder / info.file, index, info.dp_ids[index])
 
-    def read(self, number: int) -> bytes:
+    def read(
+        self, number: int, names: Collection[str] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Value]]:
         """
         Read a record and check its CRCs.
 
@@ -65,25 +72,34 @@ class RecordTable:
         ----------
         number : int
             From 0, in the order of the shards.
+        names : collection of str, optional
+            Features to read beside the flux and its scale; by default all.
 
         Returns
         -------
-        record : bytes
-            A ``tf.train.Example``.
+        flux : ndarray of float32
+            Shape (n_pixels,), read-only.
+        values : dict of str to float or str
+            The other features by name.
 
         Raises
         ------
         RecordError
-            If the record is corrupt or cannot be read; the message names it.
+            If the record is corrupt, cannot be read or does not fit the schema; the
+            message names it.
         """
+        place = self.locate(number)
         shard, index = self._find(number)
-        path = self._folder / self._shards[shard].file
-        name = f"{path}: record {index}"
+        name = f"{place.path}: record {place.row} ({place.dp_id})"
         try:
-            with path.open("rb") as stream:
-                return read_record_at(stream, int(self._offsets[shard][index]), name)
+            with place.path.open("rb") as stream:
+                start = int(self._offsets[shard][index])
+                record = read_record_at(stream, start, name)
+            return self._schema.decode(record, names)
         except OSError as error:
             raise RecordError(f"{name} cannot be read: {error.strerror}") from None
+        except SchemaError as error:
+            raise RecordError(f"{name}: {error}") from None
 
     def stars(self) -> list[str]:
         """

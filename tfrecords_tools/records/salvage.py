@@ -43,24 +43,6 @@ class Salvage(NamedTuple):
     """The records left out."""
 
 
-def find_corrupt(manifest: Manifest) -> Iterator[CorruptRecord]:
-    """
-    Read every record and list those that do not fit their CRCs.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        The data set.
-
-    Yields
-    ------
-    record : CorruptRecord
-        In the order of the data set.
-    """
-    for shard in manifest.shards:
-        yield from _find_in_shard(manifest, shard)
-
-
 def salvage(manifest: Manifest, folder: Path) -> Salvage:
     """
     Make a data set of the intact records.
@@ -83,7 +65,7 @@ def salvage(manifest: Manifest, folder: Path) -> Salvage:
     SalvageError
         If the index of a shard with corrupt records is damaged too.
     """
-    corrupt = list(find_corrupt(manifest))
+    corrupt = [c for shard in manifest.shards for c in _find_corrupt(manifest, shard)]
     if not corrupt:
         return Salvage(manifest, [])
     shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +88,7 @@ def salvage(manifest: Manifest, folder: Path) -> Salvage:
     return Salvage(intact, corrupt)
 
 
-def _find_in_shard(manifest: Manifest, shard: ShardInfo) -> Iterator[CorruptRecord]:
+def _find_corrupt(manifest: Manifest, shard: ShardInfo) -> Iterator[CorruptRecord]:
     path = manifest.folder / shard.file
     for index, record in read_intact_records(path, _read_index(manifest, shard)):
         if record is None:

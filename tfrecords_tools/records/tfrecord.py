@@ -38,12 +38,10 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
     Parameters
     ----------
     path : Path
-        The file; it is replaced if it exists, and removed if an error ends the
-        context.
+        The file; it is replaced if it exists.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._stream = path.open("wb")
         self._hash = hashlib.sha256()
         self.offsets = [0]
@@ -52,18 +50,9 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
         self._flushed: Future[None] = self._flusher.submit(lambda: None)
         self._n_given_to_flusher = 0
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            with self._stream, self._flusher:
-                self._stream.flush()
-                # What is noted as written must be there after a power cut, too.
-                os.fsync(self._stream.fileno())
-                self._flushed.result()
-        except OSError:
-            self._path.unlink()
-            raise
-        if kind is not None:
-            self._path.unlink()
+    def __exit__(self, *_: object) -> None:
+        with self._stream, self._flusher:
+            self._flushed.result()
 
     @property
     def sha256(self) -> str:

@@ -59,8 +59,7 @@ def list_extremes(stars: Codes, dimensions: NDArray[np.integer]) -> Table:
             rows += [
                 (
                     int(dimension), end, rank, str(stars.dp_id[row]),
-                    str(stars.star[row]).lstrip("\x1f"),
-                    float(stars.z_mean[row, dimension]),
+                    str(stars.star[row]), float(stars.z_mean[row, dimension]),
                 )
                 for rank, row in enumerate(spectra[:N_EXTREMES], start=1)
             ]  # fmt: skip

@@ -44,8 +44,8 @@ def list_unusual(spectra: Codes, dimensions: NDArray[np.integer]) -> Table:
         farthest = np.argmax(np.abs(offset), axis=1)
         rows = [
             (
-                str(spectra.dp_id[row]), str(spectra.star[row]).lstrip("\x1f"),
-                float(score[row]), int(dimensions[column]), float(offset[i, column]),
+                str(spectra.dp_id[row]), str(spectra.star[row]), float(score[row]),
+                int(dimensions[column]), float(offset[i, column]),
                 # Spectra with the same code may come in either order.
                 str(spectra.dp_id[next(other for other in nearest[i] if other != row)]),
             )

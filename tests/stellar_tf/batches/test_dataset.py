@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf.batches.dataset import (
-    EmptySplitError,
     TrainingStream,
     build_evaluation_dataset,
     mean_spectrum,
 )
+from stellar_tf.batches.reading import EmptySplitError
 from stellar_tf.config import Config, DatasetConfig
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import Manifest, read_manifest

@@ -11,13 +11,15 @@ from astropy.io import fits
 from astropy.nddata import StdDevUncertainty
 from specutils import Spectrum, SpectrumCollection, SpectrumList
 
+from stellar_tf.analysis.latents import one_per_star, read_codes
 from stellar_tf.batches.normalisation import crop_flux
+from stellar_tf.config import AnalysisConfig
 from stellar_tf.flags import Flag
 from stellar_tf.inference.in_memory import SpectraError
 from stellar_tf.inference.latents import Latents
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
-from stellar_tf.run import Run
+from stellar_tf.run import GridError, Run
 from stellar_tf.tables import read_table, write_table
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.convert import convert
@@ -79,6 +81,30 @@ def test_files_have_the_latents_of_their_records(
         np.testing.assert_allclose(table[name], of_records[name], rtol=1e-4, atol=1e-5)
 
 
+def test_files_without_a_target_are_stars_of_their_own(
+    run: Run, model: SpectrumModel, paths: list[Path], tmp_path: Path
+) -> None:
+    config = run.read_config()
+    for path in paths[:2]:
+        with fits.open(path) as hdus:
+            for hdu in hdus:
+                for key in ("OBJECT", "ESO OBS TARG NAME"):
+                    hdu.header.remove(key, ignore_missing=True)
+            hdus.writeto(tmp_path / path.name, checksum=True)
+    files = [tmp_path / path.name for path in paths[:2]] + paths[2:4]
+    convert(files, tmp_path / "records", config.grid, config.convert)
+    of_records = model.encode(tmp_path / "records").table
+    of_files = model.encode(files).table
+    stars = dict(zip(of_files["dp_id"], of_files["star"], strict=True))
+    assert stars == dict(zip(of_records["dp_id"], of_records["star"], strict=True))
+    nameless = {f"? {path.stem}" for path in files[:2]}
+    assert nameless < set(stars.values())
+    codes = read_codes(of_files, AnalysisConfig(), labels=None, factors=())
+    of_each = one_per_star(codes.dp_id, codes.star, seed=0)
+    assert nameless < set(codes.star[of_each])
+    assert len(of_each) == len(set(stars.values()))
+
+
 def test_the_posterior_is_the_models(
     run: Run, model: SpectrumModel, paths: list[Path]
 ) -> None:
@@ -116,7 +142,7 @@ def test_another_grid_is_refused(
     config = run.read_config()
     grid = config.grid.model_copy(update={"n_pixels": 500})
     convert([fits_folder], tmp_path / "records", grid, config.convert)
-    with pytest.raises(SpectraError, match="has another grid than"):
+    with pytest.raises(GridError, match="has another grid than"):
         model.encode(tmp_path / "records")
 
 

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from stellar_tf.batches.dataset import CorruptRecordsError, TrainingStream
+from stellar_tf.batches.dataset import TrainingStream
+from stellar_tf.batches.reading import CorruptRecordsError
 from stellar_tf.config import Config, ConfigError, load_config
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
@@ -64,7 +65,9 @@ def test_an_interrupted_run_continues_exactly(
     whole = fit(records, tmp_path / "whole", config, strategy)
     with pytest.raises(KeyboardInterrupt):
         fit(records, tmp_path / "cut", config, strategy, extra_callbacks=[Stop()])
+    (tmp_path / "cut" / "model.keras.0.partial").mkdir()
     cut = fit(records, tmp_path / "cut", config, strategy)
+    assert not list(cut.folder.rglob("*.partial"))
     assert read_history(cut) == read_history(whole)
     for a, b in zip(
         load_autoencoder(cut).get_weights(),

@@ -10,7 +10,7 @@ from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator import header, instrument
 from stellar_tf.simulator.factors import LIMITS
 from stellar_tf.simulator.record import Record, draw_records
-from stellar_tf.simulator.spectrum import Spectrum
+from stellar_tf.simulator.spectrum import SimulatedSpectrum
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +19,8 @@ def record(window: SimulateConfig) -> Record:
 
 
 @pytest.fixture(scope="module")
-def spectrum() -> Spectrum:
-    return Spectrum(np.linspace(6280.0, 6281.0, 101), np.ones(101, np.float32))
+def spectrum() -> SimulatedSpectrum:
+    return SimulatedSpectrum(np.linspace(6280.0, 6281.0, 101), np.ones(101, np.float32))
 
 
 def test_the_template_states_the_simulated_instrument() -> None:
@@ -50,7 +50,7 @@ def test_the_wavelength_solution_follows_the_grating_equation() -> None:
 
 
 def test_the_orders_signal_follows_the_response(
-    spectrum: Spectrum, record: Record
+    spectrum: SimulatedSpectrum, record: Record
 ) -> None:
     relative = header.order_snr(header.read_template("primary", full=True))
     values = header.primary_values(spectrum, record, relative)
@@ -63,7 +63,7 @@ def test_the_orders_signal_follows_the_response(
 
 @pytest.mark.parametrize("name", ["primary", "table"])
 def test_every_value_has_its_card_and_its_kind(
-    name: str, spectrum: Spectrum, record: Record
+    name: str, spectrum: SimulatedSpectrum, record: Record
 ) -> None:
     """A value of another kind, or one that cuts the comment, would change the card."""
     template = header.read_template(name, full=True)
@@ -93,7 +93,9 @@ def test_the_short_header_is_part_of_the_full_one() -> None:
     assert header.order_snr(template) == {}
 
 
-def test_sidereal_time_is_that_of_la_silla(spectrum: Spectrum, record: Record) -> None:
+def test_sidereal_time_is_that_of_la_silla(
+    spectrum: SimulatedSpectrum, record: Record
+) -> None:
     values = header.primary_values(spectrum, record, {})
     place = EarthLocation.from_geodetic(header.LONGITUDE, -29.2584, 2400.0)
     time = Time(record.mjd, format="mjd", location=place)

@@ -38,17 +38,5 @@ MEANINGS = {
 
 
 def explain_flags(flags: int) -> list[str]:
-    """
-    Put flags into words.
-
-    Parameters
-    ----------
-    flags : int
-        Of one spectrum.
-
-    Returns
-    -------
-    meanings : list of str
-        One line per bit that is set, from the lowest; empty for a good spectrum.
-    """
+    """Put flags into words."""
     return [meaning for flag, meaning in MEANINGS.items() if flags & flag]

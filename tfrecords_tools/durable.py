@@ -91,14 +91,7 @@ def put_in_place(partial: Path, path: Path) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """
-    Remove what a program that was killed could not.
-
-    Parameters
-    ----------
-    folder : Path
-        Nothing else may be writing there.
-    """
+    """Remove what a program that was killed could not."""
     for path in list(folder.rglob(f"*{PARTIAL_SUFFIX}")):
         _remove(path)
 

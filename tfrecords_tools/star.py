@@ -70,24 +70,7 @@ def star_name(target: str, aliases: Mapping[str, str] | None = None) -> str:
 
 
 def star_of(target: str, dp_id: str, aliases: Mapping[str, str] | None = None) -> str:
-    """
-    Name the star of a spectrum, also where its file does not.
-
-    Parameters
-    ----------
-    target : str
-        Name as in a header or a table.
-    dp_id : str
-        Identifier of the spectrum.
-    aliases : mapping of str to str, optional
-        As for `star_name`.
-
-    Returns
-    -------
-    star : str
-        The normalised name. Without a name nothing tells whether two spectra show the
-        same star: each then has its own, ``? <dp_id>``, which is no normalised name.
-    """
+    """Name the star of a spectrum, also where its file does not."""
     return star_name(target, aliases) or f"? {dp_id}"
 
 

@@ -76,19 +76,7 @@ def compare_runs(runs: Sequence[Run]) -> list[Comparison]:
 
 
 def mean_stability(comparisons: Sequence[Comparison]) -> float:
-    """
-    Average the stability over pairs of runs.
-
-    Parameters
-    ----------
-    comparisons : sequence of Comparison
-        From `compare_runs`.
-
-    Returns
-    -------
-    stability : float
-        Over the pairs in which a run has an informative dimension; NaN without any.
-    """
+    """Average the stability over pairs of runs."""
     scores = np.array([pair.matching.stability for pair in comparisons])
     return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
 

@@ -162,36 +162,12 @@ def _to_product(row: Mapping[str, Any]) -> Product:
 
 
 def text_of(value: object) -> str:
-    """
-    Take a text out of a table that may lack it.
-
-    Parameters
-    ----------
-    value : object
-        An element of a masked column.
-
-    Returns
-    -------
-    text : str
-        Empty if it is missing.
-    """
+    """Take a text out of a table that may lack it."""
     return "" if value is None or value is np.ma.masked else str(value).strip()
 
 
 def number_of(value: Any) -> float:
-    """
-    Take a number out of a table that may lack it.
-
-    Parameters
-    ----------
-    value : object
-        An element of a masked column.
-
-    Returns
-    -------
-    number : float
-        NaN if it is missing.
-    """
+    """Take a number out of a table that may lack it."""
     return math.nan if value is None or value is np.ma.masked else float(value)
 
 

@@ -46,19 +46,7 @@ class PatientRetry(Retry):
     limiter: RateLimiter
 
     def new(self, **kw: Any) -> Self:
-        """
-        Copy it.
-
-        Parameters
-        ----------
-        **kw
-            What is to differ.
-
-        Returns
-        -------
-        retry : PatientRetry
-            With the same rate limiter.
-        """
+        """Copy it."""
         retry = super().new(**kw)
         retry.limiter = self.limiter
         return retry

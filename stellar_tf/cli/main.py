@@ -88,19 +88,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def run_command(argv: Sequence[str]) -> int:
-    """
-    Run one command in this process.
-
-    Parameters
-    ----------
-    argv : sequence of str
-        The command's name and its arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status: 0 on success.
-    """
+    """Run one command in this process."""
     return _run(parse_arguments(argv))
 
 

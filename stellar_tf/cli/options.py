@@ -47,35 +47,14 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace, *assignments: str) -> Config:
-    """
-    Read the settings that the options ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed options of `add_config_options`.
-    *assignments : str
-        Settings from other options, which come after those of ``--set``.
-
-    Returns
-    -------
-    config : Config
-        The validated settings.
-    """
+    """Read the settings that the options ask for."""
     from stellar_tf.config import load_config
 
     return load_config(args.config or "default", [*args.assignments, *assignments])
 
 
 def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
-    """
-    Add ``--overwrite``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        A command's parser.
-    """
+    """Add ``--overwrite``."""
     parser.add_argument(
         "--overwrite", action="store_true", help="replace what exists already"
     )

@@ -117,16 +117,7 @@ def load_label_config(
 
 
 def write_config(config: Config, path: Path) -> None:
-    """
-    Write the settings as YAML that `load_config` reads back unchanged.
-
-    Parameters
-    ----------
-    config : Config
-        The settings.
-    path : Path
-        The file to write.
-    """
+    """Write the settings as YAML that `load_config` reads back unchanged."""
     tree = config.model_dump(mode="json")
     write_whole(path, yaml.safe_dump(tree, sort_keys=False))
 

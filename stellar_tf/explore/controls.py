@@ -25,14 +25,7 @@ WIDE = {"sizing_mode": "stretch_width", "margin": 0}
 
 
 def style() -> dict[str, Any]:
-    """
-    Build the parameters every widget shares.
-
-    Returns
-    -------
-    parameters : dict
-        Of a Panel widget.
-    """
+    """Build the parameters every widget shares."""
     templates = resources.files("stellar_tf.explore").joinpath("templates")
     sheet = templates.joinpath("widgets.css").read_text(encoding="utf-8")
     return {"stylesheets": [sheet], "sizing_mode": "stretch_width", "margin": (2, 4)}

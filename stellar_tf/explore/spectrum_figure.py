@@ -141,14 +141,7 @@ class SpectrumFigure:
         self._line_ticks.ticks = [line.wave for line in lines]
 
     def show_mode(self, mode: Mode) -> None:
-        """
-        Say what the lower panel is.
-
-        Parameters
-        ----------
-        mode : {"change", "compare"}
-            The session's.
-        """
+        """Say what the lower panel is."""
         words = {"change": "changed − start", "compare": "observed − rec."}
         self.panels["difference"].yaxis.axis_label = words[mode]
 

@@ -85,19 +85,7 @@ class Survey:
         return len(np.unique(self.star))
 
     def find(self, text: str) -> NDArray[np.intp]:
-        """
-        Find spectra by a part of their star's name or identifier.
-
-        Parameters
-        ----------
-        text : str
-            What to look for; case and spaces do not count.
-
-        Returns
-        -------
-        rows : ndarray of int
-            Names that begin with it first, then in the order of the survey.
-        """
+        """Find spectra by a part of their star's name or identifier."""
         where = np.char.find(self._names, _fold(text))
         hits = np.flatnonzero(where >= 0)
         return hits[np.argsort(where[hits] > 0, kind="stable")]
@@ -133,23 +121,7 @@ class Survey:
         axes: tuple[int, int],
         span: tuple[float, float],
     ) -> int:
-        """
-        Find the spectrum that was pointed at.
-
-        Parameters
-        ----------
-        point : tuple of float
-            Point in the plane.
-        axes : tuple of int
-            Latent dimensions of the plane.
-        span : tuple of float
-            Width and height of the plane: distances are measured in these.
-
-        Returns
-        -------
-        row : int
-            Of the nearest spectrum.
-        """
+        """Find the spectrum that was pointed at."""
         offset = (self.z_mean[:, list(axes)] - point) / np.array(span)
         return int(np.argmin((offset**2).sum(axis=1)))
 

@@ -28,38 +28,12 @@ _RAMP = [[0.0, "#2C7FC4"], [0.5, "#9A9A9A"], [1.0, "#E07B00"]]
 
 
 def ramp(n: int) -> list[str]:
-    """
-    Build a blue-grey-orange ramp.
-
-    Parameters
-    ----------
-    n : int
-        Number of colours, at least 2.
-
-    Returns
-    -------
-    colours : list of str
-        The first is blue, the last orange, and the middle legible on either ground.
-    """
+    """Build a blue-grey-orange ramp."""
     return list(sample_colorscale(_RAMP, np.linspace(0.0, 1.0, n).tolist()))
 
 
 def blank_figure(height: int, **layout: Any) -> go.Figure:
-    """
-    Make a figure without ground and theme; the page sets ink and grid colours.
-
-    Parameters
-    ----------
-    height : int
-        In pixels.
-    **layout
-        Further keys of the layout.
-
-    Returns
-    -------
-    figure : plotly.graph_objects.Figure
-        Without traces.
-    """
+    """Make a figure without ground and theme; the page sets ink and grid colours."""
     figure = go.Figure()
     apply_style(figure, height, **layout)
     return figure

@@ -136,20 +136,7 @@ def read_settings(version: Path) -> dict[str, dict[str, Any]]:
 
 
 def read_dimensions(version: Path) -> list[dict[str, Any]]:
-    """
-    Read the meaning of the latent dimensions of an exported model.
-
-    Parameters
-    ----------
-    version : Path
-        Folder of one version.
-
-    Returns
-    -------
-    dimensions : list of dict
-        One per dimension, in the order of ``z_mean``: ``name``, ``title`` and the
-        fields of `Dimension`; None where nothing is known.
-    """
+    """Read the meaning of the latent dimensions of an exported model."""
     text = (version / DIMENSIONS_FILE).read_text(encoding="utf-8")
     dimensions: list[dict[str, Any]] = json.loads(text)
     return dimensions

@@ -109,19 +109,7 @@ def write_infer(
 
 
 def dump_json(answer: object) -> bytes:
-    """
-    Write JSON, arrays in it as lists and what is not finite as null.
-
-    Parameters
-    ----------
-    answer : object
-        Of dictionaries, lists, arrays and plain values.
-
-    Returns
-    -------
-    text : bytes
-        JSON.
-    """
+    """Write JSON, arrays in it as lists and what is not finite as null."""
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 

@@ -17,19 +17,7 @@ _KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
 
 
 def datatype(spec: TensorInfo) -> str:
-    """
-    Name a type as the Open Inference protocol does.
-
-    Parameters
-    ----------
-    spec : TensorInfo
-        A tensor.
-
-    Returns
-    -------
-    name : str
-        Such as FP32.
-    """
+    """Name a type as the Open Inference protocol does."""
     return str(from_np_dtype(spec.dtype))
 
 

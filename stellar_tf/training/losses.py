@@ -165,20 +165,6 @@ def total_correlation(
 
 
 def kl_weight_at(step: int, schedule: Sequence[tuple[int, float]]) -> float:
-    """
-    Weight of the KL term, beta, at a step.
-
-    Parameters
-    ----------
-    step : int
-        Training steps done.
-    schedule : sequence of (int, float)
-        Steps, rising, and the weights there, in normalised flux per nat.
-
-    Returns
-    -------
-    beta : float
-        Linear between the steps of the schedule, constant outside.
-    """
+    """Weight of the KL term, beta, at a step."""
     steps, weights = zip(*schedule, strict=True)
     return float(np.interp(step, steps, weights))

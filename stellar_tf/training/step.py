@@ -216,21 +216,7 @@ class Trainer:
 
 
 def coarse_scale_at(step: int, config: ObjectiveConfig) -> int:
-    """
-    Pixels that input and target are averaged over at a step.
-
-    Parameters
-    ----------
-    step : int
-        Updates made so far.
-    config : ObjectiveConfig
-        The stages.
-
-    Returns
-    -------
-    n_average : int
-        1 at full resolution.
-    """
+    """Pixels that input and target are averaged over at a step."""
     if not config.coarse_scales or step >= config.coarse_end:
         return 1
     return config.coarse_scales[step * len(config.coarse_scales) // config.coarse_end]

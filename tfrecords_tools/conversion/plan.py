@@ -221,16 +221,7 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
 
 
 def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
-    """
-    Write rejects.csv: path and reason of every file that is not taken.
-
-    Parameters
-    ----------
-    rejects : iterable of Reject
-        In any order; they are sorted by path.
-    folder : Path
-        The data set.
-    """
+    """Write rejects.csv: path and reason of every file that is not taken."""
     _write_csv(folder / REJECTS_NAME, ["path", "reason"], sorted(rejects))
 
 
@@ -263,54 +254,18 @@ def write_unlabelled(
 
 
 def printable(path: Path) -> str:
-    """
-    Write a path as valid Unicode.
-
-    Parameters
-    ----------
-    path : Path
-        Names on disk need not be Unicode.
-
-    Returns
-    -------
-    text : str
-        Bytes that are not UTF-8 are escaped.
-    """
+    """Write a path as valid Unicode."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def path_to_text(path: Path) -> str:
-    """
-    Write a path such that `path_from_text` gives it back.
-
-    Parameters
-    ----------
-    path : Path
-        Any path.
-
-    Returns
-    -------
-    text : str
-        The path or, where its bytes are not UTF-8, a file URI.
-    """
+    """Write a path such that `path_from_text` gives it back."""
     is_text = os.fsencode(path) == str(path).encode(errors="replace")
     return str(path) if is_text else path.absolute().as_uri()
 
 
 def path_from_text(text: str) -> Path:
-    """
-    Undo `path_to_text`.
-
-    Parameters
-    ----------
-    text : str
-        As in plan.csv.
-
-    Returns
-    -------
-    path : Path
-        The path.
-    """
+    """Undo `path_to_text`."""
     if text.startswith(_URI):  # str(Path) has no two slashes
         return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))))
     return Path(text)

@@ -47,21 +47,7 @@ class ShardSettings(NamedTuple):
 
 
 def records_per_shard(grid: Grid, config: ConvertConfig) -> int:
-    """
-    Count the records that make a shard of the size wanted.
-
-    Parameters
-    ----------
-    grid : Grid
-        It decides the size of a record.
-    config : ConvertConfig
-        Its `shard_mib`.
-
-    Returns
-    -------
-    n_records : int
-        At least 1.
-    """
+    """Count the records that make a shard of the size wanted."""
     record = grid.n_pixels * np.dtype(config.flux_dtype).itemsize + _OVERHEAD
     return max(1, round(config.shard_mib * _MIB / record))
 

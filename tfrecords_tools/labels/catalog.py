@@ -80,19 +80,7 @@ class Catalog:
     """Columns that are known of every spectrum."""
 
     def label_names(self, key: Key) -> list[str]:
-        """
-        List the columns that are labels.
-
-        Parameters
-        ----------
-        key : Key
-            By what rows are found: that is no label.
-
-        Returns
-        -------
-        names : list of str
-            In the order of the table.
-        """
+        """List the columns that are labels."""
         return [n for n in self.table.readings if n not in {*self.not_labels, key.name}]
 
     def find(self, exposures: Sequence[Exposure]) -> Labels:

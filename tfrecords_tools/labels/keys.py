@@ -101,19 +101,7 @@ class PositionKey(NamedTuple):
     name: str = POSITION
 
     def find(self, exposures: Sequence[Exposure]) -> list[list[int]]:
-        """
-        Find the rows of spectra.
-
-        Parameters
-        ----------
-        exposures : sequence of Exposure
-            The spectra.
-
-        Returns
-        -------
-        rows : list of list of int
-            Row numbers for each of them, the nearest first.
-        """
+        """Find the rows of spectra."""
         ra = np.array([exposure.ra for exposure in exposures], np.float64)
         dec = np.array([exposure.dec for exposure in exposures], np.float64)
         return find_near(ra, dec, self.positions, self.radius)
@@ -188,38 +176,14 @@ def list_keys(
 
 
 def has_lost_digits(cells: Cells) -> bool:
-    """
-    Tell whether identifiers of Gaia went through floats.
-
-    Parameters
-    ----------
-    cells : Cells
-        A column.
-
-    Returns
-    -------
-    answer : bool
-        Whether there is an exponent, and no identifier left.
-    """
+    """Tell whether identifiers of Gaia went through floats."""
     texts = to_texts(cells.content)
     has_exponents = any("e" in text.lower() and is_number(text) for text in texts)
     return has_exponents and not any(map(gaia_id, texts))
 
 
 def gaia_id(text: str) -> str:
-    """
-    Find an identifier of Gaia.
-
-    Parameters
-    ----------
-    text : str
-        Such as ``Gaia DR3 6963761190199424``, or the digits alone.
-
-    Returns
-    -------
-    digits : str
-        Without the release; "" if there is none.
-    """
+    """Find an identifier of Gaia."""
     match = _GAIA.fullmatch(text)
     return "" if match is None else (match[1] or match[2])
 

@@ -55,19 +55,7 @@ class Labels:
     """What the user should know of the table, a line each."""
 
     def match(self, dp_id: str) -> Match:
-        """
-        Tell whether there are labels for a spectrum.
-
-        Parameters
-        ----------
-        dp_id : str
-            Identifier of the data product.
-
-        Returns
-        -------
-        match : {"matched", "missing", "ambiguous"}
-            Ambiguous if several rows are about it and differ.
-        """
+        """Tell whether there are labels for a spectrum."""
         if dp_id in self.ambiguous:
             return "ambiguous"
         return "matched" if dp_id in self.rows else "missing"

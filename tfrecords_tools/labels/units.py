@@ -40,19 +40,7 @@ def parse_unit(text: str) -> Any:
 
 
 def is_unit(text: str) -> bool:
-    """
-    Tell whether text is a unit.
-
-    Parameters
-    ----------
-    text : str
-        Perhaps in brackets.
-
-    Returns
-    -------
-    answer : bool
-        Whether astropy knows it.
-    """
+    """Tell whether text is a unit."""
     unit = parse_unit(text.strip("[]() "))
     return unit is not None and not isinstance(unit, u.UnrecognizedUnit)
 

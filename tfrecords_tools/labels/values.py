@@ -51,36 +51,12 @@ class Values(NamedTuple):
 
 
 def is_unknown(text: str) -> bool:
-    """
-    Tell whether a cell of a column of numbers says that nothing is known.
-
-    Parameters
-    ----------
-    text : str
-        The cell.
-
-    Returns
-    -------
-    answer : bool
-        Whether it is blank or a sign such as ``~``, ``--``, ``null`` or ``n/a``.
-    """
+    """Tell whether a cell of a column of numbers says that nothing is known."""
     return bool(_SIGNS.fullmatch(text)) or text.strip().lower() in _NO_NUMBERS
 
 
 def is_number(text: str) -> bool:
-    """
-    Tell whether a cell is a number.
-
-    Parameters
-    ----------
-    text : str
-        The cell.
-
-    Returns
-    -------
-    answer : bool
-        Decimals may stand behind a point or a comma, exponents behind ``e`` or ``d``.
-    """
+    """Tell whether a cell is a number."""
     return bool(_NUMBER.fullmatch(text.strip()))
 
 
@@ -145,21 +121,7 @@ def to_texts(content: Sequence[str] | NDArray[np.generic]) -> list[str]:
 
 
 def list_names(names: list[str], n_shown: int = 20) -> str:
-    """
-    Write names in a line.
-
-    Parameters
-    ----------
-    names : list of str
-        Any number of them.
-    n_shown : int
-        The most that are written.
-
-    Returns
-    -------
-    text : str
-        Separated by commas, with the number of those left out.
-    """
+    """Write names in a line."""
     more = len(names) - n_shown
     return ", ".join(names[:n_shown]) + (f" and {more:,} more" if more > 0 else "")
 

@@ -242,21 +242,7 @@ class RecordSchema(Section):
         return self.unpack_flux(content, float(values["flux_scale"])), values
 
     def pack_flux(self, flux: NDArray[np.float32], scale: float) -> memoryview:
-        """
-        Turn a flux into the bytes that are stored.
-
-        Parameters
-        ----------
-        flux : ndarray of float32
-            Shape (n_pixels,).
-        scale : float
-            What the stored flux is to be multiplied by.
-
-        Returns
-        -------
-        content : memoryview
-            Little-endian, whatever the machine.
-        """
+        """Turn a flux into the bytes that are stored."""
         scaled = flux if scale == 1.0 else flux / np.float32(scale)
         return np.ascontiguousarray(scaled, self._stored_dtype).data.cast("B")
 

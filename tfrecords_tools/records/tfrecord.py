@@ -172,19 +172,7 @@ def read_record_at(stream: BinaryIO, start: int, name: str) -> bytes:
 
 
 def masked_crc(content: bytes) -> int:
-    """
-    Compute the checksum TensorFlow stores beside its data.
-
-    Parameters
-    ----------
-    content : bytes
-        The data.
-
-    Returns
-    -------
-    crc : int
-        CRC-32C, rotated right by 15 bits, plus a constant, modulo 2**32.
-    """
+    """Compute the checksum TensorFlow stores beside its data."""
     crc: int = google_crc32c.value(content)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 

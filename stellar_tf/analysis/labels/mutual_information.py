@@ -238,20 +238,6 @@ def subsampling_error(
 
 
 def choose_subsample(n_stars: int) -> tuple[int, float]:
-    """
-    Choose the size of subsamples, and what their scatter is to be multiplied by.
-
-    Parameters
-    ----------
-    n_stars : int
-        Stars to draw from, without replacement.
-
-    Returns
-    -------
-    size : int
-        Stars in a subsample: half of them, at most `MAX_SUBSAMPLE`.
-    factor : float
-        Standard error of all stars over the standard deviation of subsamples.
-    """
+    """Choose the size of subsamples, and what their scatter is to be multiplied by."""
     size = min(n_stars // 2, MAX_SUBSAMPLE)
     return size, float(np.sqrt(size / (n_stars - size)))

@@ -50,5 +50,11 @@ def explain_flags(flags: int) -> list[str]:
     -------
     meanings : list of str
         One line per bit that is set, from the lowest; empty for a good spectrum.
+
+    Examples
+    --------
+    >>> from stellar_tf.flags import Flag, explain_flags
+    >>> explain_flags(Flag.NO_VALID_PIXEL | Flag.NO_OVERLAP)
+    ['no pixel of the grid has a finite flux', 'no wavelength lies on the grid']
     """
     return [meaning for flag, meaning in MEANINGS.items() if flags & flag]

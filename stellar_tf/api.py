@@ -642,6 +642,13 @@ def neighbours(
         If the spectrum is unknown, or no dimension is informative.
     AnalysisError
         If the run has not been analysed.
+
+    Examples
+    --------
+    >>> mine = min(Path("fits").glob("*.fits"))
+    >>> similar = st.neighbours("run", mine, count=3)
+    >>> len(similar.neighbours)
+    3
     """
     from stellar_tf.inference.retrieval import find_neighbours
     from stellar_tf.tables import check_table_path, write_table
@@ -711,6 +718,11 @@ def export_page(run: StrPath | Run, page: StrPath, *, overwrite: bool = False) -
         If the file cannot be written there.
     AnalysisError
         If the run has not been analysed, or no dimension is informative.
+
+    Examples
+    --------
+    >>> st.export_page("run", "sliders.html").name
+    'sliders.html'
     """
     from stellar_tf.report.traversal_page import export_page as write_page
 

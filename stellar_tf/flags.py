@@ -38,5 +38,23 @@ MEANINGS = {
 
 
 def explain_flags(flags: int) -> list[str]:
-    """Put flags into words."""
+    """
+    Put flags into words.
+
+    Parameters
+    ----------
+    flags : int
+        Of one spectrum.
+
+    Returns
+    -------
+    meanings : list of str
+        One line per bit that is set, from the lowest; empty for a good spectrum.
+
+    Examples
+    --------
+    >>> from stellar_tf.flags import Flag, explain_flags
+    >>> explain_flags(Flag.NO_VALID_PIXEL | Flag.NO_OVERLAP)
+    ['no pixel of the grid has a finite flux', 'no wavelength lies on the grid']
+    """
     return [meaning for flag, meaning in MEANINGS.items() if flags & flag]

@@ -67,6 +67,14 @@ def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:
     ------
     TableError
         If the ending is unknown or the file exists.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from stellar_tf.tables import read_table, write_table
+    >>> write_table(Table({"teff": [5344.0]}), Path("teff.parquet"))
+    >>> read_table(Path("teff.parquet"))["teff"].tolist()
+    [5344.0]
     """
     check_table_path(path, overwrite=overwrite)
     if path.suffix == ".csv":

@@ -29,7 +29,20 @@ class Placement(NamedTuple):
 
 
 class Grid(Section):
-    """Air wavelengths in the barycentric frame, equidistant or in equal ratios."""
+    """
+    Air wavelengths in the barycentric frame, equidistant or in equal ratios.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.grid import Grid
+    >>> grid = Grid(wave_min=5000.0, wave_step=0.5, n_pixels=4)
+    >>> grid.wave
+    array([5000. , 5000.5, 5001. , 5001.5])
+    >>> file_wave = np.array([5000.5, 5001.0, 5001.5, 5002.0])
+    >>> file_flux = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
+    >>> grid.place(file_wave, file_flux, max_drift=0.05).flux
+    array([nan,  1.,  2.,  3.], dtype=float32)
+    """
 
     wave_min: float = Field(default=3785.0, gt=0.0)
     """First wavelength [Angstrom]."""
@@ -179,6 +192,14 @@ def resample(
     The borders of old and new pixels cut the axis into segments that lie in one old
     and one new pixel each. Their fluxes are summed locally, in O(n + m): unlike with
     differences of a cumulative sum, one extreme pixel cannot spoil others' digits.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.grid import resample
+    >>> density = np.array([4.0, 0.0, 1.0, np.nan], np.float32)
+    >>> edges = np.array([0.5, 2.5, 3.5, 4.5])
+    >>> resample(np.array([1.0, 2.0, 3.0, 4.0]), density, edges)
+    array([ 2.,  1., nan], dtype=float32)
     """
     old = pixel_edges(wave)
     n_new = edges.size - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +25,20 @@ class _RateColumn(ProgressColumn):
         return Text("" if rate is None else f"{rate:.1f}/s")
 
 
+def open_console() -> Console:
+    """
+    Open stderr for a bar.
+
+    Returns
+    -------
+    console : Console
+        Of a terminal, a notebook or a file.
+    """
+    # rich draws in notebooks with ipywidgets, and warns in each cell without it.
+    has_widgets = find_spec("ipywidgets") is not None
+    return Console(stderr=True, force_jupyter=None if has_widgets else False)
+
+
 @contextmanager
 def show_progress(
     description: str, total: int, progress: bool = True
@@ -38,14 +53,15 @@ def show_progress(
     total : int
         How many there are.
     progress : bool, default True
-        Whether to show it; it never is where stderr is no terminal and no notebook.
+        Whether to show it; it never is where stderr is no terminal and no notebook
+        that has ipywidgets.
 
     Yields
     ------
     advance : callable
         To be called with the number done and, of them, rejected.
     """
-    console = Console(stderr=True)
+    console = open_console()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -178,6 +178,14 @@ def vacuum_to_air(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     by Morton (1991, ApJS 77, 119, eq. 3) and adopted by the IAU. The ESPRESSO
     pipeline uses it too: its two columns agree with it to 2e-6 Angstrom, while
     Ciddor (1996) is 1.3e-4 Angstrom away at 7900 Angstrom.
+
+    Examples
+    --------
+    H alpha:
+
+    >>> from tfrecords_tools.spectrum import vacuum_to_air
+    >>> vacuum_to_air(np.array([6564.61])).round(2)
+    array([6562.8])
     """
     sigma2 = (1.0e4 / wave) ** 2  # squared wavenumber [1 / um^2]
     index = (
@@ -202,6 +210,12 @@ def doppler_factor(velocity: float) -> float:
     -------
     factor : float
         ``sqrt((1 + v/c) / (1 - v/c))``.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.spectrum import doppler_factor
+    >>> round(6562.8 * doppler_factor(30.0), 2)
+    6563.46
     """
     beta = velocity / SPEED_OF_LIGHT
     return math.sqrt((1.0 + beta) / (1.0 - beta))

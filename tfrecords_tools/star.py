@@ -60,6 +60,14 @@ def star_name(target: str, aliases: Mapping[str, str] | None = None) -> str:
     What tells two stars apart is kept: letters of components, a sign before a
     declination zone (BD-00 2387 and BD+00 2387), a break between two numbers
     (TYC 12-345-6 and TYC 123-45-6).
+
+    Examples
+    --------
+    >>> from tfrecords_tools.star import star_name
+    >>> star_name("hd_128621"), star_name("Gl 581"), star_name("Ganymede")
+    ('HD128621', 'GJ581', 'SUN')
+    >>> star_name("Toliman", {"Toliman": "HD 128621"})
+    'HD128621'
     """
     name = _normalise(target)
     if aliases:

@@ -148,6 +148,12 @@ def benjamini_hochberg(p_value: NDArray[np.float64]) -> NDArray[np.float64]:
     -----
     Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57, 289. Tests that were not
     made do not count.
+
+    Examples
+    --------
+    >>> from stellar_tf.analysis.statistics import benjamini_hochberg
+    >>> benjamini_hochberg(np.array([0.001, 0.02, np.nan, 0.9]))
+    array([0.003, 0.03 ,   nan, 0.9  ])
     """
     q_value = np.full(p_value.shape, np.nan)
     made = np.isfinite(p_value)

@@ -164,6 +164,17 @@ def normalise_flux(
     Notes
     -----
     Sedaghat et al. 2021 released both variants; theirs of 2021 is "paper".
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> from stellar_tf.batches.normalisation import normalise_flux
+    >>> from tfrecords_tools.grid import Grid
+    >>> grid = Grid(n_pixels=4, pad_to_multiple=4)
+    >>> raw = tf.constant([[10.0, 20.0, np.nan, 40.0]])
+    >>> normalised = normalise_flux(raw, grid, "masked")
+    >>> normalised.flux.numpy(), normalised.median_flux.numpy()
+    (array([[0.5, 1. , nan, 2. ]], dtype=float32), array([20.], dtype=float32))
     """
     normalised, median_flux = normalise_padded(pad_flux(flux, grid), kind, median_flux)
     valid = tf.math.is_finite(flux)

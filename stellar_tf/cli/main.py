@@ -127,6 +127,8 @@ def name_flags(error: UserError) -> str:
 
     Examples
     --------
+    >>> from stellar_tf.cli.main import name_flags
+    >>> from tfrecords_tools.errors import UserError
     >>> name_flags(UserError("run: exists; pass overwrite=True to replace it"))
     'run: exists; pass --overwrite to replace it'
     """

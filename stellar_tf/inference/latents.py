@@ -60,6 +60,12 @@ class Latents:
         -------
         meanings : list of list of str
             Of each spectrum; empty for a good one.
+
+        Examples
+        --------
+        >>> model = st.load_model("run")
+        >>> model.encode(wave[:300], flux[:300]).explain()
+        [["fewer than 50 % of the grid's pixels are valid"]]
         """
         return [explain_flags(int(flags)) for flags in self.flags]
 

@@ -79,7 +79,7 @@ class SpectrumModel:
 
     Examples
     --------
-    >>> model = st.load_model(run)
+    >>> model = st.load_model("run")
     >>> latents = model.encode(wave, flux)
     >>> latents.z_mean.shape
     (1, 4)
@@ -317,6 +317,12 @@ class SpectrumModel:
         ------
         ValueError
             If a dimension does not exist, or `n` is below 2.
+
+        Examples
+        --------
+        >>> traversal = st.load_model("run").traverse(2, n=5)
+        >>> traversal.positions.shape, traversal.flux.shape
+        ((1, 5), (1, 5, 1000))
         """
         z_mean = np.repeat(_PRIOR, self.n_latent, axis=1)
         path = Run(self.folder).latents_path

@@ -29,6 +29,15 @@ class GaussianBottleneck(keras.layers.Layer):
         First half of the key.
     **kwargs
         Passed on to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> from stellar_tf.network.bottleneck import GaussianBottleneck
+    >>> z_mean, z_log_var = tf.constant([[0.0, 2.0]]), tf.zeros((1, 2))
+    >>> z, kl = GaussianBottleneck()((z_mean, z_log_var))
+    >>> kl.numpy()  # half the square of the mean
+    array([[0., 2.]], dtype=float32)
     """
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:

@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 
 import keras
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,6 +21,7 @@ from stellar_tf.config import Config
 from stellar_tf.run import Run
 from stellar_tf.training.tensorboard import Embedding, Pictures, Scalars, Settings
 from tfrecords_tools.durable import write_whole
+from tfrecords_tools.progress import open_console
 from tfrecords_tools.records.manifest import Manifest
 
 
@@ -45,7 +45,7 @@ class ProgressBar(keras.callbacks.Callback):
             MofNCompleteColumn(),
             TextColumn("{task.fields[terms]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=open_console(),
         )
         self._task = self._progress.add_task("fit", total=n_steps, terms="")
 

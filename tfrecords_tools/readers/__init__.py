@@ -50,6 +50,13 @@ def read_spectrum(path: Path, verify_checksums: bool = True) -> Spectrum:
     SpectrumError
         If the file cannot be read or holds no valid spectrum; the message is the
         reason, without the path.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.readers import read_spectrum
+    >>> spectrum = read_spectrum(min(Path("fits").glob("*.fits")))
+    >>> spectrum.medium, spectrum.metadata.specsys
+    ('air', 'BARYCENT')
     """
     with FitsFile(path, verify_checksums=verify_checksums) as file:
         for find, read in _FORMS:

@@ -137,6 +137,15 @@ def read_manifest(records: Path) -> Manifest:
     ------
     ManifestError
         If the folder is no data set, or one of another version.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.records.manifest import read_manifest
+    >>> manifest = read_manifest(Path("records"))
+    >>> sum(manifest.n_spectra(split) for split in ("train", "validation", "test"))
+    80
+    >>> manifest.grid.n_pixels
+    1000
     """
     path = records / MANIFEST_NAME
     try:

@@ -44,6 +44,16 @@ class RecordTable:
     ------
     RecordError
         If the index of a shard is missing or does not fit the manifest.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.records.manifest import read_manifest
+    >>> from tfrecords_tools.records.record_table import RecordTable
+    >>> manifest = read_manifest(Path("records"))
+    >>> table = RecordTable(manifest, "test")
+    >>> flux, values = manifest.record_schema.decode(table.read(3))
+    >>> values["dp_id"] == table.place(3).dp_id
+    True
     """
 
     def __init__(self, manifest: Manifest, split: Split) -> None:

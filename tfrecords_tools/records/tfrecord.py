@@ -106,6 +106,16 @@ def read_records(path: Path) -> Iterator[bytes]:
     ------
     RecordError
         If a record is truncated or its length or content does not fit its CRC.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.records.manifest import read_manifest
+    >>> from tfrecords_tools.records.tfrecord import read_records
+    >>> manifest = read_manifest(Path("records"))
+    >>> first = next(read_records(manifest.shard_paths("train")[0]))
+    >>> flux, values = manifest.record_schema.decode(first)
+    >>> flux.shape, values["instrument"]
+    ((1000,), 'HARPS')
     """
     with path.open("rb") as stream:
         index = 0

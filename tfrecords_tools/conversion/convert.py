@@ -1,16 +1,18 @@
-"""From FITS files to a data set of records: the whole conversion."""
+"""From files of spectra to a data set of records: the whole conversion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.empty_splits import warn_of_empty_splits
 from tfrecords_tools.conversion.engine import Engine, local_engine
-from tfrecords_tools.conversion.inputs import discover
+from tfrecords_tools.conversion.inputs import search
 from tfrecords_tools.conversion.journal import Journal, describe_request
 from tfrecords_tools.conversion.labels import Labels
 from tfrecords_tools.conversion.plan import (
@@ -21,10 +23,12 @@ from tfrecords_tools.conversion.plan import (
     merge_scans,
     plan_shards,
     scan_file,
+    write_assumptions,
     write_plan,
     write_rejects,
     write_unlabelled,
 )
+from tfrecords_tools.conversion.prepare import TOO_MANY_BAD, TOO_MANY_SPIKES
 from tfrecords_tools.conversion.shards import (
     ShardSettings,
     WrittenShard,
@@ -43,7 +47,7 @@ from tfrecords_tools.records.manifest import (
     SplitInfo,
     hash_file,
 )
-from tfrecords_tools.records.schema import SPECTRUM_NAMES, RecordSchema
+from tfrecords_tools.records.schema import SPECTRUM_NAMES, LabelColumn, RecordSchema
 from tfrecords_tools.records.tfds import write_tfds_metadata
 from tfrecords_tools.split import SPLITS, Split
 
@@ -71,6 +75,12 @@ class ConversionSummary(NamedTuple):
     """Records whose rows in the label table differ, so that none was used."""
     labels_left_out: tuple[str, ...]
     """Columns of the label table that every record has of its own."""
+    counts: Mapping[str, int]
+    """Of the manifest: spectra of which something is taken for granted, by what."""
+    passed_over: Mapping[str, int]
+    """Files in the folders that are not read, by their ending."""
+    warnings: tuple[str, ...]
+    """What is to be mended, a line each."""
 
 
 def convert(
@@ -85,12 +95,12 @@ def convert(
     progress: bool = True,
 ) -> ConversionSummary:
     """
-    Convert FITS files to a data set of records, or go on with it.
+    Convert files of spectra to a data set of records, or go on with it.
 
     Parameters
     ----------
     inputs : sequence of Path
-        Files and folders, see `discover`.
+        Files and folders, see `search`.
     out : Path
         Folder of the data set; it appears when it is complete.
     grid : Grid
@@ -109,7 +119,8 @@ def convert(
     Returns
     -------
     summary : ConversionSummary
-        Files that are not taken are listed in rejects.csv with their reason.
+        Spectra that are not taken are listed in rejects.csv with their reason, and in
+        assumptions.csv what is taken for granted of others.
 
     Raises
     ------
@@ -130,11 +141,8 @@ def convert(
     A label named like a feature of every record, such as ra, is left out: what the
     file itself says goes before. The summary names the labels left out.
     """
-    files = discover(inputs)
+    found = search(inputs)
     table, left_out = _read_labels(labels, config)
-    columns = table.columns if table else ()
-    schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
-    settings = ShardSettings(grid, config, schema, table)
     request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
     journal = Journal(out)
     journal.sweep()
@@ -142,14 +150,21 @@ def convert(
         _check_output(out, overwrite)
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
         with engine or local_engine(1) as workers:
-            scan = _scan(files, config, journal, workers, progress)
+            scan = _scan(found.files, config, journal, workers, progress)
+            columns = _list_columns(scan, table)
+            schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
+            settings = ShardSettings(grid, config, schema, table)
             plans = plan_shards(scan.spectra, records_per_shard(grid, config))
             shards = _write_shards(plans, out, settings, journal, workers, progress)
         if not journal.is_in_place():
             labels_file = "" if labels is None else str(labels)
             _complete(journal.staging, scan, plans, shards, settings, labels_file)
             journal.put_in_place()
-    return _summarize(plans, shards, scan, table, left_out)
+    summary = _summarize(plans, shards, scan, table, left_out)
+    return summary._replace(
+        passed_over=found.passed_over,
+        warnings=warn_of_empty_splits(_taken(plans, shards), config),
+    )
 
 
 def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> WrittenShard:
@@ -159,7 +174,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     Parameters
     ----------
     plan : ShardPlan
-        Which files.
+        Which spectra.
     out : Path
         Folder of the data set to be.
     settings : ShardSettings
@@ -168,7 +183,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     Returns
     -------
     written : WrittenShard
-        What became of the files.
+        What became of them.
     """
     journal = Journal(out)
     written = write_shard(plan, journal.staging, settings)
@@ -188,9 +203,9 @@ def _scan(
         return scan
     scanned: list[PlannedSpectrum | Reject] = []
     with show_progress("Reading headers", len(files), progress) as advance:
-        for item in engine.map(partial(scan_file, config=config), files):
-            scanned.append(item)
-            advance(1, isinstance(item, Reject))
+        for items in engine.map(partial(scan_file, config=config), files):
+            scanned += items
+            advance(1, any(isinstance(item, Reject) for item in items))
     scan = merge_scans(scanned, config)
     journal.write_scan(scan)
     return scan
@@ -207,14 +222,14 @@ def _write_shards(
     done = {plan.file: journal.read_shard(plan.file) for plan in plans}
     shards = [shard for shard in done.values() if shard is not None]
     missing = [plan for plan in plans if done[plan.file] is None]
-    n_files = sum(len(plan.spectra) for plan in plans)
-    with show_progress("Writing records", n_files, progress) as advance:
+    n_spectra = sum(len(plan.spectra) for plan in plans)
+    with show_progress("Writing records", n_spectra, progress) as advance:
         for shard in shards:
-            advance(shard.n_files, len(shard.rejects))
+            advance(shard.n_planned, len(shard.rejects))
         function = partial(convert_shard, out=out, settings=settings)
         for shard in engine.map(function, missing):
             shards.append(shard)
-            advance(shard.n_files, len(shard.rejects))
+            advance(shard.n_planned, len(shard.rejects))
     by_file = {shard.info.file: shard for shard in shards}
     return [by_file[plan.file] for plan in plans]
 
@@ -231,6 +246,7 @@ def _complete(
     write_plan(plans, folder)
     rejects = _all_rejects(scan, shards)
     write_rejects(rejects, folder)
+    write_assumptions((a for shard in shards for a in shard.assumptions), folder)
     if settings.labels is not None:
         write_unlabelled(_taken(plans, shards), settings.labels, folder)
     infos = tuple(shard.info for shard in shards)
@@ -250,6 +266,7 @@ def _complete(
         splits={split: _total(split, plans, shards) for split in SPLITS},
         shards=infos,
         files=_hash_files(folder, {info.file for info in infos}),
+        counts=_count(scan, shards),
     )
     manifest.write()
 
@@ -298,6 +315,30 @@ def _read_labels(
     return labels.without(left_out), left_out
 
 
+def _list_columns(scan: Scan, labels: Labels | None) -> list[LabelColumn]:
+    """List the labels of a table, then those that the files themselves hold."""
+    columns = list(labels.columns) if labels else []
+    known = {column.name for column in columns} | SPECTRUM_NAMES
+    kinds: dict[str, Literal["string", "float"]] = {}
+    for spectrum in scan.spectra:
+        for name, value in spectrum.labels.items():
+            is_text = isinstance(value, str) or kinds.get(name) == "string"
+            kinds[name] = "string" if is_text else "float"
+    own = [LabelColumn(n, kind, "") for n, kind in kinds.items() if n not in known]
+    return [*columns, *own]
+
+
+def _count(scan: Scan, shards: Iterable[WrittenShard]) -> dict[str, int]:
+    """Count spectra of which something is taken for granted, or pixels are bad."""
+    shards = list(shards)
+    counts = Counter(a.assumption for shard in shards for a in shard.assumptions)
+    counts["with spikes"] = sum(shard.n_with_spikes for shard in shards)
+    for reject in _all_rejects(scan, shards):
+        for reason in (TOO_MANY_SPIKES, TOO_MANY_BAD):
+            counts[f"refused: {reason}"] += reject.reason.startswith(reason)
+    return {name: n for name, n in sorted(counts.items()) if n}
+
+
 def _all_rejects(scan: Scan, shards: Iterable[WrittenShard]) -> list[Reject]:
     return [*scan.rejects, *(reject for shard in shards for reject in shard.rejects)]
 
@@ -335,4 +376,7 @@ def _summarize(
         n_labelled=matches.count("matched"),
         n_ambiguous=matches.count("ambiguous"),
         labels_left_out=left_out,
+        counts=_count(scan, shards),
+        passed_over={},
+        warnings=(),
     )

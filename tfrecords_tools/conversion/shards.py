@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,12 @@ import numpy as np
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import InputError
 from tfrecords_tools.conversion.labels import Labels
-from tfrecords_tools.conversion.plan import PlannedSpectrum, Reject, ShardPlan
+from tfrecords_tools.conversion.plan import (
+    Assumption,
+    PlannedSpectrum,
+    Reject,
+    ShardPlan,
+)
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.durable import partial_path
 from tfrecords_tools.grid import Grid
@@ -26,14 +32,18 @@ _OVERHEAD = 2048
 
 
 class WrittenShard(NamedTuple):
-    """What became of the files of a plan."""
+    """What became of the spectra of a plan."""
 
     info: ShardInfo
     rejects: list[Reject]
+    assumptions: list[Assumption]
+    """What is taken for granted of those that were written."""
+    n_with_spikes: int
+    """How many of them have pixels that are bad for being far from all others."""
 
     @property
-    def n_files(self) -> int:
-        """Files of the plan."""
+    def n_planned(self) -> int:
+        """Spectra of the plan."""
         return self.info.count + len(self.rejects)
 
 
@@ -72,12 +82,12 @@ def write_shard(
     settings: ShardSettings,
 ) -> WrittenShard:
     """
-    Read the files of a plan and write their records and the index of these.
+    Read the spectra of a plan and write their records and the index of these.
 
     Parameters
     ----------
     plan : ShardPlan
-        Which files.
+        Which spectra.
     folder : Path
         The data set. The shard has a temporary name until it is complete.
     settings : ShardSettings
@@ -86,7 +96,7 @@ def write_shard(
     Returns
     -------
     written : WrittenShard
-        A file that is not taken is absent from the records.
+        A spectrum that is not taken is absent from the records.
 
     Raises
     ------
@@ -97,23 +107,18 @@ def write_shard(
     partial = partial_path(path)
     dp_ids: list[str] = []
     rejects: list[Reject] = []
+    assumptions: list[Assumption] = []
+    n_with_spikes = 0
     with RecordWriter(partial) as writer:
-        for spectrum in plan.spectra:
-            try:
-                prepared = prepare_spectrum(
-                    spectrum.path, settings.grid, settings.config
-                )
-            except UnreadableError as error:
-                raise InputError(
-                    f"{spectrum.path}: {error}, though its header was read before; "
-                    f"bring it back, and the same command continues"
-                ) from None
-            except SpectrumError as error:
-                rejects.append(Reject(spectrum.path, str(error)))
+        for spectrum, made in _make_records(plan, settings):
+            if isinstance(made, Reject):
+                rejects.append(made)
                 continue
-            values = record_values(prepared, spectrum, settings.labels)
-            writer.write(settings.schema.encode(prepared.flux, values))
+            writer.write(made.record)
             dp_ids.append(spectrum.dp_id)
+            place = spectrum.path, spectrum.number, spectrum.dp_id
+            assumptions += [Assumption(*place, what) for what in made.assumptions]
+            n_with_spikes += made.has_spikes
     write_index(writer.offsets, folder, plan.file)
     partial.replace(path)
     info = ShardInfo(
@@ -124,7 +129,49 @@ def write_shard(
         sha256=writer.sha256,
         dp_ids=tuple(dp_ids),
     )
-    return WrittenShard(info, rejects)
+    return WrittenShard(info, rejects, assumptions, n_with_spikes)
+
+
+class _Made(NamedTuple):
+    """A record, and what else is known of its spectrum."""
+
+    record: bytes
+    assumptions: tuple[str, ...]
+    has_spikes: bool
+
+
+def _make_records(
+    plan: ShardPlan, settings: ShardSettings
+) -> Iterator[tuple[PlannedSpectrum, _Made | Reject]]:
+    """Make records in the order of the plan, those of one file one after the other."""
+    order = sorted(range(len(plan.spectra)), key=lambda i: plan.spectra[i][:2])
+    n_files = len({spectrum.path for spectrum in plan.spectra})
+    if n_files == len(plan.spectra):  # all of one spectrum: none has to wait
+        order = list(range(len(plan.spectra)))
+    waiting: dict[int, _Made | Reject] = {}
+    n_done = 0
+    for i in order:
+        waiting[i] = _make_record(plan.spectra[i], settings)
+        while n_done in waiting:
+            yield plan.spectra[n_done], waiting.pop(n_done)
+            n_done += 1
+
+
+def _make_record(spectrum: PlannedSpectrum, settings: ShardSettings) -> _Made | Reject:
+    try:
+        prepared = prepare_spectrum(
+            spectrum.path, settings.grid, settings.config, spectrum.number
+        )
+    except UnreadableError as error:
+        raise InputError(
+            f"{spectrum.path}: {error}, though its header was read before; bring it "
+            f"back, and the same command continues"
+        ) from None
+    except SpectrumError as error:
+        return Reject(spectrum.path, str(error), spectrum.number)
+    values = record_values(prepared, spectrum, settings.labels)
+    record = settings.schema.encode(prepared.flux, values)
+    return _Made(record, prepared.assumptions, prepared.n_spikes > 0)
 
 
 def record_values(
@@ -149,6 +196,7 @@ def record_values(
     """
     metadata = prepared.metadata
     return {
+        **spectrum.labels,
         **(labels.lookup(spectrum.dp_id, spectrum.star) if labels else {}),
         **vars(metadata),
         "star": spectrum.star,

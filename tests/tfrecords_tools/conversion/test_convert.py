@@ -100,7 +100,7 @@ def test_the_manifest_tells_what_is_there(inputs, tmp_path):
         assert counts == [s.count for s in manifest.shards if s.split == split]
     assert {path.name for path in out.iterdir()} == {
         *("manifest.json", "manifest.sha256", "dataset_info.json", "features.json"),
-        *("plan.csv", "rejects.csv", "index"),
+        *("plan.csv", "rejects.csv", "assumptions.csv", "index"),
         *(shard.file for shard in manifest.shards),
     }
 

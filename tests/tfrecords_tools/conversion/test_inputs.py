@@ -28,8 +28,10 @@ def test_inputs_are_found_once_and_sorted(tmp_path):
 def test_missing_and_empty_inputs(tmp_path):
     with pytest.raises(InputError, match="none: does not exist"):
         discover([tmp_path / "none"])
-    with pytest.raises(InputError, match=r"no FITS files .* in: .*"):
+    with pytest.raises(
+        InputError, match=r"no files of spectra \(\*\.fits, .*\) in: .*"
+    ):
         discover([tmp_path])
-    with pytest.raises(InputError, match="no FITS files"):
+    with pytest.raises(InputError, match="no files of spectra"):
         convert([tmp_path], tmp_path / "records", GRID, ConvertConfig())
     assert not (tmp_path / "records").exists()

@@ -53,15 +53,15 @@ def _find_mend(
     """Return a setting that fills all splits, tried out."""
     by_star = config.split_by == "star"
     if by_star and len(stars) < _FEW_STARS and _fills(dp_ids, wanted, config):
-        return "--set convert.split_by=visit splits exposures instead of stars"
+        return "--set convert.split_by=visit splits exposures, not stars"
     keys = stars if by_star else dp_ids
     for number in range(1, _N_SALTS + 1):
         salt = f"{config.split_salt}-{number}"
         if _fills(keys, wanted, config.model_copy(update={"split_salt": salt})):
             return f"--set convert.split_salt={salt} draws splits that are not"
     if by_star and _fills(dp_ids, wanted, config):
-        return "--set convert.split_by=visit splits exposures instead of stars"
-    return "convert more, or give that split a larger share by convert.split"
+        return "--set convert.split_by=visit splits exposures, not stars"
+    return "convert more, or give that split more by convert.split"
 
 
 def _fills(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -169,13 +170,13 @@ def _make_record(spectrum: PlannedSpectrum, settings: ShardSettings) -> _Made | 
         ) from None
     except SpectrumError as error:
         return Reject(spectrum.path, str(error), spectrum.number)
-    values = record_values(prepared, spectrum, settings.labels)
+    values = record_values(prepared, spectrum, settings)
     record = settings.schema.encode(prepared.flux, values)
     return _Made(record, prepared.assumptions, prepared.n_spikes > 0)
 
 
 def record_values(
-    prepared: PreparedSpectrum, spectrum: PlannedSpectrum, labels: Labels | None
+    prepared: PreparedSpectrum, spectrum: PlannedSpectrum, settings: ShardSettings
 ) -> dict[str, Value]:
     """
     Collect the values of a record, beside its flux.
@@ -186,8 +187,8 @@ def record_values(
         The spectrum.
     spectrum : PlannedSpectrum
         Its name and place.
-    labels : Labels or None
-        What is known beside.
+    settings : ShardSettings
+        What is known beside, and which features there are.
 
     Returns
     -------
@@ -196,8 +197,7 @@ def record_values(
     """
     metadata = prepared.metadata
     return {
-        **spectrum.labels,
-        **(labels.lookup(spectrum.dp_id, spectrum.star) if labels else {}),
+        **_label_values(spectrum, settings),
         **vars(metadata),
         "star": spectrum.star,
         "flux_scale": prepared.flux_scale,
@@ -205,3 +205,21 @@ def record_values(
         "phase_error": prepared.phase_error,
         "history": "; ".join(prepared.history),
     }
+
+
+def _label_values(
+    spectrum: PlannedSpectrum, settings: ShardSettings
+) -> dict[str, Value]:
+    """Take labels of the table where it has them, else what the file itself says."""
+    labels = settings.labels
+    of_table = labels.lookup(spectrum.dp_id, spectrum.star) if labels else {}
+    values: dict[str, Value] = {}
+    for feature in settings.schema.labels:
+        unknown: Value = "" if feature.kind == "string" else math.nan
+        value = of_table.get(feature.name, unknown)
+        if value == "" or value != value:
+            value = spectrum.labels.get(feature.name, unknown)
+        is_known = feature.kind == "string" or not isinstance(value, str)
+        as_text = feature.kind == "string" and not isinstance(value, str)
+        values[feature.name] = str(value) if as_text else value if is_known else unknown
+    return values

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ _IDS = (
     *("apogee_id", "obsid", "spectrum_id", "id"),
 )
 """Columns that name the rows of a catalogue."""
+_AHEAD = 64
+"""Rows of a Parquet file that are read at once."""
 
 
 class _Array(NamedTuple):
@@ -138,13 +141,8 @@ def open_parquet(path: Path) -> Iterator[Opened]:
     try:
         with pq.ParquetFile(path) as file:
             n_rows = file.metadata.num_rows
-            sizes = [
-                file.metadata.row_group(i).num_rows
-                for i in range(file.metadata.num_row_groups)
-            ]
-            firsts = np.concatenate([[0], np.cumsum(sizes)])
             arrays = {
-                name: _of_parquet(name, kind, version, n_rows, firsts)
+                name: _of_parquet(name, kind, version, n_rows)
                 for name, kind in _flatten(file.schema_arrow)
             }
         yield [_group("", "Parquet", arrays)], ()
@@ -234,7 +232,8 @@ def _of_column(table: Any, name: str) -> _Array:
 @lru_cache(maxsize=1)
 def _load_npz(version: Version) -> dict[str, NDArray[np.generic]]:
     try:
-        with np.load(version[0], allow_pickle=False) as file:
+        with Path(version[0]).open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise SpectrumError(f"cannot be read as npz: {_one_line(error)}") from None
@@ -252,9 +251,7 @@ def _flatten(schema: Any) -> Iterator[tuple[str, Any]]:
             yield field.name, field.type
 
 
-def _of_parquet(
-    name: str, kind: Any, version: Version, n_rows: int, firsts: NDArray[np.int64]
-) -> _Array:
+def _of_parquet(name: str, kind: Any, version: Version, n_rows: int) -> _Array:
     import pyarrow as pa
 
     is_list = any(
@@ -268,15 +265,52 @@ def _of_parquet(
     if not is_list:
         return _Array((n_rows,), lambda some: _read_column(version, name)[some])
 
-    def read(row: Any) -> Any:
-        number = int(np.searchsorted(firsts, row, side="right")) - 1
-        lists = _read_row_group(version, name, number)
-        values = lists[row - int(firsts[number])].values
+    return _Array((n_rows, VARYING), lambda row: _open_lists(version, name).row(row))
+
+
+class _Lists:
+    """A column of lists, of which a few rows at a time are in memory."""
+
+    def __init__(self, version: Version, name: str) -> None:
+        self._path, self._name = version[0], name
+        self._lock = Lock()
+        self._batches: Iterator[Any] | None = None
+        self._batch: Any = ()
+        self._first = 0
+
+    def row(self, row: int) -> Any:
+        """Return the values of a row; the next rows are then the quickest to read."""
+        with self._lock:
+            batches, behind = self._batches, self._first + len(self._batch)
+            if batches is None or not self._first <= row < behind + _AHEAD:
+                batches = self._batches = self._start_at(row)
+            while row >= self._first + len(self._batch):
+                self._first += len(self._batch)
+                self._batch = _pick(next(batches), self._name)
+            values = self._batch[row - self._first].values
         if values is None:
-            raise SpectrumError(f"column {name!r} is empty in this row")
+            raise SpectrumError(f"column {self._name!r} is empty in this row")
         return values.to_numpy(zero_copy_only=False)
 
-    return _Array((n_rows, VARYING), read)
+    def _start_at(self, row: int) -> Iterator[Any]:
+        import pyarrow.parquet as pq
+
+        file = pq.ParquetFile(self._path)
+        sizes = [
+            file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)
+        ]
+        ends = np.cumsum(sizes)
+        group = int(np.searchsorted(ends, row, side="right"))
+        self._first, self._batch = int(ends[group]) - sizes[group], ()
+        batches: Iterator[Any] = file.iter_batches(
+            _AHEAD, row_groups=range(group, len(sizes)), columns=[self._name]
+        )
+        return batches
+
+
+@lru_cache(maxsize=8)
+def _open_lists(version: Version, name: str) -> _Lists:
+    return _Lists(version, name)
 
 
 @lru_cache(maxsize=64)
@@ -288,23 +322,14 @@ def _read_column(version: Version, name: str) -> NDArray[np.generic]:
     return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
-@lru_cache(maxsize=8)
-def _read_row_group(version: Version, name: str, number: int) -> Any:
-    """Keep the lists of the row groups that were read last."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(version[0]) as file:
-        return _pick(file.read_row_group(number, columns=[name]), name)
-
-
 def _pick(table: Any, name: str) -> Any:
-    """Return a column of a table in one piece, or one of a structure in it."""
-    if name in table.column_names:
-        return table[name].combine_chunks()
+    """Return a column of a table or a part of one, or one of a structure in it."""
+    if name in table.schema.names:
+        return table.column(name)
     import pyarrow.compute as pc
 
     column, _, inner = name.partition(".")
-    return pc.struct_field(table[column].combine_chunks(), inner)
+    return pc.struct_field(table.column(column), inner)
 
 
 def _plain(value: Any) -> object:

@@ -89,6 +89,7 @@ def build_spectrum(
 def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
     row = row if piece.row is None else piece.row
     flux = as_flux(_numbers(piece.flux, row))
+    was_valid = np.isfinite(flux).any()
     if pipeline is not None and pipeline.zero_is_bad:
         flux[flux == 0.0] = np.nan
     for mask in choose_masks(piece.masks, pipeline):
@@ -106,6 +107,8 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
             error, worthless = as_error(numbers, piece.error.role)
             if worthless is not None:
                 flux[worthless] = np.nan
+    if was_valid and not np.isfinite(flux).any():
+        raise SpectrumError("every pixel is flagged as bad")
     kept, axis = _read_wave(piece, row, flux)
     error = None if error is None else error[kept]
     return _Arrays(axis.wave, flux[kept], error, axis.notes)

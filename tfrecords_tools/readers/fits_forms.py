@@ -98,12 +98,13 @@ def _find_in_images(file: FitsFile, tables: list[Group]) -> Iterator[Found]:
     traits = Traits(file.primary.header, images[0].header, names)
     pipeline = find_pipeline(traits)
     fields = read_image_fields(file, pipeline)
+    rows_are = _rows_of_apogee(fields) if pipeline is APOGEE else "spectra"
     group = Group(
         name="",
         kind="image",
         fields=(*fields, *_wavelengths_of(tables, fields)),
         scalars=lambda rows: _read_targets(file, fields, rows),
-        rows_are=_rows_of_apogee(fields) if pipeline is APOGEE else "spectra",
+        rows_are=rows_are,
     )
     for layout in find_layouts(group):
         own = layout.pieces[0].flux
@@ -111,6 +112,8 @@ def _find_in_images(file: FitsFile, tables: list[Group]) -> Iterator[Found]:
         layout = replace(layout, group=replace(group, name=own.name, cards=cards))
         if pipeline is SDSS and layout.n_rows == 1:
             yield layout, replace(SDSS, bad_bits=SPSPEC_BAD)
+        elif rows_are == "visits":
+            yield layout, replace(APOGEE, specsys="SOURCE")  # all are shifted to rest
         else:
             yield layout, pipeline
 

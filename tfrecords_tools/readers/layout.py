@@ -194,7 +194,8 @@ def _check_rows(flux: Field, wave: Field | None, n_rows: int) -> None:
     """Refuse rows of which the file does not say that each is a spectrum."""
     if wave is None:
         axis = flux.axis
-        if axis is None or not any(axis.has(key) for key in _ROWS_ARE_SPECTRA):
+        is_told = axis is not None and any(axis.has(key) for key in _ROWS_ARE_SPECTRA)
+        if not is_told or "MULTISPE" in (axis.text("CTYPE1") if axis else ""):
             raise SpectrumError(
                 f"an image of {flux.shape[1]} x {flux.shape[0]} pixels: nothing says "
                 f"that its rows are spectra; merge orders of an echelle (e2ds, S2D, "

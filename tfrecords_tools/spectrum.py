@@ -200,13 +200,14 @@ def mask_spikes(
         Pixels marked.
     """
     size = np.abs(flux)
-    n_valid = np.count_nonzero(size > 0.0)
-    if not n_valid:
+    # More than half of the pixels reach that: so does the median, and none is beyond.
+    n_high = np.count_nonzero(size >= np.fmax.reduce(size, initial=0.0) / max_ratio)
+    if 2 * n_high > size.size:
         return flux, 0
-    # Half of the pixels reach that: so does the median, and none is beyond.
-    if 2 * np.count_nonzero(size >= np.fmax.reduce(size) / max_ratio) >= n_valid:
+    positive = size[size > 0.0]
+    if not positive.size:
         return flux, 0
-    median = np.median(size[size > 0.0])
+    median = np.median(positive)
     spikes = size > max_ratio * float(median)
     return np.where(spikes, np.float32(np.nan), flux), int(np.count_nonzero(spikes))
 

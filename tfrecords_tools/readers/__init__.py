@@ -53,6 +53,10 @@ def scan_file(path: Path) -> list[Identity]:
         with _open_other(path, kind) as content:
             return list(content.identities())
     with FitsFile(path, headers_only=True) as file:
+        if _promises_one(file):
+            identity = read_identity(name_product(path), (file.primary.header,))
+            if identity.is_complete:  # the other headers have no more to say
+                return [identity]
         content = _look_into(file)
         if content.found:
             return list(content.identities())
@@ -96,6 +100,10 @@ def read_spectrum(
         if not content.found:
             return _read_as_anything(file, content)
         if content.n_spectra > 1:
+            if _promises_one(file):
+                raise SpectrumError(
+                    f"holds {content.n_spectra} spectra, though its PRODCATG says one"
+                )
             file.keep_unzipped()
         return _read(content, index)
 
@@ -159,6 +167,11 @@ def _collect(path: Path, groups: Sequence[Group], cards: tuple[Cards, ...]) -> C
 def _look_into(file: FitsFile) -> Content:
     headers = tuple(hdu.header for hdu in file.hdus)
     return Content(file.path, find_in_fits(file), headers)
+
+
+def _promises_one(file: FitsFile) -> bool:
+    """Tell whether it is a product of ESO's that by their standard has one spectrum."""
+    return file.primary.header.text("PRODCATG") == "SCIENCE.SPECTRUM"
 
 
 def _refuse_without_specutils(file: FitsFile) -> None:

@@ -89,7 +89,6 @@ def build_spectrum(
 def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
     row = row if piece.row is None else piece.row
     flux = as_flux(_numbers(piece.flux, row))
-    was_valid = np.isfinite(flux).any()
     if pipeline is not None and pipeline.zero_is_bad:
         flux[flux == 0.0] = np.nan
     for mask in choose_masks(piece.masks, pipeline):
@@ -100,14 +99,15 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
                 f"{flags.size}"
             )
         flux[find_bad(flags, mask.role == "good", pipeline)] = np.nan
-    error = None
+    error = worthless = None
     if piece.error is not None:
         numbers = _numbers(piece.error.field, row)
         if numbers.shape == flux.shape:
             error, worthless = as_error(numbers, piece.error.role)
             if worthless is not None:
                 flux[worthless] = np.nan
-    if was_valid and not np.isfinite(flux).any():
+    is_flagged = piece.masks or worthless is not None
+    if is_flagged and not np.isfinite(flux).any():
         raise SpectrumError("every pixel is flagged as bad")
     kept, axis = _read_wave(piece, row, flux)
     error = None if error is None else error[kept]

@@ -79,6 +79,11 @@ class Identity:
     labels: Mapping[str, float | str] = field(default_factory=dict)
     """What else a table of many spectra has of this one, by the column's name."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything but the labels is known."""
+        return bool(self.target) and math.isfinite(self.ra + self.dec + self.mjd)
+
 
 def name_product(path: Path) -> str:
     """

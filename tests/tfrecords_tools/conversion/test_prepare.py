@@ -76,6 +76,26 @@ def test_faint_spectra_are_noise_only_in_adu(tmp_path, unit, median, taken):
             prepare_spectrum(path, GRID, CONFIG)
 
 
+@pytest.mark.parametrize("n", [20_000, 20_001])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, n: rng.normal(100.0, 10.0, n),
+        lambda rng, n: np.sort(rng.exponential(100.0, n)),
+        lambda rng, n: np.full(n, 3.0),
+        lambda rng, n: rng.choice([1.0, 2.0], n),
+        lambda rng, n: 1.0 + np.arange(n) % 101,  # the sample is all alike
+        lambda rng, n: np.where(np.arange(n) < n // 2, 1.0, 900.0),
+        lambda rng, n: rng.normal(0.0, 1.0, n),
+    ],
+)
+def test_median_of_many_pixels(tmp_path, draw, n):
+    flux = draw(np.random.default_rng(n), n).astype(np.float32)
+    path = write_image(tmp_path / "a.fits", flux)
+    grid = Grid(wave_min=float(WAVE[0]), n_pixels=n)
+    assert prepare_spectrum(path, grid, CONFIG).median_flux == np.median(flux)
+
+
 def test_float32_is_not_scaled(tmp_path):
     prepared = prepare_spectrum(write_adp(tmp_path / "a.fits"), GRID, CONFIG)
     assert prepared.flux_scale == 1.0

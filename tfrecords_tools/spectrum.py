@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 SPEED_OF_LIGHT = 299_792.458
 """Of light in vacuum [km/s]."""
 
+SHORTEST_IN_AIR = 2000.0
+"""Below it wavelengths are given in vacuum, and the index of air is not known
+[Angstrom]."""
+
 Medium = Literal["air", "vacuum"]
 
 
@@ -79,12 +83,26 @@ class Spectrum:
     """What the wavelengths are measured in."""
     history: tuple[str, ...] = ()
     """What was done to the spectrum, or taken for granted, in order."""
+    error: NDArray[np.float32] | None = None
+    """Standard deviation of the flux, shape (n,), NaN where it is unknown; None if the
+    file has none [metadata.flux_unit]."""
+    is_medium_assumed: bool = False
+    """Whether nothing says what the wavelengths are measured in."""
+    n_spikes: int = 0
+    """Pixels that are bad for being far from all others."""
 
     def __post_init__(self) -> None:
         _check_wave(self.wave, self.flux)
         _check_flux(self.flux)
+        if self.error is not None and self.error.shape != self.flux.shape:
+            raise SpectrumError(
+                f"flux and its errors differ in length: {self.flux.size} and "
+                f"{self.error.size}"
+            )
 
-    def with_gaps(self, flux: NDArray[np.float32], n_masked: int) -> Spectrum:
+    def with_bad_pixels(
+        self, flux: NDArray[np.float32], step: str, n_spikes: int = 0
+    ) -> Spectrum:
         """
         Replace the flux by one with more bad pixels, without checking all again.
 
@@ -92,18 +110,20 @@ class Spectrum:
         ----------
         flux : ndarray of float32
             Shape (n,); it still has valid pixels that are not zero.
-        n_masked : int
-            How many more are bad.
+        step : str
+            What was masked, for the history.
+        n_spikes : int
+            How many of them are spikes.
 
         Returns
         -------
         spectrum : Spectrum
-            Its history tells of them.
+            Its history tells of it.
         """
         spectrum = copy.copy(self)
-        step = f"{n_masked} pixels of zeros masked"
         object.__setattr__(spectrum, "flux", flux)
         object.__setattr__(spectrum, "history", (*self.history, step))
+        object.__setattr__(spectrum, "n_spikes", self.n_spikes + n_spikes)
         return spectrum
 
 
@@ -156,6 +176,40 @@ def mask_zero_runs(
     for gap in gaps:
         masked[gap] = np.nan
     return masked, sum(gap.size for gap in gaps)
+
+
+def mask_spikes(
+    flux: NDArray[np.float32], max_ratio: float
+) -> tuple[NDArray[np.float32], int]:
+    """
+    Mark pixels that are far from all others as bad.
+
+    Parameters
+    ----------
+    flux : ndarray of float32
+        Shape (n,), NaN where bad.
+    max_ratio : float
+        A pixel larger in size than so many medians is a spike. The median is that of
+        the sizes of all valid pixels that are not zero.
+
+    Returns
+    -------
+    masked : ndarray of float32
+        Shape (n,): the same array if there is no spike, else a copy with NaN.
+    n_spikes : int
+        Pixels marked.
+    """
+    size = np.abs(flux)
+    # More than half of the pixels reach that: so does the median, and none is beyond.
+    n_high = np.count_nonzero(size >= np.fmax.reduce(size, initial=0.0) / max_ratio)
+    if 2 * n_high > size.size:
+        return flux, 0
+    positive = size[size > 0.0]
+    if not positive.size:
+        return flux, 0
+    median = np.median(positive)
+    spikes = size > max_ratio * float(median)
+    return np.where(spikes, np.float32(np.nan), flux), int(np.count_nonzero(spikes))
 
 
 def vacuum_to_air(wave: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -271,14 +325,27 @@ def to_air(spectrum: Spectrum) -> Spectrum:
     -------
     converted : Spectrum
         The same object if it was in air already; its history tells what was done.
+
+    Raises
+    ------
+    SpectrumError
+        If it has fewer than two pixels from 2000 Angstrom on, where wavelengths are
+        given in air at all.
     """
     if spectrum.medium == "air":
         return spectrum
+    history = (*spectrum.history, "vacuum to air (Morton 1991)")
+    first = int(np.searchsorted(spectrum.wave, SHORTEST_IN_AIR))
+    if first:
+        history += (f"{first} pixels below {SHORTEST_IN_AIR:g} Angstrom cut",)
+    error = spectrum.error
     return replace(
         spectrum,
-        wave=vacuum_to_air(spectrum.wave),
+        wave=vacuum_to_air(spectrum.wave[first:]),
+        flux=spectrum.flux[first:],
+        error=None if error is None else error[first:],
         medium="air",
-        history=(*spectrum.history, "vacuum to air (Morton 1991)"),
+        history=history,
     )
 
 

@@ -1,8 +1,9 @@
-"""``stellar-tf convert``: from FITS files to TFRecords."""
+"""``stellar-tf convert``: from files of spectra to TFRecords."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,16 @@ from stellar_tf.cli.options import (
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
+    from tfrecords_tools.conversion.convert import ConversionSummary
     from tfrecords_tools.conversion.engine import Engine
+
+_COUNTS = {
+    "air assumed": "air assumed (convert.medium says otherwise), see {table}",
+    "kept topocentric": "kept topocentric (the header has no BERV), see {table}",
+    "frame unknown": "frame of the wavelengths unknown, see {table}",
+    "with spikes": "pixels far beyond all others are bad now (convert.max_flux_ratio)",
+}
+"""What the counts of a conversion mean; rejects have a line of their own."""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +40,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=existing_path,
         metavar="INPUT",
-        help="FITS files, and folders that are searched for *.fits and *.fits.gz",
+        help="files of spectra, and folders that are searched for FITS, HDF5, Parquet, "
+        "npz and text",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="RECORDS", help="folder to create"
@@ -73,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())
     print(f"{summary.n_taken} spectra in {args.out} ({counts})")
-    for line in summary.label_notes:
+    for line in (*summary.label_notes, *_describe(summary, args.out)):
         print(line)
     print(
         f"{summary.n_rejected} of {summary.n_taken + summary.n_rejected} files rejected"
@@ -82,6 +93,21 @@ def _run(args: argparse.Namespace) -> int:
     if summary.n_taken == 0:
         return EXIT_FAILED
     return EXIT_REJECTS if summary.n_rejected else EXIT_OK
+
+
+def _describe(summary: ConversionSummary, out: Path) -> Iterator[str]:
+    """Say what was taken for granted, left out, or is to be mended."""
+    for name, n in summary.counts.items():
+        if name in _COUNTS:
+            yield f"{n} files: {_COUNTS[name].format(table=out / 'assumptions.csv')}"
+    if summary.passed_over:
+        n = sum(summary.passed_over.values())
+        endings = (
+            f"{ending or 'none'}: {count}"
+            for ending, count in summary.passed_over.items()
+        )
+        yield f"{n} files with other endings passed over ({', '.join(endings)})"
+    yield from summary.warnings
 
 
 def _choose_engine(args: argparse.Namespace) -> AbstractContextManager[Engine]:
@@ -101,7 +127,7 @@ def _choose_engine(args: argparse.Namespace) -> AbstractContextManager[Engine]:
 
 COMMAND = Command(
     "convert",
-    "put FITS spectra on one grid and write them as TFRecords",
+    "put spectra on one grid and write them as TFRecords",
     _add_options,
     _run,
     description="Exit status: 0 if every file was taken, 3 if some were rejected, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -20,6 +20,7 @@ from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.progress import show_progress
+from tfrecords_tools.readers import scan_file
 from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.star import star_of
 
@@ -43,12 +44,12 @@ def encode_prepared(
     progress: bool = True,
 ) -> Latents:
     """
-    Encode FITS files with any encoder.
+    Encode the spectra of files with any encoder.
 
     Parameters
     ----------
     paths : sequence of Path
-        FITS files.
+        Files of any form that `stellar-tf convert` reads.
     grid : Grid
         The encoder's wavelengths.
     config : ConvertConfig
@@ -63,7 +64,7 @@ def encode_prepared(
     Returns
     -------
     latents : Latents
-        In the order of the files, with the files that were rejected.
+        In the order of the files, with what was rejected.
 
     Notes
     -----
@@ -92,11 +93,13 @@ def _read_batches(
     with warnings.catch_warnings():
         # The readers do so for a moment at a time, which threads undo for each other.
         warnings.simplefilter("ignore", AstropyWarning)
-        for path, reading in _read_ahead(paths, grid, config, 2 * batch_size):
+        sources = _list_sources(paths, rejects)
+        for source, reading in _read_ahead(sources, grid, config, 2 * batch_size):
             try:
                 spectra.append(reading.result())
             except SpectrumError as error:
-                rejects.append((path, str(error)))
+                which = f"{source.dp_id}: " if source.is_one_of_many else ""
+                rejects.append((source.path, f"{which}{error}"))
                 continue
             if len(spectra) == batch_size:
                 yield _stack(spectra)
@@ -105,15 +108,40 @@ def _read_batches(
         yield _stack(spectra)
 
 
+class _Source(NamedTuple):
+    """A spectrum in a file."""
+
+    path: Path
+    number: int
+    dp_id: str
+    is_one_of_many: bool
+
+
+def _list_sources(
+    paths: Sequence[Path], rejects: list[tuple[Path, str]]
+) -> Iterator[_Source]:
+    for path in paths:
+        try:
+            spectra = scan_file(path)
+        except SpectrumError as error:
+            rejects.append((path, str(error)))
+            continue
+        for number, identity in enumerate(spectra):
+            yield _Source(path, number, identity.dp_id, len(spectra) > 1)
+
+
 def _read_ahead(
-    paths: Sequence[Path], grid: Grid, config: ConvertConfig, n_ahead: int
-) -> Iterator[tuple[Path, Future[PreparedSpectrum]]]:
+    sources: Iterable[_Source], grid: Grid, config: ConvertConfig, n_ahead: int
+) -> Iterator[tuple[_Source, Future[PreparedSpectrum]]]:
     """Read files in threads, no more than so many before they are asked for."""
-    pending: deque[tuple[Path, Future[PreparedSpectrum]]] = deque()
+    pending: deque[tuple[_Source, Future[PreparedSpectrum]]] = deque()
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
     try:
-        for path in paths:
-            pending.append((path, pool.submit(prepare_spectrum, path, grid, config)))
+        for source in sources:
+            reading = pool.submit(
+                prepare_spectrum, source.path, grid, config, source.number
+            )
+            pending.append((source, reading))
             if len(pending) > n_ahead:
                 yield pending.popleft()
         yield from pending

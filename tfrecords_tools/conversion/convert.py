@@ -1,17 +1,19 @@
-"""From FITS files to a data set of records: the whole conversion."""
+"""From files of spectra to a data set of records: the whole conversion."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.empty_splits import warn_of_empty_splits
 from tfrecords_tools.conversion.engine import Engine, local_engine
-from tfrecords_tools.conversion.inputs import discover
+from tfrecords_tools.conversion.inputs import search
 from tfrecords_tools.conversion.journal import ConversionJournal, describe_request
 from tfrecords_tools.conversion.plan import (
     PlannedSpectrum,
@@ -21,10 +23,12 @@ from tfrecords_tools.conversion.plan import (
     merge_scans,
     plan_shards,
     scan_file,
+    write_assumptions,
     write_plan,
     write_rejects,
     write_unlabelled,
 )
+from tfrecords_tools.conversion.prepare import TOO_MANY_BAD, TOO_MANY_SPIKES
 from tfrecords_tools.conversion.shards import (
     ShardSettings,
     WrittenShard,
@@ -45,7 +49,7 @@ from tfrecords_tools.records.manifest import (
     hash_file,
     is_records,
 )
-from tfrecords_tools.records.schema import RecordSchema
+from tfrecords_tools.records.schema import SPECTRUM_NAMES, LabelColumn, RecordSchema
 from tfrecords_tools.records.tfds import write_tfds_metadata
 from tfrecords_tools.split import SPLITS, Split
 
@@ -76,6 +80,12 @@ class ConversionSummary(NamedTuple):
     """Records whose rows in the label table differ, so that none was used."""
     label_notes: tuple[str, ...]
     """What the user should know of the labels, a line each; empty without any."""
+    counts: Mapping[str, int]
+    """Of the manifest: spectra of which something is taken for granted, by what."""
+    passed_over: Mapping[str, int]
+    """Files in the folders that are not read, by their ending."""
+    warnings: tuple[str, ...]
+    """What is to be mended, a line each."""
 
 
 def convert(
@@ -90,12 +100,12 @@ def convert(
     progress: bool = True,
 ) -> ConversionSummary:
     """
-    Convert FITS files to a data set of records, or go on with it.
+    Convert files of spectra to a data set of records, or go on with it.
 
     Parameters
     ----------
     inputs : sequence of Path
-        Files and folders, see `discover`.
+        Files and folders, see `search`.
     out : Path
         Folder of the data set; it appears when it is complete.
     grid : Grid
@@ -114,7 +124,8 @@ def convert(
     Returns
     -------
     summary : ConversionSummary
-        Files that are not taken are listed in rejects.csv with their reason.
+        Spectra that are not taken are listed in rejects.csv with their reason, and in
+        assumptions.csv what is taken for granted of others.
 
     Raises
     ------
@@ -136,7 +147,7 @@ def convert(
     file itself says goes before. Right ascension and declination of the table are taken
     where the headers have none. The summary tells both.
     """
-    files = discover(inputs)
+    found = search(inputs)
     catalog = None if labels is None else _read_catalog(labels, config)
     request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
     journal = ConversionJournal(out)
@@ -145,9 +156,9 @@ def convert(
         _check_output(out, overwrite)
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
         with engine or local_engine(1) as workers:
-            scan = _scan(files, config, journal, workers, progress)
+            scan = _scan(found.files, config, journal, workers, progress)
             table = None if catalog is None else catalog.find(_exposures(scan))
-            columns = table.columns if table else ()
+            columns = _list_columns(scan, table)
             schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
             settings = ShardSettings(grid, config, schema, table)
             placed = _fill_positions(scan, table)
@@ -157,7 +168,11 @@ def convert(
             labels_file = "" if labels is None else str(labels)
             _complete(journal.staging, scan, plans, shards, settings, labels_file)
             journal.publish()
-    return _summarize(plans, shards, scan, table)
+    summary = _summarize(plans, shards, scan, table)
+    return summary._replace(
+        passed_over=found.passed_over,
+        warnings=warn_of_empty_splits(_taken(plans, shards), config),
+    )
 
 
 def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> WrittenShard:
@@ -167,7 +182,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     Parameters
     ----------
     plan : ShardPlan
-        Which files.
+        Which spectra.
     out : Path
         Folder of the data set to be.
     settings : ShardSettings
@@ -176,7 +191,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     Returns
     -------
     written : WrittenShard
-        What became of the files.
+        What became of them.
     """
     journal = ConversionJournal(out)
     written = write_shard(plan, journal.staging, settings)
@@ -196,9 +211,9 @@ def _scan(
         return scan
     scanned: list[PlannedSpectrum | Reject] = []
     with show_progress("Reading headers", len(files), progress) as advance:
-        for item in engine.map(partial(scan_file, config=config), files):
-            scanned.append(item)
-            advance(1, isinstance(item, Reject))
+        for items in engine.map(partial(scan_file, config=config), files):
+            scanned += items
+            advance(1, any(isinstance(item, Reject) for item in items))
     scan = merge_scans(scanned, config)
     journal.write_scan(scan)
     return scan
@@ -215,14 +230,14 @@ def _write_shards(
     done = {plan.file: journal.read_shard(plan.file) for plan in plans}
     shards = [shard for shard in done.values() if shard is not None]
     missing = [plan for plan in plans if done[plan.file] is None]
-    n_files = sum(len(plan.spectra) for plan in plans)
-    with show_progress("Writing records", n_files, progress) as advance:
+    n_spectra = sum(len(plan.spectra) for plan in plans)
+    with show_progress("Writing records", n_spectra, progress) as advance:
         for shard in shards:
-            advance(shard.n_files, len(shard.rejects))
+            advance(shard.n_planned, len(shard.rejects))
         function = partial(convert_shard, out=out, settings=settings)
         for shard in engine.map(function, missing):
             shards.append(shard)
-            advance(shard.n_files, len(shard.rejects))
+            advance(shard.n_planned, len(shard.rejects))
     by_file = {shard.info.file: shard for shard in shards}
     return [by_file[plan.file] for plan in plans]
 
@@ -239,6 +254,7 @@ def _complete(
     write_plan(plans, folder)
     rejects = _all_rejects(scan, shards)
     write_rejects(rejects, folder)
+    write_assumptions((a for shard in shards for a in shard.assumptions), folder)
     if settings.labels is not None:
         write_unlabelled(_taken(plans, shards), settings.labels, folder)
     infos = tuple(shard.info for shard in shards)
@@ -257,6 +273,7 @@ def _complete(
         splits={split: _total(split, plans, shards) for split in SPLITS},
         shards=infos,
         files=_hash_files(folder, {info.file for info in infos}),
+        counts=_count(scan, shards),
     )
     manifest.write()
 
@@ -318,6 +335,30 @@ def _lacks_position(spectrum: PlannedSpectrum) -> bool:
     return not math.isfinite(spectrum.ra + spectrum.dec)
 
 
+def _list_columns(scan: Scan, labels: Labels | None) -> list[LabelColumn]:
+    """List the labels of a table, then those that the files themselves hold."""
+    columns = list(labels.columns) if labels else []
+    known = {column.name for column in columns} | SPECTRUM_NAMES
+    kinds: dict[str, Literal["string", "float"]] = {}
+    for spectrum in scan.spectra:
+        for name, value in spectrum.labels.items():
+            is_text = isinstance(value, str) or kinds.get(name) == "string"
+            kinds[name] = "string" if is_text else "float"
+    own = [LabelColumn(n, kind, "") for n, kind in kinds.items() if n not in known]
+    return [*columns, *own]
+
+
+def _count(scan: Scan, shards: Iterable[WrittenShard]) -> dict[str, int]:
+    """Count spectra of which something is taken for granted, or pixels are bad."""
+    shards = list(shards)
+    counts = Counter(a.assumption for shard in shards for a in shard.assumptions)
+    counts["with spikes"] = sum(shard.n_with_spikes for shard in shards)
+    for reject in _all_rejects(scan, shards):
+        for reason in (TOO_MANY_SPIKES, TOO_MANY_BAD):
+            counts[f"refused: {reason}"] += reject.reason.startswith(reason)
+    return {name: n for name, n in sorted(counts.items()) if n}
+
+
 def _all_rejects(scan: Scan, shards: Iterable[WrittenShard]) -> list[Reject]:
     return [*scan.rejects, *(reject for shard in shards for reject in shard.rejects)]
 
@@ -354,6 +395,9 @@ def _summarize(
         n_labelled=matches.count("matched"),
         n_ambiguous=matches.count("ambiguous"),
         label_notes=_describe_labels(spectra, scan, labels) if labels else (),
+        counts=_count(scan, shards),
+        passed_over={},
+        warnings=(),
     )
 
 

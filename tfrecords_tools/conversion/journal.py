@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.plan import PlannedSpectrum, Reject, Scan
+from tfrecords_tools.conversion.plan import Assumption, PlannedSpectrum, Reject, Scan
 from tfrecords_tools.conversion.shards import WrittenShard
 from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
@@ -127,8 +127,7 @@ class ConversionJournal:
     def write_scan(self, scan: Scan) -> None:
         """Note what the headers of all inputs said."""
         spectra = [[str(s.path), *s[1:]] for s in scan.spectra]
-        rejects = [[str(r.path), r.reason] for r in scan.rejects]
-        self._write(_SCAN, {"spectra": spectra, "rejects": rejects})
+        self._write(_SCAN, {"spectra": spectra, "rejects": _to_rows(scan.rejects)})
 
     def read_shard(self, file: str) -> WrittenShard | None:
         """
@@ -148,12 +147,20 @@ class ConversionJournal:
         if tree is None:
             return None
         info = ShardInfo.model_validate(tree["info"])
-        return WrittenShard(info, _to_rejects(tree["rejects"]))
+        assumptions = [
+            Assumption(Path(path), *rest) for path, *rest in tree["assumptions"]
+        ]
+        rejects = _to_rejects(tree["rejects"])
+        return WrittenShard(info, rejects, assumptions, tree["n_with_spikes"])
 
     def write_shard(self, written: WrittenShard) -> None:
         """Note that a shard is done."""
-        rejects = [[str(r.path), r.reason] for r in written.rejects]
-        tree = {"info": written.info.model_dump(mode="json"), "rejects": rejects}
+        tree = {
+            "info": written.info.model_dump(mode="json"),
+            "rejects": _to_rows(written.rejects),
+            "assumptions": _to_rows(written.assumptions),
+            "n_with_spikes": written.n_with_spikes,
+        }
         self._write(f"{written.info.file}.json", tree)
 
     def _begin(self, request: dict[str, Any], *, discard: bool) -> None:
@@ -221,5 +228,9 @@ def describe_request(
     }
 
 
-def _to_rejects(rows: list[list[str]]) -> list[Reject]:
-    return [Reject(Path(path), reason) for path, reason in rows]
+def _to_rows(items: Sequence[Reject] | Sequence[Assumption]) -> list[list[Any]]:
+    return [[str(path), *rest] for path, *rest in items]
+
+
+def _to_rejects(rows: list[list[Any]]) -> list[Reject]:
+    return [Reject(Path(path), *rest) for path, *rest in rows]

@@ -15,8 +15,11 @@ from urllib.parse import unquote_to_bytes
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.durable import write_whole
 from tfrecords_tools.labels.lookup import Labels
-from tfrecords_tools.readers import read_spectrum, scan_spectrum
+from tfrecords_tools.readers import read_spectrum
+from tfrecords_tools.readers import scan_file as list_spectra
+from tfrecords_tools.readers.metadata import Identity
 from tfrecords_tools.records.layout import (
+    ASSUMPTIONS_NAME,
     DATASET_NAME,
     PLAN_NAME,
     REJECTS_NAME,
@@ -29,14 +32,16 @@ from tfrecords_tools.star import star_of
 _URI = "file://"
 _PLAN_FIELDS = (
     *("split", "shard", "dp_id", "target", "star"),
-    *("ra", "dec", "mjd", "path"),
+    *("ra", "dec", "mjd", "path", "spectrum"),
 )
 
 
 class PlannedSpectrum(NamedTuple):
-    """A file with what its headers say of where its record goes."""
+    """A spectrum of a file with what is said of where its record goes."""
 
     path: Path
+    number: int
+    """Number of the spectrum in the file, from 0."""
     dp_id: str
     target: str
     """As in the header."""
@@ -49,14 +54,28 @@ class PlannedSpectrum(NamedTuple):
     mjd: float
     """Modified Julian date of the start [d]."""
     split: Split
+    labels: dict[str, float | str]
+    """What a catalogue of spectra has of this one beside its metadata, by name."""
 
 
 class Reject(NamedTuple):
-    """A file that is not taken."""
+    """A file, or a spectrum of it, that is not taken."""
 
     path: Path
     reason: str
     """One line."""
+    number: int | None = None
+    """Number of the spectrum in the file; None for the whole of it."""
+
+
+class Assumption(NamedTuple):
+    """Something taken for granted of a spectrum, since its file does not say it."""
+
+    path: Path
+    spectrum: int
+    """Its number in the file, from 0."""
+    dp_id: str
+    assumption: str
 
 
 class Scan(NamedTuple):
@@ -84,9 +103,9 @@ class ShardPlan(NamedTuple):
         return f"{DATASET_NAME}-{self.split}.tfrecord-{shard}"
 
 
-def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
+def scan_file(path: Path, config: ConvertConfig) -> list[PlannedSpectrum | Reject]:
     """
-    Read the headers of one input.
+    List the spectra of one input.
 
     Parameters
     ----------
@@ -97,23 +116,32 @@ def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
 
     Returns
     -------
-    scanned : PlannedSpectrum or Reject
-        What it is, or why it is not taken.
+    scanned : list of PlannedSpectrum or Reject
+        What they are, or why the file is not taken.
     """
     try:
-        identity = scan_spectrum(path)
+        identities = list_spectra(path)
     except SpectrumError as error:
-        return Reject(path, str(error))
+        return [Reject(path, str(error))]
+    return [_plan(path, i, identity, config) for i, identity in enumerate(identities)]
+
+
+def _plan(
+    path: Path, number: int, identity: Identity, config: ConvertConfig
+) -> PlannedSpectrum:
     star = star_of(identity.target, identity.dp_id, config.aliases)
+    kept_together = star if config.split_by == "star" else identity.dp_id
     return PlannedSpectrum(
         path=path,
+        number=number,
         dp_id=identity.dp_id,
         target=identity.target,
         star=star,
         ra=identity.ra,
         dec=identity.dec,
         mjd=identity.mjd,
-        split=split_of(star, config.split, config.split_salt),
+        split=split_of(kept_together, config.split, config.split_salt),
+        labels=dict(identity.labels),
     )
 
 
@@ -126,15 +154,15 @@ def merge_scans(
     Parameters
     ----------
     scanned : iterable of PlannedSpectrum or Reject
-        From `scan_file`; of those with the same dp_id the first that can be read is
-        taken, since another may be a download that broke off.
+        From `scan_file` of all inputs; of those with the same dp_id the first that can
+        be read is taken, since another may be a download that broke off.
     config : ConvertConfig
         Whether checksums count.
 
     Returns
     -------
     scan : Scan
-        Each file is in one of its lists.
+        Each spectrum is in one of its lists.
     """
     copies: dict[str, list[PlannedSpectrum]] = {}
     rejects: list[Reject] = []
@@ -157,7 +185,9 @@ def _choose_copy(
     if len(members) > 1:
         for member in members:
             with suppress(SpectrumError):
-                read_spectrum(member.path, config.verify_checksums)
+                read_spectrum(
+                    member.path, member.number, verify_checksums=config.verify_checksums
+                )
                 return member
     return members[0]
 
@@ -168,7 +198,8 @@ def _duplicate(copy: PlannedSpectrum, taken: PlannedSpectrum) -> Reject:
     except OSError:
         same = False
     reason = f"duplicate of {printable(taken.path)}"
-    return Reject(copy.path, reason if same else f"{reason}, with other content")
+    told = reason if same else f"{reason}, with other content"
+    return Reject(copy.path, told, copy.number)
 
 
 def plan_shards(
@@ -213,7 +244,10 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
         The data set.
     """
     rows = [
-        (p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path)
+        (
+            *(p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path),
+            s.number,
+        )
         for p in plans
         for s in p.spectra
     ]
@@ -221,8 +255,33 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
 
 
 def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
-    """Write rejects.csv: path and reason of every file that is not taken."""
-    _write_csv(folder / REJECTS_NAME, ["path", "reason"], sorted(rejects))
+    """
+    Write rejects.csv: path, reason and number of every spectrum that is not taken.
+
+    Parameters
+    ----------
+    rejects : iterable of Reject
+        In any order; they are sorted by path.
+    folder : Path
+        The data set.
+    """
+    rows = [(r.path, r.reason, "" if r.number is None else r.number) for r in rejects]
+    rows.sort(key=lambda row: (row[0], str(row[2])))
+    _write_csv(folder / REJECTS_NAME, ("path", "reason", "spectrum"), rows)
+
+
+def write_assumptions(assumptions: Iterable[Assumption], folder: Path) -> None:
+    """
+    Write assumptions.csv: what is taken for granted of the wavelengths of spectra.
+
+    Parameters
+    ----------
+    assumptions : iterable of Assumption
+        In any order; they are sorted by path.
+    folder : Path
+        The data set.
+    """
+    _write_csv(folder / ASSUMPTIONS_NAME, Assumption._fields, sorted(assumptions))
 
 
 def write_unlabelled(

@@ -18,6 +18,7 @@ DATASET_NAME = "spec"
 PLAN_NAME = "plan.csv"
 """What the header scan found, and the shard of each spectrum."""
 REJECTS_NAME = "rejects.csv"
+ASSUMPTIONS_NAME = "assumptions.csv"
 UNLABELLED_NAME = "unlabelled.csv"
 INDEX_FOLDER = "index"
 

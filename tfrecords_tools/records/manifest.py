@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from tfrecords_tools.config import ConvertConfig, Section
@@ -67,6 +67,8 @@ class Manifest:
     shards: tuple[ShardInfo, ...]
     files: dict[str, str]
     """SHA-256, in hexadecimal, of every other file, by its path in the folder."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Spectra of which something is taken for granted, or pixels are bad, by what."""
 
     def n_spectra(self, split: Split) -> int:
         """

@@ -38,7 +38,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "message"),
     [
         (["simulate", "OUT", "--n-stars", "0"], "simulate.n_stars: "),
-        (["convert", "EMPTY", "--out", "OUT"], "no FITS files"),
+        (["convert", "EMPTY", "--out", "OUT"], "no files of spectra"),
         (["convert", "FITS", "--out", "OUT", "--set", "x=1"], "unknown key x"),
         (["convert", "FITS", "--out", "OUT", "--config", "no.yaml"], "cannot be read"),
         (["convert", "FITS", "--out", "EXISTS"], "EXISTS"),

@@ -127,11 +127,11 @@ def test_a_shard_written_twice_at_the_same_time_is_whole(
     original = shards.prepare_spectrum
     again = {"left": 1}
 
-    def prepare(path, grid, config):
+    def prepare(*spectrum):
         if again["left"]:
             again["left"] = 0
             write_shard(*arguments)
-        return original(path, grid, config)
+        return original(*spectrum)
 
     def remember(plan, folder, settings):
         arguments[:] = (plan, folder, settings)

@@ -33,7 +33,8 @@ def plan(tmp_path):
         path = tmp_path / f"ADP.{i}.fits"
         cards = {**CARDS, "OBJECT": f"HD {i}"}
         paths.append(write_adp(path, flux=flux, cards=cards))
-    scan = merge_scans((scan_file(path, CONFIG) for path in paths), CONFIG)
+    scanned = (spectrum for path in paths for spectrum in scan_file(path, CONFIG))
+    scan = merge_scans(scanned, CONFIG)
     (plan,) = plan_shards(scan.spectra, 10)
     return plan
 
@@ -56,7 +57,7 @@ def test_records_of_a_shard(tmp_path, plan):
     assert [(r.path.name, r.reason) for r in written.rejects] == [
         ("ADP.2.fits", "flux is NaN everywhere")
     ]
-    assert written.n_files == 4
+    assert written.n_planned == 4
     assert not list(tmp_path.glob("*.partial"))
 
     records = list(read_records(path))
@@ -71,7 +72,7 @@ def test_records_of_a_shard(tmp_path, plan):
         assert values["target"] == f"HD {number}"
         assert values["berv"] == -8.5
         assert values["specsys"] == "BARYCENT"
-        assert values["history"] == "ESO Phase 3 table; air assumed; shifted"
+        assert values["history"] == "HARPS Phase 3 table; in air by HARPS; shifted"
         assert values["median_flux"] == pytest.approx(np.median(flux))
         teff = {0: 5000.0, 3: 4000.0}.get(number, np.nan)
         np.testing.assert_equal(values["teff"], teff)

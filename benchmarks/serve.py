@@ -116,9 +116,9 @@ def ask_json(url: str, name: str) -> Ask:
 
 def make_flux(version: Path) -> np.ndarray:
     """Make spectra of the model's length, as noisy as real ones, with a gap."""
-    from stellar_tf.saved_model.assets import read_grid
+    from stellar_tf.saved_model.assets import read_settings
 
-    n_pixels = int(read_grid(version)["n_pixels"])
+    n_pixels = int(read_settings(version)["grid"]["n_pixels"])
     random = np.random.default_rng(0)
     flux = random.normal(1e4, 300.0, (N_ASKED, n_pixels)).astype(np.float32)
     flux[:, n_pixels // 2 : n_pixels // 2 + n_pixels // 100] = np.nan

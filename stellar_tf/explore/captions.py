@@ -47,10 +47,10 @@ def describe_run(explorer: Explorer) -> str:
         f"latent dimensions {verb} informative."
     )
     if not n_found:
-        words += " No dimension was found informative, so that all are shown."
+        words += " No dimension was found to be informative, so all are shown."
     if not explorer.observed:
         words += (
-            " The records of this run are not here, so that observed spectra are not "
+            " The records of this run were not found, so observed spectra are not "
             "shown (stellar-tf explore --records)."
         )
     return words
@@ -76,7 +76,7 @@ def describe_subject(explorer: Explorer, subject: Subject) -> str:
     words = f"<strong>{escape(subject.name)}</strong>"
     if subject.uploaded:
         words += " — your file" + (
-            ", which the survey has" if subject.row is not None else ""
+            ", which is also in the survey" if subject.row is not None else ""
         )
     elif subject.row is not None and survey.split[subject.row]:
         words += f" — {escape(str(survey.split[subject.row]))} split"

@@ -53,7 +53,7 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
     for kind, words in (
         ("stellar", "describe the star"),
         ("observational", "describe the observation"),
-        ("undecided", "stay undecided, for want of repeat visits or of contrast"),
+        ("undecided", "remain undecided: too few repeat visits, or no clear result"),
     ):
         names = [f"z{row['dimension']}" for row in found if row["kind"] == kind]
         if names:

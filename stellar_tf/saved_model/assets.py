@@ -92,26 +92,6 @@ def find_version(folder: Path) -> Path:
     return max(numbered, key=lambda path: int(path.name))
 
 
-def read_grid(version: Path) -> dict[str, float]:
-    """
-    Read the wavelength grid of an exported model.
-
-    Parameters
-    ----------
-    version : Path
-        Folder of one version.
-
-    Returns
-    -------
-    grid : dict
-        ``wave_min`` and ``wave_step`` [Angstrom], ``spacing``, ``n_pixels`` and
-        ``pad_to_multiple``.
-    """
-    text = (version / GRID_FILE).read_text(encoding="utf-8")
-    grid: dict[str, float] = json.loads(text)
-    return grid
-
-
 def read_settings(version: Path) -> dict[str, dict[str, Any]]:
     """
     Read what a client needs to prepare spectra for an exported model.
@@ -133,13 +113,6 @@ def read_settings(version: Path) -> dict[str, dict[str, Any]]:
         for name, path in paths.items()
         if path.is_file()
     }
-
-
-def read_dimensions(version: Path) -> list[dict[str, Any]]:
-    """Read the meaning of the latent dimensions of an exported model."""
-    text = (version / DIMENSIONS_FILE).read_text(encoding="utf-8")
-    dimensions: list[dict[str, Any]] = json.loads(text)
-    return dimensions
 
 
 def _describe(index: int, dimension: Dimension | None) -> dict[str, Any]:

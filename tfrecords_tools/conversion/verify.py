@@ -18,7 +18,7 @@ from tfrecords_tools.conversion.engine import local_engine
 from tfrecords_tools.conversion.plan import path_from_text
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.progress import show_progress
-from tfrecords_tools.records.layout import INDEX_FOLDER, PLAN_NAME, read_plan
+from tfrecords_tools.records.layout import PLAN_NAME, index_name, read_plan
 from tfrecords_tools.records.manifest import (
     CHECKSUM_NAME,
     MANIFEST_NAME,
@@ -215,7 +215,7 @@ def _check_files(manifest: Manifest) -> Iterator[Problem]:
     shards = {shard.file for shard in manifest.shards}
     known = {MANIFEST_NAME, CHECKSUM_NAME, *manifest.files, *shards}
     for shard in shards:
-        if f"{INDEX_FOLDER}/{shard}.npy" not in manifest.files:
+        if index_name(shard) not in manifest.files:
             yield Problem(MANIFEST_NAME, f"lists no index of {shard}")
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfrecords_tools.errors import UserError
-from tfrecords_tools.records.layout import INDEX_FOLDER, PLAN_NAME, write_index
+from tfrecords_tools.records.layout import PLAN_NAME, index_name, write_index
 from tfrecords_tools.records.manifest import Manifest, ShardInfo, hash_file
 from tfrecords_tools.records.tfrecord import RecordWriter, read_intact_records
 
@@ -96,7 +96,7 @@ def _find_corrupt(manifest: Manifest, shard: ShardInfo) -> Iterator[CorruptRecor
 
 
 def _read_index(manifest: Manifest, shard: ShardInfo) -> list[int]:
-    name = f"{INDEX_FOLDER}/{shard.file}.npy"
+    name = index_name(shard.file)
     path = manifest.folder / name
     if not path.is_file() or hash_file(path) != manifest.files.get(name):
         raise SalvageError(f"{path}: is missing or damaged; convert the spectra again")
@@ -122,7 +122,7 @@ def _copy_intact(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInf
 
 
 def _link(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo:
-    for name in (shard.file, f"{INDEX_FOLDER}/{shard.file}.npy"):
+    for name in (shard.file, index_name(shard.file)):
         link = folder / name
         link.parent.mkdir(exist_ok=True)
         link.symlink_to((manifest.folder / name).resolve())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -21,8 +22,7 @@ from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import (
     DIMENSIONS_FILE,
     FLAGS_FILE,
-    read_dimensions,
-    read_grid,
+    read_settings,
 )
 from stellar_tf.saved_model.export import ExportError, export
 from stellar_tf.saved_model.warmup import WARMUP_FILE
@@ -232,7 +232,7 @@ def test_a_session_runs_it_as_tensorflow_serving_does(
 
 
 def test_what_comes_with_the_model(run: Run, version: Path) -> None:
-    assert read_grid(version) == run.read_config().grid.model_dump()
+    assert read_settings(version)["grid"] == run.read_config().grid.model_dump()
     for name in ("README.md", DIMENSIONS_FILE, FLAGS_FILE, WARMUP_FILE):
         assert (version / name).stat().st_size > 0
     assert "# small\n" in (version / "README.md").read_text(encoding="utf-8")
@@ -281,7 +281,7 @@ def test_page_and_model_of_an_analysed_run(
     printed = capsys.readouterr().out
     assert printed == f"page: {page}\nSavedModel: {out / '1'}\n"
     assert page.read_text(encoding="utf-8").count('type="range"') == 3
-    dimensions = read_dimensions(out / "1")
+    dimensions = json.loads((out / "1" / DIMENSIONS_FILE).read_text())
     assert [d["tracks"] for d in dimensions] == ["rv", "teff", None, None]
     assert [d["informative"] for d in dimensions] == [True, True, False, True]
     verdict = read_table(analysed.analysis / "verdict.ecsv")

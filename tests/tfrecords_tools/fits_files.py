@@ -105,6 +105,20 @@ def write_espresso(
     return path
 
 
+def write_rows(path: Path, n_rows: int) -> Path:
+    """Write a table with a spectrum a row, each of a star of its own."""
+    flux = np.stack([make_flux(seed=100 + i) for i in range(n_rows)])
+    columns = [
+        fits.Column("WAVE", f"{WAVE.size}D", "Angstrom", array=[WAVE] * n_rows),
+        fits.Column("FLUX", f"{WAVE.size}E", array=flux),
+        fits.Column("OBJECT", "8A", array=[f"HD 9{i}" for i in range(n_rows)]),
+        fits.Column("TEFF", "E", array=1000.0 * np.arange(n_rows)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    return path
+
+
 def write_survey(folder: Path, n_stars: int) -> Path:
     """Write a spectrum of each star, and a file that is none."""
     for i in range(n_stars):

@@ -244,11 +244,15 @@ def _flatten(schema: Any) -> Iterator[tuple[str, Any]]:
     import pyarrow as pa
 
     for field in schema:
-        if pa.types.is_struct(field.type):
-            for inner in field.type:
+        kind = field.type
+        if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+            for inner in kind.value_type:
+                yield f"{field.name}.{inner.name}", pa.list_(inner.type)
+        elif pa.types.is_struct(kind):
+            for inner in kind:
                 yield f"{field.name}.{inner.name}", inner.type
         else:
-            yield field.name, field.type
+            yield field.name, kind
 
 
 def _of_parquet(name: str, kind: Any, version: Version, n_rows: int) -> _Array:
@@ -290,12 +294,17 @@ class _Lists:
             values = self._batch[row - self._first].values
         if values is None:
             raise SpectrumError(f"column {self._name!r} is empty in this row")
+        if hasattr(values, "field"):  # a list of structures
+            values = values.field(self._name.rpartition(".")[2])
         return values.to_numpy(zero_copy_only=False)
 
     def _start_at(self, row: int) -> Iterator[Any]:
         import pyarrow.parquet as pq
 
         file = pq.ParquetFile(self._path)
+        name, whole = self._name, self._name.partition(".")[0]
+        if name not in file.schema_arrow.names and _is_list(file.schema_arrow, whole):
+            name = whole  # of structures, which are read as they are
         sizes = [
             file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)
         ]
@@ -303,9 +312,15 @@ class _Lists:
         group = int(np.searchsorted(ends, row, side="right"))
         self._first, self._batch = int(ends[group]) - sizes[group], ()
         batches: Iterator[Any] = file.iter_batches(
-            _AHEAD, row_groups=range(group, len(sizes)), columns=[self._name]
+            _AHEAD, row_groups=range(group, len(sizes)), columns=[name]
         )
         return batches
+
+
+def _is_list(schema: Any, name: str) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(schema.field(name).type))
 
 
 @lru_cache(maxsize=8)
@@ -326,10 +341,12 @@ def _pick(table: Any, name: str) -> Any:
     """Return a column of a table or a part of one, or one of a structure in it."""
     if name in table.schema.names:
         return table.column(name)
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     column, _, inner = name.partition(".")
-    return pc.struct_field(table.column(column), inner)
+    whole = table.column(column)
+    return pc.struct_field(whole, inner) if pa.types.is_struct(whole.type) else whole
 
 
 def _plain(value: Any) -> object:

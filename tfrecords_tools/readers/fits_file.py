@@ -41,7 +41,7 @@ _MAX_BYTES = 2**27
 _CHUNK = 2**24
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|BSCALE|BZERO|BLANK"
-    r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL)\d+"
+    r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL|TBCOL)\d+"
 )
 _DECODE_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError),
@@ -134,7 +134,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
 
     def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:
         """
-        Decode a binary table.
+        Decode a table.
 
         Parameters
         ----------
@@ -152,6 +152,8 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             If the data are truncated or malformed.
         """
         data = self._read_data(hdu)
+        if hdu.is_ascii:
+            return _decode(hdu, data, fits.TableHDU)
         plain = read_plain_table(hdu.header, data)
         return _decode(hdu, data, fits.BinTableHDU) if plain is None else plain
 

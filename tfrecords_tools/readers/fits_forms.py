@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.fields import Field, Group, name_fields
+from tfrecords_tools.readers.fields import Field, Group, is_no_spectrum, name_fields
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.fits_images import read_image_fields, shape_of
 from tfrecords_tools.readers.fits_tables import (
@@ -17,7 +17,7 @@ from tfrecords_tools.readers.fits_tables import (
     read_scalars,
     read_table_group,
 )
-from tfrecords_tools.readers.layout import Layout, find_layouts
+from tfrecords_tools.readers.layout import Layout, find_layouts, tell_of
 from tfrecords_tools.readers.pipelines import (
     APOGEE,
     SDSS,
@@ -58,7 +58,20 @@ def find_in_fits(file: FitsFile) -> list[Found]:
     for hdu, group in tables:
         pipeline = find_pipeline(Traits(primary, hdu.header, group.names))
         found += [(layout, pipeline) for layout in find_layouts(group)]
-    return found
+    return _leave_out_others(found)
+
+
+def _leave_out_others(found: list[Found]) -> list[Found]:
+    """Leave out tables that are called sky, model and the like, beside others."""
+    names = {layout.group.name for layout, _ in found}
+    others = {name for name in names if is_no_spectrum(name.lower())}
+    if others == names:
+        return found
+    return [
+        (tell_of(layout, sorted(others)), pipeline)
+        for layout, pipeline in found
+        if layout.group.name not in others
+    ]
 
 
 def describe_content(file: FitsFile) -> str:

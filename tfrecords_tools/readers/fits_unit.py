@@ -67,8 +67,13 @@ class Hdu:
 
     @cached_property
     def is_table(self) -> bool:
-        """Whether it is a binary table."""
-        return self._is_bintable and not self.is_compressed
+        """Whether it is a table, binary or of text."""
+        return (self._is_bintable and not self.is_compressed) or self.is_ascii
+
+    @cached_property
+    def is_ascii(self) -> bool:
+        """Whether it is a table of text."""
+        return self.header.text("XTENSION") == "TABLE"
 
     @cached_property
     def is_image(self) -> bool:

@@ -98,10 +98,29 @@ def find_layouts(group: Group) -> list[Layout]:
             n_rows = flux.shape[0] if len(flux.shape) > 1 else 1
             layouts.append(Layout(group, key, (piece,), n_rows))
     layouts = [_arrange_rows(layout) for layout in _join_arms(layouts)]
-    if strangers:
-        note = f"not read: {', '.join(f.name or f.label for f in strangers)}"
-        layouts = [replace(layout, notes=(*layout.notes, note)) for layout in layouts]
-    return layouts
+    names = [field.name or field.label for field in strangers]
+    return [tell_of(layout, names) for layout in layouts]
+
+
+def tell_of(layout: Layout, names: Sequence[str]) -> Layout:
+    """
+    Note what else is in the file.
+
+    Parameters
+    ----------
+    layout : Layout
+        A spectrum.
+    names : sequence of str
+        Of units that are not read.
+
+    Returns
+    -------
+    layout : Layout
+        The same spectrum.
+    """
+    if not names:
+        return layout
+    return replace(layout, notes=(*layout.notes, f"not read: {', '.join(names)}"))
 
 
 def _find_fluxes(named: Sequence[Named]) -> dict[str, Field]:

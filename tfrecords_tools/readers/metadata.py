@@ -61,6 +61,10 @@ _SEXAGESIMAL = re.compile(
 )
 _HOURS = re.compile(r"(?<![a-z])(hour(s|angle)?|hrs?|h|hh[:.mhs]*)(?![a-z])", re.I)
 _IN_HOURS = ("HPF", "HET")
+_CALIBRATIONS = tuple(
+    f"{place} DRS CAL {kind} FILE" for kind in ("LOC", "TH") for place in ("ESO", "TNG")
+)
+"""Of one fibre, which their names end with."""
 _SKY = ("SKY", "ARC", "FLAT", "BIAS", "DARK", "LAMP")
 
 
@@ -229,7 +233,7 @@ def _is_lamp(source: str) -> bool:
 
 
 def _find_fibre(cards: Sequence[Cards], name: str) -> str:
-    for keyword in ("ESO DRS CAL LOC FILE", "TNG DRS CAL LOC FILE"):
+    for keyword in _CALIBRATIONS:
         match = re.search(r"_([AB])\.fits$", _text(cards, keyword))
         if match:
             return match[1]
@@ -299,7 +303,7 @@ def _is_in_hours(header: Cards, keyword: str, cards: Sequence[Cards]) -> bool:
     if comment:
         return _HOURS.search(comment) is not None and "deg" not in comment.lower()
     makers = _text(cards, "INSTRUME"), _text(cards, "TELESCOP")
-    return any(maker.upper() in _IN_HOURS for maker in makers)
+    return any(maker.upper().startswith(_IN_HOURS) for maker in makers)
 
 
 def _read_berv(cards: Sequence[Cards]) -> float:

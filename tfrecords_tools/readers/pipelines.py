@@ -101,7 +101,7 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
         Pipeline("APERO", "vacuum"),
     ),
     (
-        lambda t: t.own.text("DMODCLS") == "OneSpec",
+        lambda t: "OneSpec" in (t.own.text("DMODCLS"), t.primary.text("DMODCLS")),
         Pipeline("PypeIt", "vacuum", mask_is_good=True),
     ),
     (lambda t: t.telescope == "LAMOST", LAMOST),

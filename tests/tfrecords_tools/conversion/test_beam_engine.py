@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stellar_tf.cli.main import run_command
-from tests.tfrecords_tools.fits_files import GRID, write_survey
+from tests.tfrecords_tools.fits_files import GRID, write_rows, write_survey
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.beam_engine import beam_engine
 from tfrecords_tools.conversion.convert import convert
@@ -42,7 +42,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_survey(tmp_path_factory.mktemp("in"), 16)
+    folder = write_survey(tmp_path_factory.mktemp("in"), 16)
+    write_rows(folder / "rows.fits", 5)
+    return folder
 
 
 @pytest.fixture(scope="module")

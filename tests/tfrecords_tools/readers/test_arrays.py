@@ -81,10 +81,33 @@ def write_lists(path: Path) -> Path:
     return path
 
 
+def write_structures(path: Path) -> Path:
+    """Write a list of structures a row: a pixel each."""
+    rows = [
+        [
+            dict(zip(("flux", "ivar", "lambda", "mask"), pixel, strict=True))
+            for pixel in zip(FLUX[i], IVAR[i], PADDED[i], MASK[i], strict=True)
+        ]
+        for i in range(N)
+    ]
+    columns = {
+        "object_id": IDS,
+        "ra": RA,
+        "dec": RA - 20.0,
+        "Z": Z,
+        "class": ["STAR"] * N,
+        "FLUX_G": np.arange(N) * 1.0,
+        "spectrum": rows,
+    }
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
 CATALOGUES = {
     "universe.hdf5": write_universe,
     "Npix=3.parquet": lambda path: write_hats(path, row_group_size=2),
     "lists.parquet": write_lists,
+    "structures.parquet": write_structures,
 }
 
 

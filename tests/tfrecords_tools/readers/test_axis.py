@@ -7,13 +7,14 @@ import math
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfrecords_tools.readers.axis import has_unit, read_axis, to_angstrom
 from tfrecords_tools.readers.header import Header
 from tfrecords_tools.spectrum import SpectrumError
 
+unhurried = settings(deadline=None)  # a machine may be busy
 N = 400
 PIXEL = np.arange(N)
 
@@ -31,6 +32,7 @@ references = st.integers(-50, 400)
 UNITS = {"Angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10, "0.1nm": 1.0}
 
 
+@unhurried
 @given(start=starts, step=steps, reference=references, unit=st.sampled_from([*UNITS]))
 def test_a_linear_axis_in_any_unit(
     start: float, step: float, reference: int, unit: str
@@ -45,6 +47,7 @@ def test_a_linear_axis_in_any_unit(
     assert axis.notes == ()
 
 
+@unhurried
 @given(
     start=starts,
     step=st.floats(1e-7, 5e-5),
@@ -71,6 +74,7 @@ def test_a_logarithmic_axis_however_it_is_called(
     )
 
 
+@unhurried
 @given(start=starts, step=steps, code=st.sampled_from(["WAVE", "AWAV"]))
 def test_the_logarithm_of_fits(start: float, step: float, code: str) -> None:
     cards = header(
@@ -80,6 +84,7 @@ def test_the_logarithm_of_fits(start: float, step: float, code: str) -> None:
     np.testing.assert_allclose(read_axis(cards, N).wave, expected, rtol=1e-12)
 
 
+@unhurried
 @given(start=starts, step=st.floats(1e-7, 5e-5), code=st.sampled_from(["WAVE", "AWAV"]))
 def test_a_code_of_fits_with_the_logarithm_itself(
     start: float, step: float, code: str
@@ -223,6 +228,7 @@ def test_a_missing_reference_pixel_is_told() -> None:
     assert axis.wave[0] == 5000.0
 
 
+@unhurried
 @given(
     low=st.floats(3100.0, 24_000.0),
     unit=st.sampled_from(["nm", "um", "m", "Angstrom"]),

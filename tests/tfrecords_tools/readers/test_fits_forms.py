@@ -245,6 +245,32 @@ def test_frequencies_of_a_table_are_not_taken_for_wavelengths(tmp_path: Path) ->
         read_spectrum(path)
 
 
+def test_a_table_of_text(tmp_path: Path) -> None:
+    columns = [
+        fits.Column("WAVELENGTH", "F12.4", "nm", array=WAVE / 10.0, ascii=True),
+        fits.Column("FLUX", "E15.7", array=FLUX[0], ascii=True),
+    ]
+    unit = fits.TableHDU.from_columns(columns)
+    spectrum = read_spectrum(write(tmp_path / "a.fits", unit, OBJECT="HD 1"))
+    np.testing.assert_allclose(spectrum.wave, WAVE, rtol=1e-12)
+    np.testing.assert_allclose(spectrum.flux, FLUX[0], rtol=1e-6)
+
+
+def test_tables_of_other_spectra_are_told_of(tmp_path: Path) -> None:
+    units = [
+        table(name, WAVE=WAVE, FLUX=flux)
+        for name, flux in zip(("SKY", "STAR", "TELLURIC"), FLUX, strict=False)
+    ]
+    spectrum = read_spectrum(write(tmp_path / "a.fits", *units))
+    np.testing.assert_array_equal(spectrum.flux, FLUX[1])
+    assert "not read: SKY, TELLURIC" in spectrum.history
+    # One that stands alone is all there is.
+    alone = read_spectrum(
+        write(tmp_path / "b.fits", table("MODEL", WAVE=WAVE, FLUX=FLUX[2]))
+    )
+    np.testing.assert_array_equal(alone.flux, FLUX[2])
+
+
 # --- Images ------------------------------------------------------------------------
 
 AXIS = {"CRVAL1": 5000.0, "CDELT1": 0.2, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from astropy.coordinates import Angle
 from astropy.io import fits
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tfrecords_tools.fits_files import write_image
@@ -16,6 +16,8 @@ from tfrecords_tools.readers import read_spectrum, scan_file
 from tfrecords_tools.readers.header import Cards, Header, PlainCards
 from tfrecords_tools.readers.metadata import read_identity, refuse_other_sources
 from tfrecords_tools.spectrum import SpectrumError
+
+unhurried = settings(deadline=None)  # a machine may be busy
 
 
 def header(*cards: tuple[object, ...]) -> Header:
@@ -67,6 +69,7 @@ def test_names(cards: list[tuple[object, ...]], name: str) -> None:
     assert target(*cards) == name
 
 
+@unhurried
 @given(
     hours=st.integers(0, 23),
     degrees=st.integers(0, 89),

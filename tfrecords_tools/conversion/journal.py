@@ -154,7 +154,14 @@ class ConversionJournal:
         return WrittenShard(info, rejects, assumptions, tree["n_with_spikes"])
 
     def write_shard(self, written: WrittenShard) -> None:
-        """Note that a shard is done."""
+        """
+        Note that a shard is done.
+
+        Parameters
+        ----------
+        written : WrittenShard
+            What became of its spectra.
+        """
         tree = {
             "info": written.info.model_dump(mode="json"),
             "rejects": _to_rows(written.rejects),

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrecords_tools.errors import ask_for_extra
 from tfrecords_tools.readers.checksum import Version, version_of
 from tfrecords_tools.readers.fields import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.header import Cards, PlainCards
@@ -62,7 +63,7 @@ def open_hdf5(path: Path) -> Iterator[Opened]:
     try:
         import h5py
     except ImportError:
-        raise SpectrumError("HDF5 needs h5py: pip install 'stellar-tf[hdf5]'") from None
+        raise SpectrumError(f"HDF5 {ask_for_extra('h5py', 'hdf5')}") from None
     folders: dict[str, dict[str, _Array]] = {}
 
     def sort_in(name: str, item: Any) -> None:

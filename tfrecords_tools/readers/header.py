@@ -237,7 +237,19 @@ class Header(Cards):
         return self._find(keyword) is not None
 
     def get(self, keyword: str) -> object:
-        """Look up a value; see `Cards.get`."""
+        """
+        Look up a value; its card is parsed the first time.
+
+        Parameters
+        ----------
+        keyword : str
+            As of `Cards.get`.
+
+        Returns
+        -------
+        value : object
+            As of `Cards.get`.
+        """
         if keyword not in self._values:
             card = self._find(keyword)
             self._values[keyword] = None if card is None else _parse(card)
@@ -250,9 +262,7 @@ class Header(Cards):
     def comment(self, keyword: str) -> str:
         """Read what stands behind a value; see `Cards.comment`."""
         card = self._find(keyword)
-        if card is None:
-            return ""
-        parsed = _parse_with_astropy(card)
+        parsed = None if card is None else _parse_with_astropy(card)
         return "" if parsed is None else str(parsed.comment)
 
     @property

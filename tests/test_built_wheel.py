@@ -140,7 +140,7 @@ def test_what_is_imported_is_declared() -> None:
     texts += [extras[name] for name in ("beam", "explore", "serve", "specutils")]
     texts += [extras[name] for name in ("torch", "archive", "hdf5")]
     declared = {
-        re.split(r"[<>=\[;]", line.strip())[0].lower()
+        normalise(re.split(r"[<>=\[;]", line.strip())[0])
         for text in texts
         for line in text.splitlines()
         if line.strip() and not line.startswith("#")
@@ -151,8 +151,12 @@ def test_what_is_imported_is_declared() -> None:
     ):
         for name in imported(path) - set(sys.stdlib_module_names):
             if name not in ("stellar_tf", "tfrecords_tools"):
-                packages = {package.lower() for package in homes[name]}
+                packages = {normalise(package) for package in homes[name]}
                 assert packages & declared, f"{path}: {name} is not declared"
+
+
+def normalise(package: str) -> str:
+    return package.lower().replace("_", "-")
 
 
 def imported(path: Path) -> set[str]:

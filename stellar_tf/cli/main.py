@@ -97,18 +97,10 @@ def run() -> None:
     # TensorFlow reports on the machine's devices at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     absl_logging.set_verbosity(absl_logging.WARNING)
-    _log_to_stderr()
-    app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
-
-
-def _log_to_stderr() -> None:
-    """Print what the packages log as plain lines: absl's handler puts a head before."""
-    handler = logging.StreamHandler()
+    # What is logged is a plain line: absl would put a head before it.
+    handler = absl_logging.get_absl_handler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("stellar_tf", "tfrecords_tools"):
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.propagate = False
+    app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
 
 
 def name_flags(error: UserError) -> str:

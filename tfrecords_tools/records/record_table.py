@@ -53,8 +53,7 @@ class RecordTable:
     >>> from tfrecords_tools.records.record_table import RecordTable
     >>> manifest = read_manifest(Path("records"))
     >>> table = RecordTable(manifest, "test")
-    >>> flux, values = manifest.record_schema.decode(table.read(3))
-    >>> values["dp_id"] == table.place(3).dp_id
+    >>> len(table) == len(table.stars()) == manifest.n_spectra("test")
     True
     """
 

@@ -75,12 +75,13 @@ def measure_mutual_information(
     --------
     A fold, which no correlation sees, and a dimension that knows nothing:
 
-    >>> from stellar_tf.analysis.mutual_information import relate
+    >>> from stellar_tf.analysis.labels import mutual_information
     >>> rng = np.random.default_rng(0)
     >>> label, nothing = rng.normal(size=(2, 1000))
     >>> z = np.column_stack([label**2, nothing])
-    >>> information = relate(z, label, n_neighbours=3, n_subsamples=20,
-    ...                      n_permutations=200, confidence=0.95, rng=rng)
+    >>> information = mutual_information.measure_mutual_information(
+    ...     z, label, n_neighbours=3, n_subsamples=20, n_permutations=200,
+    ...     confidence=0.95, rng=rng)
     >>> information.value > 0.1, information.p_value < 0.01
     (array([ True, False]), array([ True, False]))
     """

@@ -95,7 +95,16 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("spec", "intensity", "counts", "sci", "data"),
     ),
     "error": (
-        *("err", "error", "errors", "err_flux", "error_flux", "flux_err", "flux_error"),
+        *(
+            "err",
+            "errs",
+            "error",
+            "errors",
+            "err_flux",
+            "error_flux",
+            "flux_err",
+            "flux_error",
+        ),
         *("err_reduced", "err_bgflux_reduced", "fluxerr", "fluxerrab", "eflux"),
         *("e_flux", "dflux", "u_flux", "uob", "sigma", "sig", "flux_sigma", "stdev"),
         *("std", "stddev", "unc", "uncertainty", "flux_unc", "noise"),
@@ -105,6 +114,7 @@ _NAMES: dict[Role, tuple[str, ...]] = {
     "mask": (
         *("qual", "quality", "mask", "andmask", "and_mask", "ormask", "or_mask"),
         *("pixmask", "dq", "flag", "flags", "bad", "badpix", "bpm", "bitmask"),
+        "pixel_flags",
     ),
     "good": ("good", "valid", "goodpix"),
 }

@@ -448,7 +448,8 @@ def test_chips_of_apvisit_are_joined(tmp_path: Path) -> None:
     wave = np.stack([np.linspace(a, a - 200.0, M) for a in (16900.0, 16400.0, 15800.0)])
     mask = np.zeros((3, M), "i4")
     mask[1, 5] = 1
-    units = [image(FLUX[:3]), image(ERROR[:3]), image(mask), image(wave)]
+    pixels = {"CTYPE1": "Pixel", "CTYPE2": "Chip", "CRVAL1": 1.0, "CDELT1": 1.0}
+    units = [image(FLUX[:3], **pixels), image(ERROR[:3]), image(mask), image(wave)]
     path = write(tmp_path / "apVisit.fits", *units, **apogee_cards())
     spectrum = read_spectrum(path)
     order = np.argsort(wave.ravel())

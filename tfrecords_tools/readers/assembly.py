@@ -130,22 +130,11 @@ def _read_wave(piece: Piece, row: int, flux: NDArray[np.float32]) -> tuple[slice
             f"{numbers.shape} and {flux.shape}"
         )
     kept = _find_order(numbers)
-    _refuse_steps_back(numbers[kept])
     log_by = f"the name {wave.name!r}" if wave.name.startswith(("log", "ln")) else ""
     axis = to_angstrom(numbers[kept], wave.unit, log_by)
     n_cut = flux.size - axis.wave.size
     cut = (f"{n_cut} pixels without wavelength cut",) if n_cut else ()
     return kept, Axis(axis.wave, (*cut, *axis.notes))
-
-
-def _refuse_steps_back(wave: NDArray[Any]) -> None:
-    """Refuse orders of an echelle that stand one after the other."""
-    n_back = int(np.count_nonzero(wave[1:] < wave[:-1]))
-    if 0 < n_back < wave.size // 10:
-        raise SpectrumError(
-            f"wavelengths step back {n_back} times, as overlapping orders of an "
-            f"echelle do: merge them to one spectrum before"
-        )
 
 
 def _find_order(wave: NDArray[Any]) -> slice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -127,7 +128,14 @@ def _name_units(file: FitsFile, pipeline: Pipeline | None) -> list[str]:
         by_place = _units_of_apogee(file)
     elif pipeline is SDSS and len(shape_of(file.primary)) == 2:
         by_place = _UNITS_OF_PLATES
-    return [name or _at(by_place, i) for i, name in enumerate(names)]
+    names = [name or _at(by_place, i) for i, name in enumerate(names)]
+    # Names that are there several times get their number, such as EXTVER.
+    n_times, numbers = Counter(names), Counter[str]()
+    for i, name in enumerate(names):
+        if name and n_times[name] > 1:
+            numbers[name] += 1
+            names[i] = f"{name}_{numbers[name]}"
+    return names
 
 
 def _units_of_apogee(file: FitsFile) -> Sequence[str]:

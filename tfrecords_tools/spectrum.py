@@ -360,12 +360,21 @@ def _check_wave(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> None:
     # NaN is not greater than anything: between finite ends all that rises is finite.
     rises = bool((wave[1:] > wave[:-1]).all())
     if not (rises and np.isfinite(wave[[0, -1]]).all()):
-        finite = np.isfinite(wave).all()
-        raise SpectrumError(
-            "wavelengths do not increase" if finite else "wavelengths are not finite"
-        )
+        raise SpectrumError(_why_not_increasing(wave))
     if wave[0] <= 0.0:
         raise SpectrumError(f"wavelengths are not positive: {wave[0]:g} Angstrom")
+
+
+def _why_not_increasing(wave: NDArray[np.float64]) -> str:
+    if not np.isfinite(wave).all():
+        return "wavelengths are not finite"
+    n_back = int(np.count_nonzero(wave[1:] < wave[:-1]))
+    if 0 < n_back < wave.size // 10:
+        return (
+            f"wavelengths step back {n_back} times, as overlapping orders of an "
+            f"echelle do: merge them to one spectrum before"
+        )
+    return "wavelengths do not increase"
 
 
 def _check_flux(flux: NDArray[np.float32]) -> None:

@@ -6,7 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from tfrecords_tools.errors import ask_for_extra
 from tfrecords_tools.readers.checksum import Version, version_of
 from tfrecords_tools.readers.fields import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.header import Cards, PlainCards
+from tfrecords_tools.readers.recent import Recent, Version, version_of
 from tfrecords_tools.spectrum import SpectrumError
 
 Opened = tuple[list[Group], tuple[Cards, ...]]
@@ -27,6 +28,7 @@ _IDS = (
     *("apogee_id", "obsid", "spectrum_id", "id"),
 )
 """Columns that name the rows of a catalogue."""
+_ids: Recent[list[str]] = Recent(4)
 _AHEAD = 64
 """Rows of a Parquet file that are read at once."""
 
@@ -79,7 +81,11 @@ def open_hdf5(path: Path) -> Iterator[Opened]:
         with h5py.File(path, "r") as file:
             file.visititems(sort_in)
             attributes = {str(k).upper(): _plain(v) for k, v in file.attrs.items()}
-            groups = [_group(name, "HDF5", arrays) for name, arrays in folders.items()]
+            version = version_of(path)
+            groups = [
+                _group(name, "HDF5", version, arrays)
+                for name, arrays in folders.items()
+            ]
             yield groups, (PlainCards(attributes),)
     except SpectrumError:
         raise
@@ -107,12 +113,13 @@ def open_npz(path: Path) -> Iterator[Opened]:
     SpectrumError
         If it cannot be read.
     """
-    arrays = _load_npz(version_of(path))
+    version = version_of(path)
+    arrays = _load_npz(version)
     values = {name.upper(): _plain(a[()]) for name, a in arrays.items() if a.ndim == 0}
     large = {
         name: _Array(a.shape, a.__getitem__) for name, a in arrays.items() if a.ndim > 0
     }
-    yield [_group("", "npz", large)], (PlainCards(values),)
+    yield [_group("", "npz", version, large)], (PlainCards(values),)
 
 
 @contextmanager
@@ -146,7 +153,7 @@ def open_parquet(path: Path) -> Iterator[Opened]:
                 name: _of_parquet(name, kind, version, n_rows)
                 for name, kind in _flatten(file.schema_arrow)
             }
-        yield [_group("", "Parquet", arrays)], ()
+        yield [_group("", "Parquet", version, arrays)], ()
     except (pa.ArrowException, OSError) as error:
         raise SpectrumError(f"cannot be read as Parquet: {_one_line(error)}") from None
 
@@ -154,7 +161,9 @@ def open_parquet(path: Path) -> Iterator[Opened]:
 OPENERS = {"HDF5": open_hdf5, "Parquet": open_parquet, "npz": open_npz}
 
 
-def _group(name: str, kind: str, arrays: Mapping[str, _Array]) -> Group:
+def _group(
+    name: str, kind: str, version: Version, arrays: Mapping[str, _Array]
+) -> Group:
     """Tell arrays with a row for each spectrum from those of one."""
     rows = {n: a for n, a in arrays.items() if len(a.shape) == 2}
     named = name_fields(_to_field(n, a) for n, a in rows.items())
@@ -162,7 +171,7 @@ def _group(name: str, kind: str, arrays: Mapping[str, _Array]) -> Group:
     names = frozenset(n.lower() for n in arrays)
     if flux is None:
         lists = [_to_field(n, a) for n, a in arrays.items() if len(a.shape) == 1]
-        return Group(name, f"{kind} file", tuple(lists), names=names)
+        return Group(name, f"{kind} file", tuple(lists), names=names, version=version)
     n_rows, n_pixels = flux.shape
     singles = {n: a for n, a in arrays.items() if len(a.shape) == 1}
     of_all = {
@@ -184,7 +193,8 @@ def _group(name: str, kind: str, arrays: Mapping[str, _Array]) -> Group:
         scalars=lambda some: {n: np.asarray(a.read(some)) for n, a in scalars.items()},
         names=names,
         is_catalogue=True,
-        ids=_find_ids(scalars),
+        ids=_find_ids(scalars, (version, name)),
+        version=version,
     )
 
 
@@ -195,13 +205,15 @@ def _to_field(name: str, array: _Array) -> Field:
     return Field(name.lower(), array.shape, read, array.unit, label=name)
 
 
-def _find_ids(scalars: Mapping[str, _Array]) -> Callable[[], list[str]] | None:
+def _find_ids(
+    scalars: Mapping[str, _Array], key: object
+) -> Callable[[], list[str]] | None:
     by_lower = {name.lower(): array for name, array in scalars.items()}
     found = next((by_lower[name] for name in _IDS if name in by_lower), None)
     if found is None:
         return None
     array = found
-    return cache(lambda: _make_unique(array.read(slice(None))))
+    return lambda: _ids.get(key, lambda: _make_unique(array.read(slice(None))))
 
 
 def _make_unique(values: Any) -> list[str]:

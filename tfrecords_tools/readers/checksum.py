@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools.readers.header import Header
+from tfrecords_tools.readers.recent import Recent, version_of
 from tfrecords_tools.spectrum import SpectrumError
 
 _ALL_ONES = 0xFFFF_FFFF
 _CHUNK = 2**24
+_answers: Recent[bool] = Recent(64)
 _DAMAGED = (
     "does not fit its CHECKSUM: damaged, or edited since (such files are taken with "
     "--set convert.verify_checksums=false)"
 )
-
-Version = tuple[str, int, int]
-"""Path, time of the last change [ns] and size of a file."""
-
-
-def version_of(path: Path) -> Version:
-    """
-    Tell which state of a file is there.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    version : tuple
-        Another one once the file is changed.
-    """
-    status = path.stat()
-    return str(path), status.st_mtime_ns, status.st_size
 
 
 def check_sum(header: Header, unit: bytes) -> None:
@@ -96,14 +76,16 @@ def check_sum_once(header: Header, path: Path, start: int, end: int) -> None:
     SpectrumError
         If it does not fit.
     """
-    if _is_summed(header) and not _range_adds_up(version_of(path), start, end):
+    if not _is_summed(header):
+        return
+    key = version_of(path), start
+    if not _answers.get(key, lambda: _range_adds_up(path, start, end)):
         raise SpectrumError(_DAMAGED)
 
 
-@lru_cache(maxsize=64)
-def _range_adds_up(version: Version, start: int, end: int) -> bool:
+def _range_adds_up(path: Path, start: int, end: int) -> bool:
     total = 0
-    with Path(version[0]).open("rb") as stream:
+    with path.open("rb") as stream:
         stream.seek(start)
         while start < end and (content := stream.read(min(_CHUNK, end - start))):
             total += _sum_words(content)

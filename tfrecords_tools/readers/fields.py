@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import Cards
+from tfrecords_tools.readers.recent import Version
 
 Role = Literal["wave", "flux", "error", "ivar", "variance", "mask", "good"]
 VARYING = -1
@@ -59,6 +60,8 @@ class Group:
     """Identifiers of the rows, each once; None: they have none."""
     rows_are: Literal["spectra", "chips", "visits"] = "spectra"
     """What rows of different wavelengths, or of one star, are."""
+    version: Version | None = None
+    """Of the file, if there are rows."""
 
 
 class Named(NamedTuple):
@@ -95,7 +98,16 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("spec", "intensity", "counts", "sci", "data"),
     ),
     "error": (
-        *("err", "error", "errors", "err_flux", "error_flux", "flux_err", "flux_error"),
+        *(
+            "err",
+            "errs",
+            "error",
+            "errors",
+            "err_flux",
+            "error_flux",
+            "flux_err",
+            "flux_error",
+        ),
         *("err_reduced", "err_bgflux_reduced", "fluxerr", "fluxerrab", "eflux"),
         *("e_flux", "dflux", "u_flux", "uob", "sigma", "sig", "flux_sigma", "stdev"),
         *("std", "stddev", "unc", "uncertainty", "flux_unc", "noise"),
@@ -105,6 +117,7 @@ _NAMES: dict[Role, tuple[str, ...]] = {
     "mask": (
         *("qual", "quality", "mask", "andmask", "and_mask", "ormask", "or_mask"),
         *("pixmask", "dq", "flag", "flags", "bad", "badpix", "bpm", "bitmask"),
+        "pixel_flags",
     ),
     "good": ("good", "valid", "goodpix"),
 }
@@ -115,12 +128,13 @@ _EXACT = {
 }
 _WORDS = "|".join(sorted(map(re.escape, _EXACT), key=len, reverse=True))
 _BEFORE = re.compile(rf"(?P<key>.+?)[_.:\- ](?P<word>{_WORDS})")
-_BEHIND = re.compile(rf"(?P<word>{_WORDS})[_.:\- ](?P<key>.+)")
+_BEHIND = re.compile(rf"(?P<word>{_WORDS})(?:[_.:\- ](?P<key>.+)|(?P<number>\d+))")
 _NO_SPECTRUM = re.compile(
-    r"wav|lam(bda)?|log_?lam|err|sig(ma)?(_|$)|unc|noise|std|i?var|inv|mask|dq|qual|flag"
-    r"|bpm|bad|good|valid|(.*_)?(sky|cont|continuum|model|tell|telluric|back|background"
-    r"|bkg|raw|templ|template|fit|lsf|res|resolution|disp|dispersion|blaze|flat|weight"
-    r"|weights|snr|transm|transmission|response|sens)(_|$)"
+    r"(.*_)?(wav\w*|lam(bda)?|log_?lam\w*|err\w*|sig(ma)?|unc(ert\w*)?|noise|std(dev)?"
+    r"|stdev|i?var(iance)?|inv(_?var)?|\w*mask|dq|qual\w*|flags?|bpm|bad(pix)?|good|valid"
+    r"|sky|cont|continuum|model|tell|telluric|back|background|bkg|raw|templ(ate)?|fit|lsf"
+    r"|res|resolution|disp|dispersion|blaze|flat|weights?|snr|transm(ission)?|response"
+    r"|sens)(_.*)?"
 )
 
 
@@ -156,7 +170,7 @@ def is_no_spectrum(name: str) -> bool:
     answer : bool
         True for wavelengths, errors, masks, the sky, a continuum, a model, ...
     """
-    return _NO_SPECTRUM.match(name) is not None
+    return _NO_SPECTRUM.fullmatch(name) is not None
 
 
 def _name(field: Field) -> Named | None:
@@ -170,5 +184,6 @@ def _name(field: Field) -> Named | None:
         match = pattern.fullmatch(field.name)
         if match is not None:
             role, rank = _EXACT[match["word"]]
-            return Named(field, role, match["key"], rank)
+            number = match.groupdict().get("number")
+            return Named(field, role, match["key"] or number or "", rank)
     return None

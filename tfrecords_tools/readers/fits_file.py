@@ -19,13 +19,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.checksum import (
-    Version,
-    adds_up,
-    check_sum,
-    check_sum_once,
-    version_of,
-)
+from tfrecords_tools.readers.checksum import adds_up, check_sum, check_sum_once
 from tfrecords_tools.readers.fits_unit import BLOCK, EXTENSION, Hdu, read_header
 from tfrecords_tools.readers.header import CARD_SIZE, Header
 from tfrecords_tools.readers.plain_data import (
@@ -34,6 +28,7 @@ from tfrecords_tools.readers.plain_data import (
     read_plain_image,
     read_plain_table,
 )
+from tfrecords_tools.readers.recent import Recent, version_of
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
 _MAX_BYTES = 2**27
@@ -47,8 +42,8 @@ _DECODE_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError),
     fits.VerifyError,
 )
-_unzipped: list[tuple[Version, bytes]] = []
-"""The gzipped file of many spectra that was read last: one entry, or none."""
+_unzipped: Recent[bytes] = Recent(1)
+"""The gzipped file of many spectra that was read last."""
 
 
 class FitsFile(AbstractContextManager["FitsFile"]):
@@ -102,7 +97,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
     def keep_unzipped(self) -> None:
         """Spare the next to open this file, if it is gzipped, to unzip it again."""
         if isinstance(self._stream, io.BytesIO):
-            _unzipped[:] = [(version_of(self.path), self._stream.getvalue())]
+            _unzipped.get(version_of(self.path), self._stream.getvalue)
 
     def check_sizes(self) -> None:
         """
@@ -373,9 +368,9 @@ def _open(path: Path, headers_only: bool) -> BinaryIO:
     stream.close()
     if headers_only:
         return cast(BinaryIO, gzip.open(path))
-    for version, content in _unzipped:
-        if version == version_of(path):
-            return io.BytesIO(content)
+    known = _unzipped.find(version_of(path))
+    if known is not None:
+        return io.BytesIO(known)
     with gzip.open(path) as unzipped:
         # Reading to the end verifies the checksum.
         content = unzipped.read(_MAX_BYTES + 1)

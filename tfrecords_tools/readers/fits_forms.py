@@ -26,6 +26,7 @@ from tfrecords_tools.readers.pipelines import (
     Traits,
     find_pipeline,
 )
+from tfrecords_tools.readers.recent import version_of
 
 _TARGET_TABLES = ("FIBERMAP", "PLUGMAP")
 """Tables with a row for each row of the images."""
@@ -118,6 +119,7 @@ def _find_in_images(file: FitsFile, tables: list[Group]) -> Iterator[Found]:
         fields=(*fields, *_wavelengths_of(tables, fields)),
         scalars=lambda rows: _read_targets(file, fields, rows),
         rows_are=rows_are,
+        version=version_of(file.path),
     )
     for layout in find_layouts(group):
         own = layout.pieces[0].flux
@@ -159,9 +161,7 @@ def _read_targets(
             if hdu.name.upper() in _TARGET_TABLES or "RA" in map(str.upper, scalars):
                 return read_scalars(file, hdu, scalars, rows)
     header = next((f.axis for f in fields if f.axis is not None), None)
-    if (
-        n_rows and header is not None and header.has("APNUM1")
-    ):  # IRAF names its apertures
+    if n_rows and header is not None and header.has("APNUM1"):  # of IRAF's apertures
         numbers = range(n_rows)[rows]
         return {"OBJECT": np.array([header.text(f"APID{i + 1}") for i in numbers])}
     return {}

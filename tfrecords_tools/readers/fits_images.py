@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -19,6 +20,8 @@ from tfrecords_tools.readers.pipelines import (
 )
 
 # What units and rows hold that surveys do not name, "" for what is not read.
+_N_CHIPS = 3
+"""Of APOGEE."""
 _REST = ("sky", "sky_error", "telluric", "telluric_error")
 _UNITS_OF_PLATES = ("flux", "ivar", "andmask", "ormask")
 _ROWS_OF_SPSPEC = ("flux", "", "error", "mask", "")
@@ -125,16 +128,27 @@ def _name_units(file: FitsFile, pipeline: Pipeline | None) -> list[str]:
         by_place = _units_of_apogee(file)
     elif pipeline is SDSS and len(shape_of(file.primary)) == 2:
         by_place = _UNITS_OF_PLATES
-    return [name or _at(by_place, i) for i, name in enumerate(names)]
+    names = [name or _at(by_place, i) for i, name in enumerate(names)]
+    # Names that are there several times get their number, such as EXTVER.
+    n_times, numbers = Counter(names), Counter[str]()
+    for i, name in enumerate(names):
+        if name and n_times[name] > 1:
+            numbers[name] += 1
+            names[i] = f"{name}_{numbers[name]}"
+    return names
 
 
 def _units_of_apogee(file: FitsFile) -> Sequence[str]:
     """Return what the units are: aspcapStar has a model where others have a mask."""
-    has_mask = len(file.hdus) > 3 and file.hdus[3].header.number("BITPIX") > 0
+    units = file.hdus
+    has_mask = len(units) > 3 and units[3].header.number("BITPIX") > 0
     if not has_mask:
         return ("", "flux", "error", "model")
-    has_axis = file.hdus[1].header.has("CRVAL1")
-    return ("", "flux", "error", "mask", "sky" if has_axis else "wavelength", *_REST)
+    # Only apVisit has chips, each with wavelengths of its own.
+    is_visit = len(units) > 4 and shape_of(units[4]) == shape_of(units[1])
+    is_log = "LOG" in units[1].header.text("CTYPE1").upper()
+    is_visit = is_visit and shape_of(units[1])[0] == _N_CHIPS and not is_log
+    return ("", "flux", "error", "mask", "wavelength" if is_visit else "sky", *_REST)
 
 
 def _at(names: Sequence[str], index: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tfrecords_tools.readers.fields import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.fits_unit import Hdu
+from tfrecords_tools.readers.recent import version_of
 from tfrecords_tools.spectrum import SpectrumError
 
 _FORMAT = re.compile(r"(\d*)([A-Z])")
@@ -58,6 +59,7 @@ def read_table_group(file: FitsFile, hdu: Hdu) -> Group:
         scalars=lambda rows: read_scalars(file, hdu, scalars, rows),
         names=frozenset(column.field.name for column in columns),
         is_catalogue=n_rows > 1 and has_arrays,
+        version=version_of(file.path) if n_rows > 1 else None,
     )
 
 
@@ -153,12 +155,12 @@ def _shape(n_rows: int, n_values: int) -> tuple[int, ...]:
 
 
 def _reader(
-    index: int, name: str, read_table: Callable[[int], object]
+    index: int, name: str, read_table: Callable[[int], Any]
 ) -> Callable[[int], NDArray[np.generic]]:
     def read(row: int) -> NDArray[np.generic]:
         table = read_table(row)
         try:
-            values = np.asarray(table.field(index))  # type: ignore[attr-defined]
+            values = np.asarray(table.field(index))
         except (ValueError, TypeError, IndexError, OverflowError):
             raise SpectrumError(f"column {name.lower()!r} is malformed") from None
         if values.dtype == object and values.shape == (1,):

@@ -18,8 +18,11 @@ from tfrecords_tools.readers.fields import (
     is_no_spectrum,
     name_fields,
 )
+from tfrecords_tools.readers.recent import Recent
 from tfrecords_tools.spectrum import SpectrumError
 
+_checked: Recent[None] = Recent(64)
+"""Rows that are known to be spectra."""
 _ROWS_ARE_SPECTRA = ("COEFF0", "APNUM1")
 """Cards of images with a spectrum a row: plates of SDSS, IRAF's equispec."""
 
@@ -87,7 +90,7 @@ def find_layouts(group: Group) -> list[Layout]:
     named = name_fields(group.fields)
     known = {one.field.name for one in named}
     strangers = [f for f in group.fields if _may_be_flux(f) and f.name not in known]
-    fluxes = _find_fluxes(named)
+    fluxes, others = _find_fluxes(named)
     if not fluxes and strangers:
         strangers.sort(key=lambda field: len(field.shape))
         fluxes = {"": strangers.pop(0)}
@@ -98,7 +101,7 @@ def find_layouts(group: Group) -> list[Layout]:
             n_rows = flux.shape[0] if len(flux.shape) > 1 else 1
             layouts.append(Layout(group, key, (piece,), n_rows))
     layouts = [_arrange_rows(layout) for layout in _join_arms(layouts)]
-    names = [field.name or field.label for field in strangers]
+    names = [field.name or field.label for field in (*others, *strangers)]
     return [tell_of(layout, names) for layout in layouts]
 
 
@@ -123,17 +126,21 @@ def tell_of(layout: Layout, names: Sequence[str]) -> Layout:
     return replace(layout, notes=(*layout.notes, f"not read: {', '.join(names)}"))
 
 
-def _find_fluxes(named: Sequence[Named]) -> dict[str, Field]:
-    """Return the flux of each spectrum by its key; a plain name goes before others."""
+def _find_fluxes(named: Sequence[Named]) -> tuple[dict[str, Field], list[Field]]:
+    """Return the flux of each spectrum by its key, and what may be another's."""
     fluxes = [one for one in named if one.role == "flux"]
-    exact = [one.field for one in fluxes if not one.key]
-    if exact:
-        return {"": exact[0]}
     keyed: dict[str, Field] = {}
     for one in fluxes:
-        if not is_no_spectrum(one.key):
+        if one.key and not is_no_spectrum(one.key):
             keyed.setdefault(one.key, one.field)
-    return keyed
+    exact = [one.field for one in fluxes if not one.key]
+    if not exact:
+        return keyed, []
+    # Beside a plain name others are variants of it, but for those that stand alone.
+    with_wave = {one.key for one in named if one.role == "wave"}
+    others = [field for field in exact[1:] if field.axis is not None]
+    others += [field for key, field in keyed.items() if key in with_wave]
+    return {"": exact[0]}, others
 
 
 def _may_be_flux(field: Field) -> bool:
@@ -148,20 +155,27 @@ def _find_partners(flux: Field, key: str, named: Sequence[Named]) -> Piece:
         own = [one for one in named if one.role in roles and one.key == key]
         return own or [one for one in named if one.role in roles and not one.key]
 
-    waves = of_role("wave")
+    waves = [one for one in of_role("wave") if _has_rows_of(one.field, flux)]
     if not waves and not key:  # of another name, if they fit
         others = [one for one in named if one.role == "wave"]
-        waves = [one for one in others if _fit(one.field, flux)]
+        waves = [
+            w for w in others if _has_rows_of(w.field, flux) and _fit(w.field, flux)
+        ]
     in_air = [w for w in waves if "air" in w.field.name or "obs.atmos" in w.field.ucd]
     wave = next((w.field for w in in_air + waves), None)
     errors = [
         one
         for role in ("error", "ivar", "variance")
         for one in of_role(role)
-        if _fit(one.field, flux)
+        if _fit(one.field, flux) and _has_rows_of(one.field, flux)
     ]
     masks = tuple(of_role("mask", "good"))
     return Piece(flux, wave, errors[0] if errors else None, masks)
+
+
+def _has_rows_of(field: Field, flux: Field) -> bool:
+    """Tell whether there is a row for each of the flux, or one for all."""
+    return len(field.shape) == 1 or field.shape[:-1] == flux.shape[:-1]
 
 
 def _fit(field: Field, flux: Field) -> bool:
@@ -205,7 +219,8 @@ def _arrange_rows(layout: Layout) -> Layout:
         notes = (*layout.notes, "the second combination is not read")
         return replace(layout, row_keys=("combined", "", *visits), notes=notes)
     if n_rows > 1 and layout.group.ids is None:
-        _check_rows(piece.flux, piece.wave, n_rows)
+        key = layout.group.version, layout.group.name, layout.key, piece.flux.name
+        _checked.get(key, lambda: _check_rows(piece.flux, piece.wave, n_rows))
     return layout
 
 

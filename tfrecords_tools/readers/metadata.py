@@ -65,7 +65,15 @@ _CALIBRATIONS = tuple(
     f"{place} DRS CAL {kind} FILE" for kind in ("LOC", "TH") for place in ("ESO", "TNG")
 )
 """Of one fibre, which their names end with."""
-_SKY = ("SKY", "ARC", "FLAT", "BIAS", "DARK", "LAMP")
+_KINDS = ("OBJTYPE", "FIB_TYPE", "OBS_TYPE", "OBSTYPE", "IMAGETYP", "IMAGETYPE")
+_SKY = (
+    *("SKY", "ARC", "COMP", "COMPARISON", "THAR", "FLAT", "BIAS", "ZERO", "DARK"),
+    *("LAMP", "CALIB"),
+)
+_BESIDE = re.compile(
+    r"(?:^|_)(ERRORBAR|ERR|ERRS|VAR|SKY|BKG|WEIGHT|MASK|CCF|BLAZE|RESPONSE|FLAT|WAVE)(?:_|$)"
+)
+"""Products of ESO's pipelines that are no spectra of stars."""
 
 
 @dataclass(frozen=True)
@@ -207,12 +215,15 @@ def refuse_other_sources(cards: Sequence[Cards], name: str) -> None:
     ------
     SpectrumError
         For fibre B of HARPS, HARPS-N and ESPRESSO, for a fibre on nothing but sky,
-        and for a lamp.
+        for a lamp, and for what a pipeline made beside a spectrum.
     """
-    for keyword in ("OBJTYPE", "FIB_TYPE", "OBS_TYPE"):
+    for keyword in _KINDS:
         kind = _text(cards, keyword)
         if kind.upper() in _SKY:
             raise SpectrumError(f"no star: {keyword} is {kind}")
+    category = _text(cards, "ESO PRO CATG")
+    if _BESIDE.search(category):
+        raise SpectrumError(f"no star: ESO PRO CATG is {category}")
     instrument = _text(cards, "INSTRUME").upper()
     if not instrument.startswith(("HARP", "ESPRESSO", "NIRPS")):
         return

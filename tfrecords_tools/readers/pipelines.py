@@ -7,7 +7,7 @@ before, but for the one exception named here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfrecords_tools.readers.header import Header
 from tfrecords_tools.spectrum import Medium
@@ -67,7 +67,9 @@ def _is_harps_drs(traits: Traits) -> bool:
 
 
 def _is_apogee(traits: Traits) -> bool:
-    return traits.primary.mentions("APOGEE") and not traits.names >= {"wave", "flux"}
+    words = ("APOGEE", "apogee", "APRED")
+    is_told = any(traits.primary.mentions(word) for word in words)
+    return is_told and not traits.names >= {"wave", "flux"}
 
 
 def _in_names(*names: str) -> Callable[[Traits], bool]:
@@ -87,6 +89,7 @@ APOGEE = Pipeline("APOGEE", "vacuum", bad_bits=_APOGEE_BAD, zero_is_bad=True)
 SDSS = Pipeline("SDSS", "vacuum", "HELIOCEN", takes_or_mask=False)
 LAMOST = Pipeline("LAMOST", "vacuum", "HELIOCEN")
 GALAH = Pipeline("GALAH", "air")
+HST = Pipeline("HST", "vacuum")
 # The first that fits is taken.
 _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
     (
@@ -122,7 +125,9 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
         lambda t: t.primary.mentions("HIERARCH CARACAL "),
         Pipeline("CARMENES", "vacuum", "TOPOCENT"),
     ),
-    (lambda t: t.telescope in ("HST", "JWST"), Pipeline("HST or JWST", "vacuum")),
+    (lambda t: t.telescope == "HST", HST),
+    # Bit 0 is DO_NOT_USE.
+    (lambda t: t.telescope == "JWST", Pipeline("JWST", "vacuum", bad_bits=1)),
 )
 
 
@@ -140,4 +145,6 @@ def find_pipeline(traits: Traits) -> Pipeline | None:
     pipeline : Pipeline or None
         None if it is none of those known here.
     """
-    return next((pipeline for fits, pipeline in _TABLE if fits(traits)), None)
+    found = next((pipeline for fits, pipeline in _TABLE if fits(traits)), None)
+    serious = traits.own.number("SDQFLAGS") if found is HST else 0.0
+    return replace(HST, bad_bits=int(serious)) if serious > 0.0 else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,6 +140,9 @@ def _sort(text: str) -> _Lines:
 
 def _to_group(lines: _Lines) -> tuple[Group, PlainCards]:
     table = _parse(lines)
+    n_orders = 1
+    if lines.is_polarbase:
+        table, n_orders = _join_orders(table)
     n_columns = table.shape[1]
     names: Sequence[str] = [name.lower() for name in lines.names]
     if not names and n_columns in (2, 3):
@@ -159,7 +163,12 @@ def _to_group(lines: _Lines) -> tuple[Group, PlainCards]:
     names_found = frozenset(field.name for field in fields)
     numbers = {key: _to_number(value) for key, value in cards.items()}
     return (
-        Group("", "text", fields, names=names_found),
+        Group(
+            "",
+            "text" if n_orders == 1 else f"text of {n_orders} orders, cut half way",
+            fields,
+            names=names_found,
+        ),
         PlainCards(numbers, lines.remarks),
     )
 
@@ -176,6 +185,20 @@ def _parse(lines: _Lines) -> NDArray[np.float64]:
         reason = " ".join(str(error).split(";")[0].split())
         raise SpectrumError(f"no table of numbers: {reason}") from None
     return np.asarray(table, np.float64)
+
+
+def _join_orders(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Cut normalised orders of an echelle in the middle of where they overlap."""
+    wave = table[:, 0]
+    orders = np.split(table, np.flatnonzero(np.diff(wave) <= 0.0) + 1)
+    orders.sort(key=lambda order: float(order[0, 0]))
+    edges = [0.5 * (before[-1, 0] + after[0, 0]) for before, after in pairwise(orders)]
+    low, high = [-np.inf, *edges], [*edges, np.inf]
+    parts = [
+        order[(order[:, 0] >= first) & (order[:, 0] < last)]
+        for order, first, last in zip(orders, low, high, strict=True)
+    ]
+    return np.concatenate(parts), len(orders)
 
 
 def _to_field(name: str, values: NDArray[np.float64]) -> Field:

@@ -410,6 +410,47 @@ def test_arms_of_desi_are_joined(tmp_path: Path, is_compressed: bool) -> None:
         assert spectrum.medium == "vacuum"
 
 
+def test_images_of_the_same_name_are_spectra_by_their_numbers(tmp_path: Path) -> None:
+    units = []
+    for i in range(2):
+        units += [image(FLUX[i], "FLUX"), image(WAVE + i, "WAVELENGTH")]
+        units.append(image(ERROR[i], "ERROR"))
+    path = write(tmp_path / "a.fits", *units)
+    assert [i.dp_id for i in scan_file(path)] == ["a#flux_1 1", "a#flux_2 2"]
+    for i in range(2):
+        spectrum = read_spectrum(path, i)
+        np.testing.assert_array_equal(spectrum.flux, FLUX[i])
+        np.testing.assert_array_equal(spectrum.error, ERROR[i])
+        np.testing.assert_allclose(spectrum.wave, WAVE + i)
+
+
+def test_columns_with_numbers_are_spectra(tmp_path: Path) -> None:
+    columns = {"WAVE1": WAVE, "FLUX1": FLUX[0], "WAVE2": WAVE + 5, "FLUX2": FLUX[1]}
+    path = write(tmp_path / "a.fits", table(**columns))
+    assert [i.dp_id for i in scan_file(path)] == ["a#1", "a#2"]
+    np.testing.assert_allclose(read_spectrum(path, 1).wave, WAVE + 5)
+
+
+def test_another_flux_with_wavelengths_is_told_of(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.fits",
+        table(WAVE=WAVE, FLUX=FLUX[0], WAVE_B=WAVE, FLUX_B=FLUX[1], FLUX_CAL=FLUX[2]),
+    )
+    spectrum = read_spectrum(path)
+    np.testing.assert_array_equal(spectrum.flux, FLUX[0])
+    assert "not read: flux_b" in spectrum.history
+
+
+def test_wavelengths_of_several_rows_do_not_go_with_one_flux(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.fits",
+        image(FLUX[0], "FLUX"),
+        image(np.tile(WAVE, (N, 1)), "WAVELENGTH"),
+    )
+    with pytest.raises(SpectrumError, match="no wavelengths: CRVAL1 or CDELT1 is"):
+        read_spectrum(path)
+
+
 def test_two_stars_on_one_axis_are_two_spectra(tmp_path: Path) -> None:
     path = write(tmp_path / "a.fits", table(WAVE=WAVE, FLUX_A=FLUX[0], FLUX_B=FLUX[1]))
     assert [i.dp_id for i in scan_file(path)] == ["a#a", "a#b"]
@@ -448,7 +489,8 @@ def test_chips_of_apvisit_are_joined(tmp_path: Path) -> None:
     wave = np.stack([np.linspace(a, a - 200.0, M) for a in (16900.0, 16400.0, 15800.0)])
     mask = np.zeros((3, M), "i4")
     mask[1, 5] = 1
-    units = [image(FLUX[:3]), image(ERROR[:3]), image(mask), image(wave)]
+    pixels = {"CTYPE1": "Pixel", "CTYPE2": "Chip", "CRVAL1": 1.0, "CDELT1": 1.0}
+    units = [image(FLUX[:3], **pixels), image(ERROR[:3]), image(mask), image(wave)]
     path = write(tmp_path / "apVisit.fits", *units, **apogee_cards())
     spectrum = read_spectrum(path)
     order = np.argsort(wave.ravel())

@@ -149,6 +149,7 @@ def test_the_velocity_of_an_apogee_star_is_not_that_of_the_earth(
 
 LOCATION = "HIERARCH ESO DRS CAL LOC FILE"
 DPR = "HIERARCH ESO DPR TYPE"
+CATG = "HIERARCH ESO PRO CATG"
 SOURCES: list[tuple[str, list[tuple[object, ...]], str]] = [
     # Taken, for the reason is "".
     ("x_s1d_A", [("INSTRUME", "HARPS"), (DPR, "STAR,WAVE,G2")], ""),
@@ -158,6 +159,9 @@ SOURCES: list[tuple[str, list[tuple[object, ...]], str]] = [
     ("HD_s1d_Boo", [("INSTRUME", "HARPS")], ""),
     ("x_s1d_B", [("INSTRUME", "HARPS"), (DPR, "STAR,CIRPOL,-45")], ""),
     ("x", [("OBJTYPE", "STAR")], ""),
+    ("x", [("IMAGETYP", "object")], ""),
+    ("x", [(CATG, "RED_SCI_POINT_BLUE")], ""),
+    ("x_s1d_A", [("INSTRUME", "ESPRESSO"), (CATG, "S1D_SKYSUB_A")], ""),
     # Refused.
     ("x_s1d_B", [("INSTRUME", "HARPS")], "fibre B of HARPS is on"),
     ("x", [("INSTRUME", "HARPS"), (LOCATION, "y_loco_B.fits")], "fibre B of HARPS"),
@@ -179,6 +183,10 @@ SOURCES: list[tuple[str, list[tuple[object, ...]], str]] = [
     ("x", [("OBJTYPE", "SKY")], "no star: OBJTYPE is SKY"),
     ("x", [("FIB_TYPE", "Sky")], "no star: FIB_TYPE is Sky"),
     ("x", [("OBS_TYPE", "ARC")], "no star: OBS_TYPE is ARC"),
+    ("x", [("IMAGETYP", "comp")], "no star: IMAGETYP is comp"),
+    ("x", [(CATG, "FLUXCAL_ERRORBAR_SCI_POINT_BLUE")], "no star: ESO PRO CATG is FLUX"),
+    ("x", [(CATG, "MERGED_SKY_POINT_REDL")], "no star: ESO PRO CATG is MERGED_SKY"),
+    ("x", [(CATG, "CCF_A")], "no star: ESO PRO CATG is CCF_A"),
 ]
 
 

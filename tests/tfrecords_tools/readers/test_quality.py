@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.readers.fields import Field, Named
-from tfrecords_tools.readers.pipelines import APOGEE, LAMOST, SDSS, SPSPEC_BAD, Pipeline
+from tfrecords_tools.readers.header import Header
+from tfrecords_tools.readers.pipelines import (
+    APOGEE,
+    LAMOST,
+    SDSS,
+    SPSPEC_BAD,
+    Pipeline,
+    Traits,
+    find_pipeline,
+)
 from tfrecords_tools.readers.quality import as_error, choose_masks, find_bad
 from tfrecords_tools.spectrum import SpectrumError
 
@@ -50,6 +59,15 @@ def test_any_bit_is_bad_where_nothing_else_is_known(
 ) -> None:
     assert find_bad(values, False, None).tolist() == bad
     assert find_bad(values, False, LAMOST).tolist() == bad
+
+
+def test_hubble_says_which_bits_are_serious() -> None:
+    text = "".join(
+        card.ljust(80) for card in ("TELESCOP= 'HST'", "SDQFLAGS=                   12")
+    )
+    pipeline = find_pipeline(Traits(Header(text), Header(text), frozenset()))
+    bad = find_bad(np.array([0, 1, 4, 8, 16, 20]), False, pipeline)
+    assert bad.tolist() == [False, False, True, True, False, True]
 
 
 def test_masks_of_good_pixels() -> None:

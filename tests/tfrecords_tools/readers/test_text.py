@@ -74,6 +74,24 @@ def test_spectra(tmp_path: Path, name: str) -> None:
     assert looks_like_spectrum(path)
 
 
+def test_orders_of_polarbase_are_cut_half_way(tmp_path: Path) -> None:
+    """The bluest order comes last, as in the files of the archive."""
+    orders = [WAVE / 10 + 0.4 * i for i in (2, 1, 0)]
+    wave, flux = np.concatenate(orders), np.repeat([3.0, 2.0, 1.0], N)
+    path = tmp_path / "a.s"
+    path.write_text(f"{POLARBASE} {3 * N} 2\n" + rows(wave, flux, flux))
+    spectrum = read_spectrum(path)
+    assert (np.diff(spectrum.wave) > 0.0).all()
+    edges = [
+        10 * (orders[2][-1] + orders[1][0]) / 2,
+        10 * (orders[1][-1] + orders[0][0]) / 2,
+    ]
+    expected = 1.0 + np.searchsorted(edges, spectrum.wave, side="right")
+    np.testing.assert_array_equal(spectrum.flux, expected)
+    assert spectrum.history[0] == "text of 3 orders, cut half way"
+    assert spectrum.wave[[0, -1]] == pytest.approx([5000.0, 5000.0 + 4.9 + 8.0])
+
+
 def test_what_comments_say(tmp_path: Path) -> None:
     comments = [
         *("TARGET: HD 7", "RA = 01:00:00", "SPECSYS = 'TOPOCENT'", "BERV = 3.5"),
@@ -99,7 +117,7 @@ REFUSED = {
     "a word among numbers": (rows(WAVE, FLUX) + "5010 high\n", "no table of numbers: "),
     "overlapping orders": (
         rows(np.concatenate([WAVE, WAVE + 2.0]), np.tile(FLUX, 2)),
-        "wavelengths do not increase",
+        "wavelengths step back 1 times, as overlapping orders of an echelle do: merge",
     ),
 }  # fmt: skip
 

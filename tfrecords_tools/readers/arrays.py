@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.errors import ask_for_extra
-from tfrecords_tools.readers.checksum import Version, version_of
 from tfrecords_tools.readers.fields import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.header import Cards, PlainCards
 from tfrecords_tools.readers.recent import Recent, Version, version_of

@@ -18,6 +18,7 @@ class Flag(IntFlag):
     LATENT_NOT_FINITE = 16
     WAVE_INVALID = 32
     NO_OVERLAP = 64
+    SPIKES_MASKED = 128
 
 
 UNUSABLE = Flag.NO_VALID_PIXEL | Flag.MEDIAN_NOT_POSITIVE | Flag.LATENT_NOT_FINITE
@@ -33,6 +34,8 @@ MEANINGS = {
     Flag.WAVE_INVALID: "wavelengths are fewer than two, or not finite, positive and "
     "increasing",
     Flag.NO_OVERLAP: "no wavelength lies on the grid",
+    Flag.SPIKES_MASKED: "pixels beyond convert.max_flux_ratio medians were taken for "
+    "bad ones",
 }
 """One line for each bit."""
 

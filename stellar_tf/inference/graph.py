@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from stellar_tf.batches.normalisation import crop_flux, mask_zero_runs, normalise_flux
+from stellar_tf.batches.normalisation import (
+    crop_flux,
+    mask_spikes,
+    mask_zero_runs,
+    normalise_flux,
+)
 from stellar_tf.config import Config
 from stellar_tf.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.inference.placement import place_flux
@@ -32,7 +37,8 @@ class ModelGraph:
         Parameters
         ----------
         flux : Tensor of float32, shape (batch, n_pixels)
-            In any unit, on the grid; NaN or long runs of zeros at bad pixels.
+            In any unit, on the grid; NaN or long runs of zeros at bad pixels. Pixels
+            beyond ``convert.max_flux_ratio`` medians are bad, too.
 
         Returns
         -------
@@ -43,7 +49,10 @@ class ModelGraph:
             `UNUSABLE` flags the posterior is the prior.
         """
         finite, flags = _blank_infinities(flux)
-        masked = mask_zero_runs(finite, self.config.convert.min_zero_run)
+        convert = self.config.convert
+        masked = mask_zero_runs(finite, convert.min_zero_run)
+        masked, has_spikes = mask_spikes(masked, convert.max_flux_ratio)
+        flags += _flag(has_spikes, Flag.SPIKES_MASKED)
         return self.encode_prepared(masked, flags)
 
     def encode_spectrum(self, wave: tf.Tensor, flux: tf.Tensor) -> Outputs:
@@ -55,7 +64,7 @@ class ModelGraph:
         wave : Tensor of float64, shape (n,)
             Wavelengths in air, barycentric, increasing [Angstrom].
         flux : Tensor of float32, shape (n,)
-            Flux density in any unit; NaN or long runs of zeros at bad pixels.
+            Flux density in any unit; bad pixels as in `encode`.
 
         Returns
         -------

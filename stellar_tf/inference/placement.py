@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from stellar_tf.batches.normalisation import mask_zero_runs
+from stellar_tf.batches.normalisation import mask_spikes, mask_zero_runs
 from stellar_tf.flags import Flag
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.grid import OVERLAP_TOLERANCE, Grid
@@ -18,14 +18,15 @@ class PlacedFlux(NamedTuple):
     flux: tf.Tensor
     """float32, shape (n_pixels,), NaN where there is no valid pixel."""
     flags: tf.Tensor
-    """int32 scalar: `Flag.WAVE_INVALID` or `Flag.NO_OVERLAP`, else 0."""
+    """int32 scalar: `Flag.WAVE_INVALID`, or `Flag.NO_OVERLAP` and
+    `Flag.SPIKES_MASKED`; else 0."""
 
 
 def place_flux(
     wave: tf.Tensor, flux: tf.Tensor, grid: Grid, convert: ConvertConfig
 ) -> PlacedFlux:
     """
-    Mask the gaps of a spectrum and put it onto the grid, as the converter does.
+    Mask gaps and spikes and put a spectrum onto the grid, as the converter does.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def place_flux(
     grid : Grid
         The wavelengths of the model.
     convert : ConvertConfig
-        What is a gap, and what is shifted by whole pixels.
+        What is a gap or a spike, and what is shifted by whole pixels.
 
     Returns
     -------
@@ -46,12 +47,16 @@ def place_flux(
     Notes
     -----
     The same in numpy is `tfrecords_tools.grid.Grid.place` behind
-    `tfrecords_tools.spectrum.mask_zero_runs`; the tests hold the two together.
+    `tfrecords_tools.spectrum.mask_zero_runs` and `mask_spikes`; the tests hold the two
+    together.
     """
 
     def place_valid() -> PlacedFlux:
-        masked = mask_zero_runs(flux[tf.newaxis], convert.min_zero_run)[0]
-        return _place_valid(wave, masked, grid, convert.max_drift)
+        masked = mask_zero_runs(flux[tf.newaxis], convert.min_zero_run)
+        masked, has_spikes = mask_spikes(masked, convert.max_flux_ratio)
+        placed = _place_valid(wave, masked[0], grid, convert.max_drift)
+        told = tf.where(has_spikes[0], int(Flag.SPIKES_MASKED), 0)
+        return placed._replace(flags=placed.flags + told)
 
     placed = tf.cond(
         _is_axis(wave), place_valid, lambda: _nothing(grid, Flag.WAVE_INVALID)

@@ -12,6 +12,7 @@ from stellar_tf.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.inference.graph import ModelGraph, Outputs
 from tfrecords_tools.conversion.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.readers import read_spectrum
+from tfrecords_tools.spectrum import mask_spikes, mask_zero_runs
 
 N_PIXELS = 1000
 ONES = np.ones(N_PIXELS, np.float32)
@@ -50,6 +51,9 @@ def assert_finite(outputs: Outputs) -> None:
         (mark(ONES, slice(0, 1000), np.inf),
          Flag.INFINITE_FLUX | Flag.NO_VALID_PIXEL | Flag.FEW_VALID_PIXELS),
         (np.float32(3e38) * ONES, Flag.MEDIAN_NOT_POSITIVE),
+        (mark(ONES, slice(4, 5), 1e10), Flag.SPIKES_MASKED),
+        (mark(ONES, slice(4, 5), -1001.0), Flag.SPIKES_MASKED),
+        (mark(ONES, slice(4, 5), 1000.0), 0),
     ],
 )  # fmt: skip
 def test_flags(graph: ModelGraph, flux: np.ndarray, flags: int) -> None:
@@ -75,6 +79,35 @@ def test_infinities_count_as_bad_pixels(graph: ModelGraph) -> None:
         np.testing.assert_array_equal(infinite[name], bad[name])
 
 
+def has_spikes(flux: np.ndarray) -> bool:
+    return mask_spikes(flux, 1000.0)[1] > 0
+
+
+@pytest.mark.parametrize("by_wave", [False, True])
+def test_spikes_count_as_bad_pixels_as_the_converter_finds_them(
+    graph: ModelGraph, by_wave: bool
+) -> None:
+    grid, convert = graph.config.grid, graph.config.convert
+    assert convert.max_flux_ratio == 1000.0
+    flux = np.random.default_rng(1).uniform(50.0, 150.0, N_PIXELS).astype(np.float32)
+    # Zeros in a run do not count, others neither: the median is that of sizes above 0.
+    flux[100:300], flux[300:500:2], flux[600:700:2] = 0.0, 0.0, 1e10
+    flux[601] = -2e5
+    zeroless, _ = mask_zero_runs(flux, convert.min_zero_run)
+    expected, n_spikes = mask_spikes(zeroless, convert.max_flux_ratio)
+    assert n_spikes == 51
+    clean, spiky = (
+        graph.encode_spectrum(tf.constant(grid.wave), tf.constant(row))
+        if by_wave
+        else graph.encode(tf.constant(row[np.newaxis]))
+        for row in (expected, flux)
+    )
+    assert spiky["flags"].numpy().tolist() == [Flag.SPIKES_MASKED]
+    assert clean["flags"].numpy().tolist() == [0]
+    for name in ("z_mean", "z_log_var", "median_flux", "valid_fraction"):
+        np.testing.assert_array_equal(spiky[name], clean[name])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     values=st.lists(st.floats(width=32), min_size=1, max_size=8),
@@ -93,7 +126,8 @@ def test_whatever_comes_in_only_finite_numbers_go_out(
     if finite.size == 0:
         assert outputs["flags"] & Flag.NO_VALID_PIXEL
     elif finite.size == N_PIXELS and smallest < finite.min() and finite.max() < 1e10:
-        assert outputs["flags"].numpy() & ~Flag.LATENT_NOT_FINITE == 0
+        told = outputs["flags"].numpy() & ~Flag.LATENT_NOT_FINITE
+        assert told == (Flag.SPIKES_MASKED if has_spikes(flux) else 0)
     assert MIN_VALID_FRACTION == 0.5
     few = outputs["valid_fraction"] < MIN_VALID_FRACTION
     assert bool(outputs["flags"] & Flag.FEW_VALID_PIXELS) == bool(few)

@@ -59,6 +59,8 @@ class ConvertConfig(Section):
     """Size a shard is planned for, in MiB."""
     flux_dtype: Literal["float32", "float16"] = "float32"
     """How records store the flux; float16 halves them and keeps 3.3 digits."""
+    store_errors: Literal["auto", "no"] = "auto"
+    """Whether records hold the errors of the flux: ``auto`` where a file has them."""
     split: SplitFractions = SplitFractions()
     split_by: Literal["star", "visit"] = "star"
     """What goes to one split as a whole; ``visit`` is for series of a few stars, whose

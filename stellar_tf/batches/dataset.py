@@ -181,8 +181,8 @@ def build_evaluation_dataset(
     numbers = np.arange(len(reader.table))
     if one_per_star:
         numbers = numbers[sampling.one_per_star(reader.table.stars(), seed=0)]
-    features = manifest.record_schema.features if with_metadata else ()
-    kinds = {f.name: f.kind for f in features if f.kind != "flux"}
+    features = manifest.record_schema.values if with_metadata else ()
+    kinds = {f.name: f.kind for f in features}
     dtypes = [tf.float32 if k == "float" else tf.string for k in kinds.values()]
 
     def read(numbers: NDArray[np.int64]) -> tuple[NDArray[np.generic], ...]:

@@ -170,7 +170,7 @@ class SplitReader:
 
 
 def read_split(
-    manifest: Manifest, split: Split, batch_size: int
+    manifest: Manifest, split: Split, batch_size: int, *, with_errors: bool = False
 ) -> Iterator[dict[str, NDArray[np.generic]]]:
     """
     Read the records of a split as they are stored, one batch ahead.
@@ -183,12 +183,15 @@ def read_split(
         The split.
     batch_size : int
         Spectra a batch; the last batch may be smaller.
+    with_errors : bool, default False
+        Whether to deliver ``error``, too.
 
     Yields
     ------
     batch : dict of str to ndarray
         ``flux``, float32 (batch, n_pixels) with NaN at bad pixels, in its unit, and
-        every other feature, float32 or str (batch,), in the order of the records.
+        every other feature, float32 or str (batch,), in the order of the records. If
+        wanted, ``error``, like ``flux``: standard deviations, NaN where unknown.
 
     Raises
     ------
@@ -196,8 +199,12 @@ def read_split(
         If a record cannot be read; the message names it.
     """
     table = RecordTable(manifest, split)
-    kinds = {feature.name: feature.kind for feature in manifest.record_schema.features}
-    del kinds["flux"]
+    kinds = {feature.name: feature.kind for feature in manifest.record_schema.values}
+
+    def read_error(number: int) -> NDArray[np.float32]:
+        error = table.read_error(number)
+        unknown = np.full(manifest.record_schema.n_pixels, np.nan, np.float32)
+        return unknown if error is None else error
 
     def read(first: int) -> dict[str, NDArray[np.generic]]:
         numbers = range(first, min(first + batch_size, len(table)))
@@ -208,7 +215,10 @@ def read_split(
             )
             for name, kind in kinds.items()
         }
-        return {"flux": np.stack(fluxes), **columns}
+        arrays = {"flux": np.stack(fluxes)}
+        if with_errors:
+            arrays["error"] = np.stack([read_error(number) for number in numbers])
+        return {**arrays, **columns}
 
     with ThreadPoolExecutor(1) as reader:
         ahead: Future[dict[str, NDArray[np.generic]]] | None = None

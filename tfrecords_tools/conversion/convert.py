@@ -159,7 +159,12 @@ def convert(
             scan = _scan(found.files, config, journal, workers, progress)
             table = None if catalog is None else catalog.find(_exposures(scan))
             columns = _list_columns(scan, table)
-            schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
+            schema = RecordSchema.with_labels(
+                grid.n_pixels,
+                columns,
+                config.flux_dtype,
+                with_errors=config.store_errors == "auto",
+            )
             settings = ShardSettings(grid, config, schema, table)
             placed = _fill_positions(scan, table)
             plans = plan_shards(placed.spectra, records_per_shard(grid, config))
@@ -349,9 +354,10 @@ def _list_columns(scan: Scan, labels: Labels | None) -> list[LabelColumn]:
 
 
 def _count(scan: Scan, shards: Iterable[WrittenShard]) -> dict[str, int]:
-    """Count spectra of which something is taken for granted, or pixels are bad."""
+    """Count spectra by what is taken for granted, bad or stored beside the flux."""
     shards = list(shards)
     counts = Counter(a.assumption for shard in shards for a in shard.assumptions)
+    counts["with errors"] = sum(shard.n_with_errors for shard in shards)
     counts["with spikes"] = sum(shard.n_with_spikes for shard in shards)
     for reject in _all_rejects(scan, shards):
         for reason in (TOO_MANY_SPIKES, TOO_MANY_BAD):

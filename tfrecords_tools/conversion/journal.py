@@ -151,7 +151,8 @@ class ConversionJournal:
             Assumption(Path(path), *rest) for path, *rest in tree["assumptions"]
         ]
         rejects = _to_rejects(tree["rejects"])
-        return WrittenShard(info, rejects, assumptions, tree["n_with_spikes"])
+        counts = tree["n_with_spikes"], tree["n_with_errors"]
+        return WrittenShard(info, rejects, assumptions, *counts)
 
     def write_shard(self, written: WrittenShard) -> None:
         """
@@ -167,6 +168,7 @@ class ConversionJournal:
             "rejects": _to_rows(written.rejects),
             "assumptions": _to_rows(written.assumptions),
             "n_with_spikes": written.n_with_spikes,
+            "n_with_errors": written.n_with_errors,
         }
         self._write(f"{written.info.file}.json", tree)
 

@@ -49,6 +49,9 @@ class PreparedSpectrum:
     """What is not known of its wavelengths: `AIR_ASSUMED`, ..."""
     n_spikes: int
     """Pixels of the file that are bad for being far from all others."""
+    error: NDArray[np.float32] | None
+    """Standard deviation of the flux, shape (n_pixels,), NaN where the pixel is bad or
+    its error unknown; None if there is none to be stored [metadata.flux_unit]."""
 
 
 def prepare_spectrum(
@@ -80,7 +83,8 @@ def prepare_spectrum(
     """
     read = read_spectrum(path, index, verify_checksums=config.verify_checksums)
     spectrum = correct_spectrum(read, config)
-    placement = grid.place(spectrum.wave, spectrum.flux, config.max_drift)
+    error = spectrum.error if config.store_errors == "auto" else None
+    placement = grid.place(spectrum.wave, spectrum.flux, config.max_drift, error)
     valid = placement.flux[np.isfinite(placement.flux)]
     if not valid.any():
         raise SpectrumError("no valid flux on the grid")
@@ -107,7 +111,18 @@ def prepare_spectrum(
         history=history,
         assumptions=tuple(_list_assumptions(spectrum)),
         n_spikes=spectrum.n_spikes,
+        error=_choose_error(placement.error, flux, median),
     )
+
+
+def _choose_error(
+    error: NDArray[np.float32] | None, flux: NDArray[np.float32], median: float
+) -> NDArray[np.float32] | None:
+    """Keep errors of valid pixels; they are stored over a median that is positive."""
+    if error is None or median <= 0.0:
+        return None
+    error = np.where(np.isfinite(flux), error, np.float32(np.nan))
+    return error if np.isfinite(error).any() else None
 
 
 def correct_spectrum(spectrum: Spectrum, config: ConvertConfig) -> Spectrum:

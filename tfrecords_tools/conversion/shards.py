@@ -41,6 +41,8 @@ class WrittenShard(NamedTuple):
     """What is taken for granted of those that were written."""
     n_with_spikes: int
     """How many of them have pixels that are bad for being far from all others."""
+    n_with_errors: int
+    """How many of the records hold errors of the flux."""
 
     @property
     def n_planned(self) -> int:
@@ -93,7 +95,7 @@ def write_shard(
     dp_ids: list[str] = []
     rejects: list[Reject] = []
     assumptions: list[Assumption] = []
-    n_with_spikes = 0
+    n_with_spikes = n_with_errors = 0
     with replacing(folder / plan.file) as partial, RecordWriter(partial) as writer:
         for spectrum, made in _make_records(plan, settings):
             if isinstance(made, Reject):
@@ -104,6 +106,7 @@ def write_shard(
             place = spectrum.path, spectrum.number, spectrum.dp_id
             assumptions += [Assumption(*place, what) for what in made.assumptions]
             n_with_spikes += made.has_spikes
+            n_with_errors += made.has_error
     write_index(writer.offsets, folder, plan.file)
     info = ShardInfo(
         file=plan.file,
@@ -113,7 +116,7 @@ def write_shard(
         sha256=writer.sha256,
         dp_ids=tuple(dp_ids),
     )
-    return WrittenShard(info, rejects, assumptions, n_with_spikes)
+    return WrittenShard(info, rejects, assumptions, n_with_spikes, n_with_errors)
 
 
 class _Made(NamedTuple):
@@ -122,6 +125,7 @@ class _Made(NamedTuple):
     record: bytes
     assumptions: tuple[str, ...]
     has_spikes: bool
+    has_error: bool
 
 
 def _make_records(
@@ -154,8 +158,9 @@ def _make_record(spectrum: PlannedSpectrum, settings: ShardSettings) -> _Made | 
     except SpectrumError as error:
         return Reject(spectrum.path, str(error), spectrum.number)
     values = record_values(prepared, spectrum, settings)
-    record = settings.schema.encode(prepared.flux, values)
-    return _Made(record, prepared.assumptions, prepared.n_spikes > 0)
+    record = settings.schema.encode(prepared.flux, values, prepared.error)
+    has_spikes, has_error = prepared.n_spikes > 0, prepared.error is not None
+    return _Made(record, prepared.assumptions, has_spikes, has_error)
 
 
 def record_values(

@@ -27,7 +27,7 @@ from tfrecords_tools.records.manifest import (
     hash_file,
     read_manifest,
 )
-from tfrecords_tools.records.schema import SchemaError
+from tfrecords_tools.records.schema import SchemaError, pack_error
 from tfrecords_tools.records.tfrecord import RecordError, read_records
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS
@@ -83,7 +83,7 @@ def verify(
     records : Path
         Folder that `convert` wrote.
     deep : bool, default False
-        Whether to read every source again and compare each flux with it.
+        Whether to read every source again and compare flux and errors with it.
     n_workers : int, default 1
         Processes.
     progress : bool
@@ -176,30 +176,41 @@ def _check_record(
     """Return the record's star, and what is wrong with it or an empty string."""
     try:
         flux, values = manifest.record_schema.decode(record)
-    except SchemaError as error:
-        return "", str(error)
+        error = manifest.record_schema.decode_error(record)
+    except SchemaError as reason:
+        return "", str(reason)
     dp_id, star = str(values["dp_id"]), str(values["star"])
     if index >= info.count or dp_id != info.dp_ids[index]:
         return star, f"dp_id {dp_id} is not the manifest's"
     if sources is None:
         return star, ""
-    return star, _compare_source(flux, sources.get(dp_id), manifest)
+    return star, _compare_source(flux, error, sources.get(dp_id), manifest)
 
 
 def _compare_source(
-    flux: NDArray[np.float32], source: Source | None, manifest: Manifest
+    flux: NDArray[np.float32],
+    error: NDArray[np.float32] | None,
+    source: Source | None,
+    manifest: Manifest,
 ) -> str:
     if source is None:
         return f"no source in {PLAN_NAME}"
     path, index = source
     try:
         fresh = prepare_spectrum(path, manifest.grid, manifest.config, index)
-    except SpectrumError as error:
-        return f"source {path}: {error}"
+    except SpectrumError as reason:
+        return f"source {path}: {reason}"
     schema, scale = manifest.record_schema, fresh.flux_scale
     stored = schema.unpack_flux(schema.pack_flux(fresh.flux, scale), scale)
-    same = np.array_equal(flux, stored, equal_nan=True)
-    return "" if same else f"flux differs from its source {path}"
+    if not np.array_equal(flux, stored, equal_nan=True):
+        return f"flux differs from its source {path}"
+    content = pack_error(fresh.error, fresh.median_flux)
+    again = schema.unpack_error(content, fresh.median_flux)
+    if error is None or again is None:
+        same = error is again
+    else:
+        same = np.array_equal(error, again, equal_nan=True)
+    return "" if same else f"errors differ from those of its source {path}"
 
 
 def _check_files(manifest: Manifest) -> Iterator[Problem]:

@@ -68,7 +68,7 @@ class Manifest:
     files: dict[str, str]
     """SHA-256, in hexadecimal, of every other file, by its path in the folder."""
     counts: dict[str, int] = Field(default_factory=dict)
-    """Spectra of which something is taken for granted, or pixels are bad, by what."""
+    """Spectra by what is taken for granted of them, is bad, or is stored: errors."""
 
     def n_spectra(self, split: Split) -> int:
         """

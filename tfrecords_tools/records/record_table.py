@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.schema import SchemaError, Value
 from tfrecords_tools.records.tfrecord import RecordError, read_record_at
 from tfrecords_tools.split import Split
+
+_Decoded = TypeVar("_Decoded")
 
 
 class RecordLocation(NamedTuple):
@@ -90,7 +92,7 @@ class RecordTable:
         flux : ndarray of float32
             Shape (n_pixels,), read-only.
         values : dict of str to float or str
-            The other features by name.
+            The other features by name, but for the errors: see `read_error`.
 
         Raises
         ------
@@ -98,6 +100,32 @@ class RecordTable:
             If the record is corrupt, cannot be read or does not fit the schema; the
             message names it.
         """
+        return self._decode(number, lambda record: self._schema.decode(record, names))
+
+    def read_error(self, number: int) -> NDArray[np.float32] | None:
+        """
+        Read the errors of the flux of a record.
+
+        Parameters
+        ----------
+        number : int
+            From 0, in the order of the shards.
+
+        Returns
+        -------
+        error : ndarray of float32 or None
+            Standard deviation in the unit of the flux, shape (n_pixels,), NaN where it
+            is unknown; None if the record has none.
+
+        Raises
+        ------
+        RecordError
+            As of `read`.
+        """
+        return self._decode(number, self._schema.decode_error)
+
+    def _decode(self, number: int, decode: Callable[[bytes], _Decoded]) -> _Decoded:
+        """Read a record, and name it if that fails."""
         place = self.locate(number)
         shard, index = self._find(number)
         name = f"{place.path}: record {place.row} ({place.dp_id})"
@@ -105,7 +133,7 @@ class RecordTable:
             with place.path.open("rb") as stream:
                 start = int(self._offsets[shard][index])
                 record = read_record_at(stream, start, name)
-            return self._schema.decode(record, names)
+            return decode(record)
         except OSError as error:
             raise RecordError(f"{name} cannot be read: {error.strerror}") from None
         except SchemaError as error:

@@ -56,7 +56,10 @@ def write_tfds_metadata(
             if members
         ],
     }
-    features = {f.name: _describe(f, schema) for f in schema.features}
+    # Its tensors have one shape, and not all spectra have errors: it ignores these.
+    features = {
+        f.name: _describe(f, schema) for f in schema.features if f.kind != "error"
+    }
     tree = {
         "pythonClassName": f"{_FEATURES}.features_dict.FeaturesDict",
         "featuresDict": {"features": features},

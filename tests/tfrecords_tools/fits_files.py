@@ -44,16 +44,18 @@ def write_adp(
     names: tuple[str, str] = ("WAVE", "FLUX"),
     unit: str = "Angstrom",
     flux_unit: str = "adu",
+    error: NDArray[np.float32] | None = None,
     quality: NDArray[np.int32] | None = None,
     more: tuple[fits.Column, ...] = (),
 ) -> Path:
     """Write a table of one row of arrays; prefix "" leaves TUTYP out."""
     flux = make_flux(wave.size) if flux is None else flux
     n = wave.size
+    error = np.full(n, np.nan, np.float32) if error is None else error
     columns = [
         fits.Column(names[0], f"{n}D", unit, array=wave[np.newaxis]),
         fits.Column(names[1], f"{flux.size}E", flux_unit, array=flux[np.newaxis]),
-        fits.Column("ERR", f"{n}E", flux_unit, array=np.full((1, n), np.nan)),
+        fits.Column("ERR", f"{n}E", flux_unit, array=error[np.newaxis]),
     ]
     utypes = ["SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"]
     if quality is not None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from stellar_tf.batches.reading import read_split
@@ -24,14 +23,10 @@ ERROR = np.linspace(1.0, 9.0, WAVE.size).astype(np.float32)
 
 
 def write(path: Path, error: NDArray[np.float32] | None = ERROR) -> Path:
-    """Write a product, and errors into its column of them, which is NaN in HARPS'."""
+    """Write a product with a bad pixel; without errors it is like those of HARPS."""
     flux = FLUX.copy()
     flux[60] = np.nan
-    write_adp(path, flux=flux)
-    if error is not None:
-        with fits.open(path, mode="update") as hdus:
-            hdus[1].data["ERR"][0] = error
-    return path
+    return write_adp(path, flux=flux, error=error)
 
 
 def read(records: Path) -> tuple[Manifest, dict[str, NDArray[np.float32] | None]]:
@@ -100,10 +95,7 @@ def test_errors_are_left_out_if_asked(tmp_path: Path) -> None:
 
 
 def test_no_errors_over_a_median_that_is_not_positive(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.fits")
-    with fits.open(path, mode="update") as hdus:
-        hdus[1].data["FLUX"][0] *= -1.0
-        hdus[1].columns["FLUX"].unit = "erg"
+    path = write_adp(tmp_path / "a.fits", flux=-FLUX, error=ERROR, flux_unit="erg")
     prepared = prepare_spectrum(path, GRID, CONFIG)
     assert prepared.median_flux < 0.0
     assert prepared.error is None

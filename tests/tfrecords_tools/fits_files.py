@@ -122,10 +122,12 @@ def write_rows(path: Path, n_rows: int) -> Path:
 
 
 def write_survey(folder: Path, n_stars: int) -> Path:
-    """Write a spectrum of each star, and a file that is none."""
+    """Write a spectrum of each star, one in three with errors, and no spectrum."""
     for i in range(n_stars):
         cards = {**CARDS, "OBJECT": f"HD {i}"}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+        flux = make_flux(seed=i)
+        error = None if i % 3 else np.sqrt(np.abs(flux))
+        write_adp(folder / f"ADP.{i}.fits", flux=flux, error=error, cards=cards)
     (folder / "bad.fits").write_text("no FITS")
     return folder
 

@@ -41,6 +41,7 @@ NOT_RUN = {
     "python scripts/build_emulator.py": "its input, a grid of spectra, is not shipped",
     "import tensorflow_datasets": "is no dependency; test_tfds.py reads its files",
     "docker run": "needs Docker and an image",
+    "import lsdb": "is no dependency",
     "import pyvo": "asks Gaia and SIMBAD",
     "import astropy.units as u": "needs their answers; archive/test_how_to.py has some",
 }

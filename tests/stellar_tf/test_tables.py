@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
@@ -27,6 +29,16 @@ def table() -> Table:
             "z_mean": np.arange(6, dtype=np.float32).reshape(2, 3),
         }
     )
+
+
+def test_vectors_in_parquet_are_lists_of_fixed_size(
+    table: Table, tmp_path: Path
+) -> None:
+    write_table(table, tmp_path / "t.parquet")
+    vectors = pq.read_table(tmp_path / "t.parquet").column("z_mean")
+    assert pa.types.is_fixed_size_list(vectors.type)
+    assert vectors.type.list_size == 3
+    assert vectors.to_pylist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
 
 
 def test_csv_has_a_column_an_element(table: Table, tmp_path: Path) -> None:

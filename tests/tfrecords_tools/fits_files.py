@@ -44,16 +44,18 @@ def write_adp(
     names: tuple[str, str] = ("WAVE", "FLUX"),
     unit: str = "Angstrom",
     flux_unit: str = "adu",
+    error: NDArray[np.float32] | None = None,
     quality: NDArray[np.int32] | None = None,
     more: tuple[fits.Column, ...] = (),
 ) -> Path:
     """Write a table of one row of arrays; prefix "" leaves TUTYP out."""
     flux = make_flux(wave.size) if flux is None else flux
     n = wave.size
+    error = np.full(n, np.nan, np.float32) if error is None else error
     columns = [
         fits.Column(names[0], f"{n}D", unit, array=wave[np.newaxis]),
         fits.Column(names[1], f"{flux.size}E", flux_unit, array=flux[np.newaxis]),
-        fits.Column("ERR", f"{n}E", flux_unit, array=np.full((1, n), np.nan)),
+        fits.Column("ERR", f"{n}E", flux_unit, array=error[np.newaxis]),
     ]
     utypes = ["SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"]
     if quality is not None:
@@ -120,10 +122,12 @@ def write_rows(path: Path, n_rows: int) -> Path:
 
 
 def write_survey(folder: Path, n_stars: int) -> Path:
-    """Write a spectrum of each star, and a file that is none."""
+    """Write a spectrum of each star, one in three with errors, and no spectrum."""
     for i in range(n_stars):
         cards = {**CARDS, "OBJECT": f"HD {i}"}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+        flux = make_flux(seed=i)
+        error = None if i % 3 else np.sqrt(np.abs(flux))
+        write_adp(folder / f"ADP.{i}.fits", flux=flux, error=error, cards=cards)
     (folder / "bad.fits").write_text("no FITS")
     return folder
 

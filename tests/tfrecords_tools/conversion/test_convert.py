@@ -52,7 +52,9 @@ def inputs(tmp_path):
         folder = tmp_path / "in" / f"visit{i % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         cards = {**CARDS, "OBJECT": f"HD {i // 2}"}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+        flux = make_flux(seed=i)
+        error = None if i % 3 else np.sqrt(np.abs(flux))
+        write_adp(folder / f"ADP.{i}.fits", flux=flux, error=error, cards=cards)
     return tmp_path / "in"
 
 

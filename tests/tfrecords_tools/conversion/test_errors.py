@@ -15,8 +15,10 @@ from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.conversion.verify import verify
+from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.manifest import Manifest, read_manifest
 from tfrecords_tools.records.record_table import RecordTable
+from tfrecords_tools.spectrum import vacuum_to_air
 
 CONFIG = ConvertConfig(split=SplitFractions(train=1.0, validation=0.0, test=0.0))
 FLUX = make_flux()
@@ -24,14 +26,10 @@ ERROR = np.linspace(1.0, 9.0, WAVE.size).astype(np.float32)
 
 
 def write(path: Path, error: NDArray[np.float32] | None = ERROR) -> Path:
-    """Write a product, and errors into its column of them, which is NaN in HARPS'."""
+    """Write a product with a bad pixel; without errors it is like those of HARPS."""
     flux = FLUX.copy()
     flux[60] = np.nan
-    write_adp(path, flux=flux)
-    if error is not None:
-        with fits.open(path, mode="update") as hdus:
-            hdus[1].data["ERR"][0] = error
-    return path
+    return write_adp(path, flux=flux, error=error)
 
 
 def read(records: Path) -> tuple[Manifest, dict[str, NDArray[np.float32] | None]]:
@@ -100,10 +98,29 @@ def test_errors_are_left_out_if_asked(tmp_path: Path) -> None:
 
 
 def test_no_errors_over_a_median_that_is_not_positive(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.fits")
-    with fits.open(path, mode="update") as hdus:
-        hdus[1].data["FLUX"][0] *= -1.0
-        hdus[1].columns["FLUX"].unit = "erg"
+    path = write_adp(tmp_path / "a.fits", flux=-FLUX, error=ERROR, flux_unit="erg")
     prepared = prepare_spectrum(path, GRID, CONFIG)
     assert prepared.median_flux < 0.0
     assert prepared.error is None
+
+
+def test_errors_of_a_real_spectrum(real_data: Path, tmp_path: Path) -> None:
+    """On pixels far smaller than the file's each has the error of that it lies in."""
+    path = min((real_data / "real_stars" / "apogee").glob("aspcapStar*"))
+    with fits.open(path) as hdus:
+        flux, error = hdus[1].data, hdus[2].data.astype(np.float64)
+        header = hdus[1].header
+        log_wave = header["CRVAL1"] + header["CDELT1"] * np.arange(flux.size)
+    wave = vacuum_to_air(10.0**log_wave)
+    grid = Grid(wave_min=15900.0, wave_step=0.02, n_pixels=20_000)
+    convert([path], tmp_path / "records", grid, CONFIG)
+    _, errors = read(tmp_path / "records")
+    (found,) = errors.values()
+    inside = (wave > grid.wave[0]) & (wave < grid.wave[-1]) & (flux > 0.0)
+    nearest = np.rint(grid.position(wave[inside])).astype(int)
+    assert found is not None
+    known = np.isfinite(found[nearest])
+    assert known.mean() > 0.9
+    np.testing.assert_allclose(
+        found[nearest][known], error[inside][known], rtol=2.0**-11 + 1e-6
+    )

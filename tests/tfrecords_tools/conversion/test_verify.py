@@ -26,7 +26,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("in")
     for i in range(12):
         cards = {**CARDS, "OBJECT": f"HD {i // 2}", "RA": 10.0 * (i // 2)}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+        flux = make_flux(seed=i)
+        error = None if i % 3 else np.sqrt(np.abs(flux))
+        write_adp(folder / f"ADP.{i}.fits", flux=flux, error=error, cards=cards)
     (folder / "bad.fits").write_text("no FITS")
     return folder
 

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from tfrecords_tools.conversion.engine import Engine
 
 _COUNTS = {
-    "air assumed": "air assumed (convert.medium says otherwise), see {table}",
-    "kept topocentric": "kept topocentric (the header has no BERV), see {table}",
-    "frame unknown": "frame of the wavelengths unknown, see {table}",
-    "with spikes": "pixels far beyond all others are bad now (convert.max_flux_ratio)",
+    "air assumed": "{n} files: air assumed (convert.medium says otherwise), "
+    "see {table}",
+    "kept topocentric": "{n} files kept topocentric (no BERV in the header), "
+    "see {table}",
+    "frame unknown": "{n} files: frame of the wavelengths unknown, see {table}",
+    "with spikes": "{n} files: pixels far beyond all others are bad now "
+    "(convert.max_flux_ratio)",
 }
 """What the counts of a conversion mean; rejects have a line of their own."""
 
@@ -99,7 +102,7 @@ def _describe(summary: ConversionSummary, out: Path) -> Iterator[str]:
     """Say what was taken for granted, left out, or is to be mended."""
     for name, n in summary.counts.items():
         if name in _COUNTS:
-            yield f"{n} files: {_COUNTS[name].format(table=out / 'assumptions.csv')}"
+            yield _COUNTS[name].format(n=n, table=out / "assumptions.csv")
     if summary.passed_over:
         n = sum(summary.passed_over.values())
         endings = (

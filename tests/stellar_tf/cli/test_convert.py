@@ -58,7 +58,7 @@ def test_what_is_taken_for_granted_is_told_with_the_setting_that_mends_it(
     told = [
         f"32 files: air assumed (convert.medium says otherwise), see {table}",
         f"31 files: frame of the wavelengths unknown, see {table}",
-        f"1 files: kept topocentric (the header has no BERV), see {table}",
+        f"1 files kept topocentric (no BERV in the header), see {table}",
         "1 files: pixels far beyond all others are bad now (convert.max_flux_ratio)",
         "3 files with other endings passed over (none: 1, .pdf: 2)",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,13 @@ def result(latents: Table) -> AnalysisResult:
 def graph(run: Run) -> ModelGraph:
     """The network of that run."""
     return ModelGraph(load_autoencoder(run), run.read_config())
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the packages log, though others that tests run may silence loggers."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("stellar_tf"):
+            logging.getLogger(name).disabled = False
+    caplog.set_level(logging.WARNING, logger="stellar_tf")
+    return caplog

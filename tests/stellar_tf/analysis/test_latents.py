@@ -49,7 +49,7 @@ def test_fits_and_masked_columns_read_the_same(latents: Table, tmp_path: Path) -
 
 
 def test_unusable_spectra_are_left_out(
-    latents: Table, caplog: pytest.LogCaptureFixture
+    latents: Table, logged: pytest.LogCaptureFixture
 ) -> None:
     flagged = latents.copy()
     flagged["flags"] = np.zeros(len(latents), np.int32)
@@ -58,7 +58,7 @@ def test_unusable_spectra_are_left_out(
     codes = read_codes(flagged, CONFIG, labels=None, factors=())
     np.testing.assert_array_equal(codes.dp_id, np.delete(latents["dp_id"], 3))
     assert "flags" not in codes.labels
-    assert "1 spectra that are unusable are left out" in caplog.text
+    assert "1 spectra that are unusable are left out" in logged.text
 
 
 def test_spectra_of_no_split_are_kept(latents: Table) -> None:

@@ -84,13 +84,13 @@ def test_a_damaged_one_is_told_and_the_one_before_is_taken(
     store: CheckpointStore,
     trainer: Trainer,
     tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    logged: pytest.LogCaptureFixture,
     how: str,
 ) -> None:
     damage(tmp_path / "checkpoints" / "step-000000030", how)
     assert store.restore().n_steps == 20
     assert values(trainer) == {2.0}
-    assert "step-000000030: is damaged" in caplog.text
+    assert "step-000000030: is damaged" in logged.text
 
 
 def test_if_all_are_damaged_nothing_is_begun_again(

@@ -199,14 +199,14 @@ def test_a_corrupt_record_is_named(
 
 
 def test_corrupt_records_are_skipped_and_counted(
-    config: Config, corrupt: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    config: Config, corrupt: Path, tmp_path: Path, logged: pytest.LogCaptureFixture
 ) -> None:
     strategy = build_strategy("single")
     for _ in range(2):  # and a finished run is opened again
         fit(corrupt, tmp_path / "run", config, strategy, skip_corrupt=True)
-        assert "record 1 (ADP." in caplog.text
-        assert "1 corrupt records skipped" in caplog.text
-        caplog.clear()
+        assert "record 1 (ADP." in logged.text
+        assert "1 corrupt records skipped" in logged.text
+        logged.clear()
     intact = tmp_path / "run" / "intact_records"
     n_records = sum(1 for p in intact.glob("spec-*") for _ in read_records(p))
     assert n_records == 79

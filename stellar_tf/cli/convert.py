@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from tfrecords_tools.conversion.engine import Engine
 
 _COUNTS = {
-    "air assumed": "{n} files: air assumed (convert.medium says otherwise), "
-    "see {table}",
-    "kept topocentric": "{n} files kept topocentric (no BERV in the header), "
-    "see {table}",
+    "air assumed": "{n} files: air assumed (set convert.medium if not), see {table}",
+    "kept topocentric": "{n} files kept topocentric (header without BERV), see {table}",
     "frame unknown": "{n} files: frame of the wavelengths unknown, see {table}",
     "with spikes": "{n} files: pixels far beyond all others are bad now "
     "(convert.max_flux_ratio)",

@@ -25,7 +25,7 @@ from tfrecords_tools.spectrum import (
 
 _HALF_MAX = float(np.finfo(np.float16).max)
 AIR_ASSUMED, KEPT_TOPOCENTRIC = "air assumed", "kept topocentric"
-FRAME_UNKNOWN = "frame unknown"
+FRAME_UNKNOWN, NOT_ALL_READ = "frame unknown", "not all read"
 TOO_MANY_SPIKES, TOO_MANY_BAD = "too many spikes", "too many bad pixels"
 """How the reasons begin for which a spectrum is rejected."""
 
@@ -46,7 +46,7 @@ class PreparedSpectrum:
     history: tuple[str, ...]
     """What was done to the spectrum, or taken for granted, in order."""
     assumptions: tuple[str, ...]
-    """What is not known of its wavelengths: `AIR_ASSUMED`, ..."""
+    """What was taken for granted of it: `AIR_ASSUMED`, ..."""
     n_spikes: int
     """Pixels of the file that are bad for being far from all others."""
     error: NDArray[np.float32] | None
@@ -178,6 +178,8 @@ def _list_assumptions(spectrum: Spectrum) -> Iterator[str]:
         yield KEPT_TOPOCENTRIC
     elif spectrum.metadata.specsys == "UNKNOWN":
         yield FRAME_UNKNOWN
+    if any(step.startswith("not read: ") for step in spectrum.history):
+        yield NOT_ALL_READ
 
 
 def _check_valid_fraction(

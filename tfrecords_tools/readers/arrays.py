@@ -6,6 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -79,13 +80,15 @@ def open_hdf5(path: Path) -> Iterator[Opened]:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(sort_in)
-            attributes = {str(k).upper(): _plain(v) for k, v in file.attrs.items()}
             version = version_of(path)
             groups = [
-                _group(name, "HDF5", version, arrays)
+                replace(
+                    _group(name, "HDF5", version, arrays),
+                    cards=(_attributes(file[name or "/"]),),
+                )
                 for name, arrays in folders.items()
             ]
-            yield groups, (PlainCards(attributes),)
+            yield groups, (_attributes(file),)
     except SpectrumError:
         raise
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
@@ -224,6 +227,10 @@ def _make_unique(values: Any) -> list[str]:
         unique.append(name if n_times[name] == 1 else f"{name}#{seen[name]}")
         seen[name] += 1
     return unique
+
+
+def _attributes(item: Any) -> Cards:
+    return PlainCards({str(k).upper(): _plain(v) for k, v in item.attrs.items()})
 
 
 def _of_dataset(dataset: Any) -> _Array:

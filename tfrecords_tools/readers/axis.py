@@ -89,7 +89,7 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
     offset = np.arange(n_pixels) + (1.0 - linear.reference)
     values = linear.value + offset * linear.step
     unit = _read_unit(cards, kind, iraf.get("units", ""))
-    code = _CODE.fullmatch(kind.upper())
+    code = _CODE.fullmatch(kind)
     claim = "CTYPE1" if code is None and _LOG_WORD.search(kind.upper()) else ""
     if cards.stated_number("DC-FLAG") == 1:
         claim = "DC-FLAG"

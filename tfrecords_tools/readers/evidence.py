@@ -13,6 +13,10 @@ from tfrecords_tools.spectrum import Medium
 
 _CODES: dict[str, Medium] = {"WAVE": "vacuum", "AWAV": "air"}
 _CODE = re.compile(r"(WAVE|AWAV)(-\w+)?")
+_TRUTH = {
+    **dict.fromkeys(("TRUE", "T", "1", "1.0", "YES"), True),
+    **dict.fromkeys(("FALSE", "F", "0", "0.0", "NO"), False),
+}
 _WORD = re.compile(r"(?<![a-z])(air|vac(?:uum)?)(?![a-z])", re.I)
 _TO = re.compile(r"\bto (air|vac(?:uum)?)\b", re.I)
 _REMARK = re.compile(r"\bwave", re.I)
@@ -77,7 +81,7 @@ def find_medium(
     if not stated and pipeline is not None and pipeline.medium is not None:
         stated = [Statement(pipeline.medium, pipeline.name)]
     if not stated:
-        stated = list(_of_remarks(cards))[:1]
+        stated = [*_of_comments(axis), *_of_remarks(cards)][:1]
     if not stated:
         return None, ()
     first = stated[0]
@@ -117,7 +121,7 @@ def find_frame(cards: Sequence[Cards], pipeline: Pipeline | None) -> Frame:
 
 
 def _of_axis(axis: Cards | None) -> Iterator[Statement]:
-    kind = axis.text("CTYPE1").upper() if axis is not None else ""
+    kind = axis.text("CTYPE1") if axis is not None else ""
     code = _CODE.fullmatch(kind)
     if code is not None:
         yield Statement(_CODES[code[1]], f"CTYPE1 {kind}")
@@ -132,8 +136,8 @@ def _of_column(wave: Field | None) -> Iterator[Statement]:
 
 def _of_cards(cards: Sequence[Cards]) -> Iterator[Statement]:
     for header in cards:
-        value = header.get("VACUUM")
-        if value in (True, False, 1, 0):
+        value = _TRUTH.get(str(header.get("VACUUM")).upper())
+        if value is not None:
             yield Statement("vacuum" if value else "air", "VACUUM")
         for keyword in ("VACUUM", "AIRORVAC", "MEDIUM", "WAVEMED"):
             text = header.text(keyword)
@@ -145,6 +149,12 @@ def _of_ucd(ucd: str) -> Iterator[Statement]:
     words = ucd.split(";")
     if "em.wl" in words:
         yield Statement("air" if "obs.atmos" in words else "vacuum", f"the UCD {ucd}")
+
+
+def _of_comments(axis: Cards | None) -> Iterator[Statement]:
+    for keyword in ("CTYPE1", "CRVAL1", "CDELT1"):
+        if axis is not None:
+            yield from _of_words(axis.comment(keyword), f"the comment of {keyword}")
 
 
 def _of_remarks(cards: Sequence[Cards]) -> Iterator[Statement]:

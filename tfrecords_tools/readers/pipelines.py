@@ -83,6 +83,7 @@ _APOGEE_BAD = 0b0101_0000_1111_1111
 # 26 BADFLUXFACTOR, 27 BADSKYCHI. Bits 0 to 15 are of a whole fibre, 30 marks emission.
 SPSPEC_BAD = sum(1 << bit for bit in (18, 22, 23, 24, 25, 26, 27))
 
+_PYPEIT = frozenset(("OneSpec", "SpecObj"))
 _APERO = frozenset(("eflux", "weight", "fluxab"))
 HARPS_NAME = "HARPS"
 APOGEE = Pipeline("APOGEE", "vacuum", bad_bits=_APOGEE_BAD, zero_is_bad=True)
@@ -104,7 +105,7 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
         Pipeline("APERO", "vacuum"),
     ),
     (
-        lambda t: "OneSpec" in (t.own.text("DMODCLS"), t.primary.text("DMODCLS")),
+        lambda t: bool({t.own.text("DMODCLS"), t.primary.text("DMODCLS")} & _PYPEIT),
         Pipeline("PypeIt", "vacuum", mask_is_good=True),
     ),
     (lambda t: t.telescope == "LAMOST", LAMOST),

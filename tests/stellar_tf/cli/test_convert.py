@@ -56,9 +56,9 @@ def test_what_is_taken_for_granted_is_told_with_the_setting_that_mends_it(
         (folder / name).write_text("")
     table = out / "assumptions.csv"
     told = [
-        f"32 files: air assumed (convert.medium says otherwise), see {table}",
+        f"32 files: air assumed (set convert.medium if not), see {table}",
         f"31 files: frame of the wavelengths unknown, see {table}",
-        f"1 files kept topocentric (no BERV in the header), see {table}",
+        f"1 files kept topocentric (header without BERV), see {table}",
         "1 files: pixels far beyond all others are bad now (convert.max_flux_ratio)",
         "3 files with other endings passed over (none: 1, .pdf: 2)",
     ]

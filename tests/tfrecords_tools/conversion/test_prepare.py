@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from tests.tfrecords_tools.fits_files import (
     CARDS,
@@ -191,6 +192,13 @@ def test_frames_that_are_not_known(tmp_path, cards, assumption):
     path = write_image(tmp_path / "a.fits", cards={"CTYPE1": "AWAV", **cards})
     prepared = prepare_spectrum(path, GRID, CONFIG)
     assert prepared.assumptions == (() if assumption is None else (assumption,))
+
+
+def test_what_else_a_file_holds_is_told(tmp_path):
+    path = write_image(tmp_path / "a.fits", cards={**CARDS, "CTYPE1": "AWAV"})
+    with fits.open(path, mode="append") as hdus:
+        hdus.append(fits.ImageHDU(FLUX, name="STAR 2"))
+    assert prepare_spectrum(path, GRID, CONFIG).assumptions == ("not all read",)
 
 
 def test_a_few_spikes_are_bad_and_many_refused(tmp_path):

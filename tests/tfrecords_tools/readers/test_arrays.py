@@ -184,10 +184,13 @@ def test_folders_and_tables_of_hdf5(tmp_path: Path) -> None:
             file[f"{name}/wavelength"] = WAVE
             file[f"{name}/wavelength"].attrs["units"] = "Angstrom"
             file[f"{name}/flux"] = FLUX[i]
+            file[name].attrs["object"] = f"HD {i}"
         file["tables/third"] = table
         file.attrs["SPECSYS"] = "BARYCENT"
     names = [identity.dp_id for identity in scan_file(path)]
     assert names == ["several#star 1", "several#star 2", "several#tables/third"]
+    targets = [identity.target for identity in scan_file(path)]
+    assert targets == ["HD 0", "HD 1", ""]
     for i in range(3):
         spectrum = read_spectrum(path, i)
         np.testing.assert_array_equal(spectrum.flux, FLUX[i])

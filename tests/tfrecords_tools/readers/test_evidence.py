@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tfrecords_tools.readers.evidence import find_frame, find_medium
 from tfrecords_tools.readers.fields import Field
-from tfrecords_tools.readers.header import PlainCards
+from tfrecords_tools.readers.header import Header, PlainCards
 from tfrecords_tools.readers.pipelines import Pipeline
 
 unhurried = settings(deadline=None)  # a machine may be busy
@@ -38,7 +38,7 @@ def medium(
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        *(("WAVE", "vacuum"), ("AWAV", "air"), ("wave", "vacuum")),
+        *(("WAVE", "vacuum"), ("AWAV", "air"), ("Wave", None)),
         *(("WAVE-LOG", "vacuum"), ("AWAV-LOG", "air"), ("AWAV-F2W", "air")),
         # Only the code of four letters is a statement.
         *(("WAVELENGTH", None), ("WAVELENGTH [Ang]", None), ("WAVE_LOG", None)),
@@ -71,6 +71,11 @@ def test_nothing_that_merely_begins_like_a_code(rest: str) -> None:
         *(({"VACUUM": True}, "vacuum"), ({"VACUUM": False}, "air")),
         *(({"VACUUM": 1}, "vacuum"), ({"VACUUM": 0}, "air"), ({"VACUUM": 2}, None)),
         *(({"AIRORVAC": "vac"}, "vacuum"), ({"AIRORVAC": "AIR"}, "air")),
+        *(
+            ({"VACUUM": "T"}, "vacuum"),
+            ({"VACUUM": "no"}, "air"),
+            ({"VACUUM": ""}, None),
+        ),
         *(({"AIRORVAC": "vacuum"}, "vacuum"), ({"AIRORVAC": "?"}, None), ({}, None)),
     ],
 )
@@ -109,6 +114,14 @@ def test_harps_alone_breaks_the_rule_of_the_ucd() -> None:
 )
 def test_remarks(remark: str, expected: str | None) -> None:
     assert medium(remarks=("something else", remark)) == expected
+
+
+def test_comments_of_the_axis() -> None:
+    cards = ("CTYPE1  = 'LINEAR'", "CRVAL1  = 5000.0 / [Angstrom] in vacuum")
+    axis = Header("".join(card.ljust(80) for card in cards))
+    statement, notes = find_medium(None, axis, [axis], None)
+    assert statement is not None
+    assert notes == ("in vacuum by the comment of CRVAL1",)
 
 
 LEVELS = ("axis", "cards", "column", "pipeline", "remarks")

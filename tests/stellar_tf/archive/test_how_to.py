@@ -57,7 +57,8 @@ def catalogue() -> Table:
 
 
 def run_page(names: dict[str, Any]) -> dict[str, Any]:
-    blocks = [code for online, code in BLOCK.findall(PAGE.read_text()) if not online]
+    text = PAGE.read_text().split("## Join the latents to a HATS catalogue")[0]
+    blocks = [code for online, code in BLOCK.findall(text) if not online]
     assert len(blocks) == 2
     for code in blocks:
         exec(compile(code, str(PAGE), "exec"), names)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.errors import ask_for_extra
-from tfrecords_tools.readers.fields import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.header import Cards, PlainCards
+from tfrecords_tools.readers.layout import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.recent import Recent, Version, version_of
 from tfrecords_tools.spectrum import SpectrumError
 

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.fields import Field
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.fits_unit import Hdu
+from tfrecords_tools.readers.layout import Field
 from tfrecords_tools.readers.pipelines import (
     APOGEE,
     LAMOST,

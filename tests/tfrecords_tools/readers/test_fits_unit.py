@@ -1,4 +1,4 @@
-"""Data decoded directly are what astropy decodes."""
+"""Plain data of a unit are what astropy decodes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfrecords_tools.readers.fits_unit import read_plain_image, read_plain_table
 from tfrecords_tools.readers.header import Header
-from tfrecords_tools.readers.plain_data import read_plain_image, read_plain_table
 
 CODES = {"B": "u1", "I": "i2", "J": "i4", "K": "i8", "E": "f4", "D": "f8"}
 

@@ -103,52 +103,72 @@ def write_report(
 def _draw(
     result: AnalysisResult, traversals: Traversal, reconstructions: Reconstructions
 ) -> dict[str, Any]:
-    has_labels = bool(result.associations.labels and result.verdict.n_informative)
     max_pixels = _share_pixels(traversals, reconstructions)
     return {
         "dimensions": _plot("dimensions", draw_dimensions(result)),
-        "associations": _plot(
-            "associations",
-            draw_associations(result),
-            min_width=120 + 72 * len(result.associations.labels),
-        )
-        if has_labels
-        else None,
-        "leakage": _plot("leakage", draw_leakage(result))
-        if has_labels and result.leakage.nuisances
-        else None,
-        "importance": _plot("importance", draw_importance(result))
-        if result.disentanglement is not None
-        else None,
-        "pairs": [
-            _plot(
-                f"pair-{pair.dimension}-{pair.label}",
-                draw_pair(result, pair),
-                title=f"{pair.label} and z{pair.dimension}",
-                caption=describe_pair(result, pair),
-            )
-            for pair in choose_pairs(result)
-        ],
-        "traversals": [
-            _plot(
-                f"traversal-{dimension}",
-                draw_traversal(traversals, row, max_pixels=max_pixels),
-                title=_traversal_title(result, int(dimension)),
-                caption=describe_traversal(traversals, row),
-            )
-            for row, dimension in enumerate(traversals.dimensions)
-        ],
-        "reconstructions": [
-            _plot(
-                f"reconstruction-{row}",
-                draw_reconstruction(reconstructions, row, max_pixels=max_pixels),
-                title=name,
-                caption=describe_residual(reconstructions, row),
-            )
-            for row, name in enumerate(reconstructions.names)
-        ],
+        **_draw_labels(result),
+        "traversals": _draw_traversals(result, traversals, max_pixels),
+        "reconstructions": _draw_reconstructions(reconstructions, max_pixels),
         "n_pixels_drawn": max_pixels,
     }
+
+
+def _draw_labels(result: AnalysisResult) -> dict[str, Any]:
+    """Draw what dimensions have to do with labels and true factors, where known."""
+    labels = result.associations.labels
+    has_labels = bool(labels and result.verdict.n_informative)
+    associations = leakage = importance = None
+    if has_labels:
+        width = 120 + 72 * len(labels)
+        figure = draw_associations(result)
+        associations = _plot("associations", figure, min_width=width)
+    if has_labels and result.leakage.nuisances:
+        leakage = _plot("leakage", draw_leakage(result))
+    if result.disentanglement is not None:
+        importance = _plot("importance", draw_importance(result))
+    pairs = [
+        _plot(
+            f"pair-{pair.dimension}-{pair.label}",
+            draw_pair(result, pair),
+            title=f"{pair.label} and z{pair.dimension}",
+            caption=describe_pair(result, pair),
+        )
+        for pair in choose_pairs(result)
+    ]
+    return {
+        "associations": associations,
+        "leakage": leakage,
+        "importance": importance,
+        "pairs": pairs,
+    }
+
+
+def _draw_traversals(
+    result: AnalysisResult, traversals: Traversal, max_pixels: int
+) -> list[Plot]:
+    return [
+        _plot(
+            f"traversal-{dimension}",
+            draw_traversal(traversals, row, max_pixels=max_pixels),
+            title=_traversal_title(result, int(dimension)),
+            caption=describe_traversal(traversals, row),
+        )
+        for row, dimension in enumerate(traversals.dimensions)
+    ]
+
+
+def _draw_reconstructions(
+    reconstructions: Reconstructions, max_pixels: int
+) -> list[Plot]:
+    return [
+        _plot(
+            f"reconstruction-{row}",
+            draw_reconstruction(reconstructions, row, max_pixels=max_pixels),
+            title=name,
+            caption=describe_residual(reconstructions, row),
+        )
+        for row, name in enumerate(reconstructions.names)
+    ]
 
 
 def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:

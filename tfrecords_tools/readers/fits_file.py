@@ -122,14 +122,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
 
     def fits_its_checksums(self) -> bool:
-        """
-        Read all units, also those that no spectrum is in, and add them up.
-
-        Returns
-        -------
-        answer : bool
-            Whether each fits its CHECKSUM, where it has both that and a DATASUM.
-        """
+        """Read all units: whether each that has a CHECKSUM and DATASUM fits it."""
         return all(adds_up(hdu.header, self._read_unit(hdu)) for hdu in self.hdus)
 
     def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:

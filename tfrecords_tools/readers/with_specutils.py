@@ -26,14 +26,7 @@ _IN_VACUUM = ("SDSS", "APOGEE", "MaNGA", "JWST", "HST", "MUSCLES", "Subaru")
 
 
 def is_installed() -> bool:
-    """
-    Tell whether there is specutils.
-
-    Returns
-    -------
-    answer : bool
-        It is not imported for this, which takes seconds.
-    """
+    """Tell whether there is specutils, without the seconds it takes to import."""
     return importlib.util.find_spec("specutils") is not None
 
 

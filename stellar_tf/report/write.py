@@ -1,7 +1,8 @@
-"""The page itself."""
+"""The report: one page of HTML with its figures and tables."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,6 @@ from stellar_tf.report.captions import (
     describe_traversal,
     describe_verdict,
 )
-from stellar_tf.report.contents import Provenance
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.templating import build_environment, embed_json
 from tfrecords_tools.durable import write_whole
@@ -40,6 +40,26 @@ from tfrecords_tools.durable import write_whole
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000
 """Flux values in the page, of about 5.3 bytes each."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the numbers come from; printed at the end of the report."""
+
+    version: str
+    """Version of stellar-tf."""
+    run: str
+    """The run folder, or another name of the model."""
+    manifest_sha256: str
+    """SHA-256 of the manifest of the records; empty if there was none."""
+    seed: int
+    """Seed of the analysis."""
+    splits: tuple[str, ...]
+    """Splits whose stars the statistics use."""
+    created: str
+    """Date and time, ISO 8601."""
+    config: str
+    """The resolved settings, YAML."""
 
 
 class Plot(NamedTuple):

@@ -33,7 +33,7 @@ from tfrecords_tools.spectrum import Spectrum, SpectrumError
 
 _NO_SPECUTILS = "specutils is not installed; it may know this form"
 _BEGINNINGS = ((b"\x89HDF", "HDF5"), (b"PAR1", "Parquet"), (b"PK\x03\x04", "npz"))
-Scalars = dict[str, NDArray[np.generic]]
+_Scalars = dict[str, NDArray[np.generic]]
 
 
 def scan_file(path: Path) -> list[Identity]:
@@ -123,7 +123,7 @@ def read_spectrum(
         return _read(content, index)
 
 
-def _read(content: Content, index: int | None) -> Spectrum:
+def _read(content: _Content, index: int | None) -> Spectrum:
     if index is None and content.n_spectra > 1:
         names = [identity.dp_id for identity in content.identities()]
         raise SpectrumError(
@@ -152,7 +152,7 @@ def _find_kind(path: Path) -> str:
 
 
 @contextmanager
-def _open_other(path: Path, kind: str) -> Iterator[Content]:
+def _open_other(path: Path, kind: str) -> Iterator[_Content]:
     if kind == "text":
         group, cards = read_text(path)
         yield _collect(path, [group], (cards,))
@@ -164,7 +164,7 @@ def _open_other(path: Path, kind: str) -> Iterator[Content]:
         yield _collect(path, groups, of_file)
 
 
-def _collect(path: Path, groups: Sequence[Group], cards: tuple[Cards, ...]) -> Content:
+def _collect(path: Path, groups: Sequence[Group], cards: tuple[Cards, ...]) -> _Content:
     empty = Header("")
     found = [
         (layout, find_pipeline(Traits(empty, empty, group.names)))
@@ -176,12 +176,12 @@ def _collect(path: Path, groups: Sequence[Group], cards: tuple[Cards, ...]) -> C
         raise SpectrumError(
             f"no flux with wavelengths: the columns are {names or 'none'}"
         )
-    return Content(path, found, cards)
+    return _Content(path, found, cards)
 
 
-def _look_into(file: FitsFile) -> Content:
+def _look_into(file: FitsFile) -> _Content:
     headers = tuple(hdu.header for hdu in file.hdus)
-    return Content(file.path, find_in_fits(file), headers)
+    return _Content(file.path, find_in_fits(file), headers)
 
 
 def _promises_one(file: FitsFile) -> bool:
@@ -197,7 +197,7 @@ def _refuse_without_specutils(file: FitsFile) -> None:
         raise SpectrumError(f"{reason} ({_NO_SPECUTILS})")
 
 
-def _read_as_anything(file: FitsFile, content: Content) -> Spectrum:
+def _read_as_anything(file: FitsFile, content: _Content) -> Spectrum:
     _refuse_without_specutils(file)
     reason = describe_content(file)
     file.check_sizes()
@@ -211,7 +211,7 @@ def _read_as_anything(file: FitsFile, content: Content) -> Spectrum:
 
 
 @dataclass(frozen=True)
-class Content:
+class _Content:
     """What spectra an open file holds."""
 
     path: Path
@@ -226,14 +226,7 @@ class Content:
         return sum(len(layout.rows) for layout, _ in self.found)
 
     def identities(self) -> Iterator[Identity]:
-        """
-        Tell whose spectra they are.
-
-        Yields
-        ------
-        identity : Identity
-            In the order of their numbers.
-        """
+        """Tell whose spectra they are, in the order of their numbers."""
         for number, (layout, _) in enumerate(self.found):
             rows = layout.rows
             reads = layout.is_of_many_stars or len(rows) == 1
@@ -242,24 +235,7 @@ class Content:
                 yield self._identify(number, row, _pick(scalars, row))
 
     def read(self, index: int) -> Spectrum:
-        """
-        Read one of them.
-
-        Parameters
-        ----------
-        index : int
-            Its number, from 0.
-
-        Returns
-        -------
-        spectrum : Spectrum
-            As the file has it.
-
-        Raises
-        ------
-        SpectrumError
-            If there is none of that number, or it is not a star's valid spectrum.
-        """
+        """Read one of them, by its number from 0, as the file has it."""
         number, row = self._locate(index)
         layout, pipeline = self.found[number]
         one = slice(row, row + 1)
@@ -332,7 +308,7 @@ class Content:
         return (*layout.group.cards, *self.cards[:1], *row)
 
 
-def _pick(scalars: Scalars, row: int) -> dict[str, object]:
+def _pick(scalars: _Scalars, row: int) -> dict[str, object]:
     return {name: _to_python(values[row]) for name, values in scalars.items()}
 
 

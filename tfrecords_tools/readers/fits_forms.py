@@ -63,7 +63,7 @@ def find_in_fits(file: FitsFile) -> list[Found]:
         If the file cannot be read, or rows of it are no spectra.
     """
     primary = file.primary.header
-    tables = [(hdu, read_table_group(file, hdu)) for hdu in file.hdus if hdu.is_table]
+    tables = [(hdu, _read_table_group(file, hdu)) for hdu in file.hdus if hdu.is_table]
     found = list(_find_in_images(file, [group for _, group in tables]))
     for hdu, group in tables:
         pipeline = find_pipeline(Traits(primary, hdu.header, group.names))
@@ -100,7 +100,7 @@ def describe_content(file: FitsFile) -> str:
     """
     for hdu in file.hdus:
         if hdu.is_table:
-            fields = read_table_group(file, hdu).fields
+            fields = _read_table_group(file, hdu).fields
             names = ", ".join(field.name for field in fields)
             has_flux = any(one.role == "flux" for one in name_fields(fields))
             lacking = "wavelengths" if has_flux else "flux"
@@ -166,9 +166,9 @@ def _read_targets(
     n_rows = next((f.shape[0] for f in fields if len(f.shape) > 1), 0)
     for hdu in file.hdus:
         if n_rows and hdu.is_table and hdu.header.size("NAXIS2") == n_rows:
-            scalars = list_scalars(hdu)
+            scalars = _list_scalars(hdu)
             if hdu.name.upper() in _TARGET_TABLES or "RA" in map(str.upper, scalars):
-                return read_scalars(file, hdu, scalars, rows)
+                return _read_scalars(file, hdu, scalars, rows)
     header = next((f.axis for f in fields if f.axis is not None), None)
     if n_rows and header is not None and header.has("APNUM1"):  # of IRAF's apertures
         numbers = range(n_rows)[rows]
@@ -182,23 +182,8 @@ class _Column(NamedTuple):
     """In each row; VARYING if that differs."""
 
 
-def read_table_group(file: FitsFile, hdu: Hdu) -> Group:
-    """
-    List the fields of a table.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The file.
-    hdu : Hdu
-        One of its tables.
-
-    Returns
-    -------
-    group : Group
-        Its arrays, of one spectrum or with a row for each of several; the columns of
-        one number a spectrum are its scalars.
-    """
+def _read_table_group(file: FitsFile, hdu: Hdu) -> Group:
+    """List the fields of a table; columns of one number a spectrum are its scalars."""
     n_rows = hdu.header.size("NAXIS2", 0)
     columns = _read_columns(file, hdu, n_rows)
     arrays = [column for column in columns if column.n_values != 1]
@@ -206,33 +191,21 @@ def read_table_group(file: FitsFile, hdu: Hdu) -> Group:
     has_arrays = any(one.role == "flux" for one in named)
     used = arrays if has_arrays else [c for c in columns if c.n_values == 1]
     is_phase3 = any(column.field.utype for column in columns)
-    scalars = list_scalars(hdu) if has_arrays else {}
+    scalars = _list_scalars(hdu) if has_arrays else {}
     return Group(
         name=hdu.name,
         kind="Phase 3 table" if is_phase3 else "table",
         fields=tuple(column.field for column in used),
         cards=(hdu.header,),
-        scalars=lambda rows: read_scalars(file, hdu, scalars, rows),
+        scalars=lambda rows: _read_scalars(file, hdu, scalars, rows),
         names=frozenset(column.field.name for column in columns),
         is_catalogue=n_rows > 1 and has_arrays,
         version=version_of(file.path) if n_rows > 1 else None,
     )
 
 
-def list_scalars(hdu: Hdu) -> dict[str, int]:
-    """
-    List the columns of one value a row.
-
-    Parameters
-    ----------
-    hdu : Hdu
-        A table.
-
-    Returns
-    -------
-    columns : dict of str to int
-        Number of the column, from 0, by its name as the file writes it.
-    """
+def _list_scalars(hdu: Hdu) -> dict[str, int]:
+    """Find the numbers of the columns of one value a row, by the names in the file."""
     header = hdu.header
     columns = {}
     for i in range(header.size("TFIELDS", 0)):
@@ -242,28 +215,10 @@ def list_scalars(hdu: Hdu) -> dict[str, int]:
     return columns
 
 
-def read_scalars(
+def _read_scalars(
     file: FitsFile, hdu: Hdu, columns: dict[str, int], rows: slice
 ) -> dict[str, NDArray[np.generic]]:
-    """
-    Read the values of some columns.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The file.
-    hdu : Hdu
-        One of its tables.
-    columns : dict of str to int
-        From `list_scalars`.
-    rows : slice
-        All rows, or one.
-
-    Returns
-    -------
-    values : dict of str to ndarray
-        By the names of the columns, each of shape (n_rows,).
-    """
+    """Read the values of some columns, of all rows or of one."""
     if not columns:
         return {}
     if rows.start is not None:

@@ -179,7 +179,31 @@ def check_sum(header: Header, unit: bytes) -> None:
 def adds_up(header: Header, unit: bytes) -> bool:
     """Tell whether the words of a unit add up to -0, if it has CHECKSUM and DATASUM."""
     # In ones' complement, over header and data (FITS standard 4.0, appendix J).
-    return not _is_summed(header) or _fold(_sum_words(unit)) == _ALL_ONES
+    return not _is_summed(header) or sum_words(unit) == _ALL_ONES
+
+
+def sum_words(content: bytes | bytearray, start: int = 0) -> int:
+    """
+    Add up 32-bit big-endian words in ones' complement.
+
+    Parameters
+    ----------
+    content : bytes
+        Zeros are added up to a whole word.
+    start : int
+        Sum so far.
+
+    Returns
+    -------
+    total : int
+        Of 32 bits: what is beyond them is carried round.
+    """
+    if len(content) % 4:
+        content = content + bytes(-len(content) % 4)  # not that of the caller
+    total = start + int(np.frombuffer(content, ">u4").sum(dtype=np.uint64))
+    while total >> 32:
+        total = (total & _ALL_ONES) + (total >> 32)
+    return total
 
 
 def check_sum_once(header: Header, path: Path, start: int, end: int) -> None:
@@ -212,27 +236,14 @@ def _range_adds_up(path: Path, start: int, end: int) -> bool:
     with path.open("rb") as stream:
         stream.seek(start)
         while start < end and (content := stream.read(min(_CHUNK, end - start))):
-            total += _sum_words(content)
+            total = sum_words(content, total)
             start += len(content)
-    return _fold(total) == _ALL_ONES
+    return total == _ALL_ONES
 
 
 def _is_summed(header: Header) -> bool:
     # Pipelines of HARPS write a DATASUM alone, and not that of their data.
     return header.has("CHECKSUM") and header.has("DATASUM")
-
-
-def _sum_words(content: bytes) -> int:
-    if len(content) % 4:  # without its padding
-        content += bytes(-len(content) % 4)
-    return int(np.frombuffer(content, ">u4").sum(dtype=np.uint64))
-
-
-def _fold(total: int) -> int:
-    """Carry what is beyond 32 bits."""
-    while total >> 32:
-        total = (total & _ALL_ONES) + (total >> 32)
-    return total
 
 
 # Astropy takes several milliseconds to make a table of any layout; of a table or an

@@ -25,12 +25,15 @@ _BLOCKS_OF_PRIMARY = 96
 _BLOCKS_OF_EXTENSION = 4
 _END = b"END     "
 _ALL_ONES = 0xFFFF_FFFF
+"""-0 in ones' complement of 32 bits: the sum over a sound unit."""
 _CHUNK = 2**24
-_answers: Recent[bool] = Recent(64)
+_sound: Recent[bool] = Recent(64)
+"""Whether units fit their CHECKSUM of which single rows were read."""
 _DAMAGED = (
     "does not fit its CHECKSUM: damaged, or edited since (such files are taken with "
     "--set convert.verify_checksums=false)"
 )
+# Of what type plain data are, by TFORM and BITPIX.
 _CODES = dict(
     zip("BIJKEDLA", ("u1", ">i2", ">i4", ">i8", ">f4", ">f8", "S1", "S"), strict=True)
 )
@@ -74,7 +77,7 @@ class Hdu:
         if not axes:
             return 0
         bits = self.header.get("BITPIX")
-        if bits not in (8, 16, 32, 64, -32, -64):
+        if bits not in _BITPIX:
             raise SpectrumError("header card BITPIX is missing or malformed")
         n_values = self.header.size("PCOUNT", 0) + math.prod(axes)
         return abs(int(bits)) // 8 * self.header.size("GCOUNT", 1) * n_values
@@ -227,7 +230,7 @@ def check_sum_once(header: Header, path: Path, start: int, end: int) -> None:
     if not _is_summed(header):
         return
     key = version_of(path), start
-    if not _answers.get(key, lambda: _range_adds_up(path, start, end)):
+    if not _sound.get(key, lambda: _range_adds_up(path, start, end)):
         raise SpectrumError(_DAMAGED)
 
 

@@ -42,6 +42,7 @@ _LOG_WORD = re.compile(r"LOG|\bLN\b")
 _LOG_UNIT = re.compile(r"(?:log_?10|log_?e|log|ln|dex)\s*[\[(]?\s*(.*?)\s*[\])]?", re.I)
 _IN_BRACKETS = re.compile(r".*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]")
 _IRAF = re.compile(r"(label|units)=\"?([^\s\"]+)")
+# What names a medium or a frame.
 _CODES: dict[str, Medium] = {"WAVE": "vacuum", "AWAV": "air"}
 _TRUTH = {
     **dict.fromkeys(("TRUE", "T", "1", "1.0", "YES"), True),

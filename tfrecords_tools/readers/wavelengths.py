@@ -48,6 +48,9 @@ _TRUTH = {
     **dict.fromkeys(("TRUE", "T", "1", "1.0", "YES"), True),
     **dict.fromkeys(("FALSE", "F", "0", "0.0", "NO"), False),
 }
+_OF_LIGHT = ("VACUUM", "AIRORVAC")
+"""Cards of the medium of light and of nothing else."""
+_SAYS_NOTHING = (*_TRUTH, "", "?", "UNKNOWN", "NONE", "N/A", "UNDEFINED")
 _WORD = re.compile(r"(?<![a-z])(air|vac(?:uum)?)(?![a-z])", re.I)
 _TO = re.compile(r"\bto (air|vac(?:uum)?)\b", re.I)
 _REMARK = re.compile(r"\bwave", re.I)
@@ -55,6 +58,8 @@ _AIR_MASS = re.compile(r"air\s*mass", re.I)
 _FRAMES = (
     *(("BARY", "BARYCENT"), ("HELIO", "HELIOCEN"), ("TOPO", "TOPOCENT")),
     *(("GEO", "GEOCENTR"), ("OBSERV", "TOPOCENT"), ("REST", "SOURCE")),
+    *((name, name) for name in ("SOURCE", "LSRK", "LSRD", "LSR", "GALACTOC")),
+    *((name, name) for name in ("LOCALGRP", "CMBDIPOL")),
 )
 
 
@@ -108,7 +113,10 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
     unit = _read_unit(cards, kind, iraf.get("units", ""))
     code = _CODE.fullmatch(kind)
     claim = "CTYPE1" if code is None and _LOG_WORD.search(kind.upper()) else ""
-    if cards.stated_number("DC-FLAG") == 1:
+    flag = cards.stated_number("DC-FLAG")
+    if flag not in (-1, 0, 1) and not math.isnan(flag):
+        raise SpectrumError(f"header card DC-FLAG is {flag:g}: no kind of axis")
+    if flag == 1:
         claim = "DC-FLAG"
     if code is not None and code["algorithm"] not in (None, "LOG"):
         raise SpectrumError(f"an axis of the kind {kind} is not known")
@@ -342,9 +350,10 @@ def find_frame(cards: Sequence[Cards], pipeline: Pipeline | None) -> Frame:
     """
     shifts = tuple(_dopcor(cards))
     for header in cards:
-        specsys = header.text("SPECSYS") or header.text("VEL_TYPE")
-        if specsys:
-            return Frame(_standard_frame(specsys), shifts)
+        for keyword in ("SPECSYS", "VEL_TYPE"):
+            text = header.text(keyword)
+            if text.upper() not in _SAYS_NOTHING:
+                return Frame(_standard_frame(text, keyword), shifts)
         if header.get("HELIO") is not None or header.has("HELIO_RV"):
             done = header.get("HELIO") in (None, True, 1)
             return Frame("HELIOCEN" if done else "TOPOCENT", shifts)
@@ -374,8 +383,12 @@ def _of_cards(cards: Sequence[Cards]) -> Iterator[Statement]:
             yield Statement("vacuum" if value else "air", "VACUUM")
         for keyword in ("VACUUM", "AIRORVAC", "MEDIUM", "WAVEMED"):
             text = header.text(keyword)
-            if text:
-                yield from _of_words(text, keyword)
+            named = list(_of_words(text, keyword))
+            if not named and keyword in _OF_LIGHT and text.upper() not in _SAYS_NOTHING:
+                raise SpectrumError(
+                    f"header card {keyword} is {text!r}: neither air nor vacuum"
+                )
+            yield from named
 
 
 def _of_ucd(ucd: str) -> Iterator[Statement]:
@@ -404,9 +417,12 @@ def _of_words(text: str, by: str) -> Iterator[Statement]:
         yield Statement("air" if found == {"air"} else "vacuum", by)
 
 
-def _standard_frame(specsys: str) -> str:
-    upper = specsys.upper()
-    return next((name for begin, name in _FRAMES if upper.startswith(begin)), upper)
+def _standard_frame(text: str, keyword: str) -> str:
+    upper = text.upper()
+    for begin, name in _FRAMES:
+        if upper.startswith(begin):
+            return name
+    raise SpectrumError(f"header card {keyword} is {text!r}: no frame of wavelengths")
 
 
 def _dopcor(cards: Sequence[Cards]) -> Iterator[str]:

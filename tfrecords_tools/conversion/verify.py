@@ -27,10 +27,11 @@ from tfrecords_tools.records.manifest import (
     hash_file,
     read_manifest,
 )
-from tfrecords_tools.records.schema import SchemaError, pack_error
+from tfrecords_tools.records.schema import SchemaError, Value, pack_error
 from tfrecords_tools.records.tfrecord import RecordError, read_records
-from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.split import SPLITS
+from tfrecords_tools.star import star_of
 
 SAME_POSITION = 30.0
 """Stars of different names closer than this may be one [arcsec]."""
@@ -83,7 +84,7 @@ def verify(
     records : Path
         Folder that `convert` wrote.
     deep : bool, default False
-        Whether to read every source again and compare flux and errors with it.
+        Whether to read every source again and compare with it.
     n_workers : int, default 1
         Processes.
     progress : bool
@@ -184,11 +185,12 @@ def _check_record(
         return star, f"dp_id {dp_id} is not the manifest's"
     if sources is None:
         return star, ""
-    return star, _compare_source(flux, error, sources.get(dp_id), manifest)
+    return star, _compare_source(flux, values, error, sources.get(dp_id), manifest)
 
 
 def _compare_source(
     flux: NDArray[np.float32],
+    values: Mapping[str, Value],
     error: NDArray[np.float32] | None,
     source: Source | None,
     manifest: Manifest,
@@ -210,7 +212,25 @@ def _compare_source(
         same = error is again
     else:
         same = np.array_equal(error, again, equal_nan=True)
-    return "" if same else f"errors differ from those of its source {path}"
+    if not same:
+        return f"errors differ from those of its source {path}"
+    name = _find_difference(values, fresh.metadata, manifest)
+    return f"{name} differs from that of its source {path}" if name else ""
+
+
+def _find_difference(
+    values: Mapping[str, Value], fresh: Metadata, manifest: Manifest
+) -> str:
+    """Return the first name of which a record and its source say something else."""
+    star = star_of(fresh.target, fresh.dp_id, manifest.config.aliases)
+    of_source = {**vars(fresh), "star": star}
+    for name, value in of_source.items():
+        stored = np.float32(value) if isinstance(value, float) else value
+        is_unknown = value != value and values[name] != values[name]
+        # Positions may be those of a label table.
+        if name not in ("ra", "dec") and values[name] != stored and not is_unknown:
+            return name
+    return ""
 
 
 def _check_files(manifest: Manifest) -> Iterator[Problem]:

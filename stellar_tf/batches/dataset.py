@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
-from stellar_tf.batches.normalisation import normalise_flux, normalise_padded
+from stellar_tf.batches.continuum import find_continuum
+from stellar_tf.batches.normalisation import (
+    crop_flux,
+    normalise_flux,
+    normalise_padded,
+    pad_flux,
+)
 from stellar_tf.batches.sampling import Sampler, balance
 from stellar_tf.config import DatasetConfig
 from tfrecords_tools.errors import UserError
@@ -173,6 +179,9 @@ class TrainingStream:
         flux = tf.ensure_shape(flux, (size, self._manifest.grid.padded_length))
         if self._config.normalise == "paper":
             return normalise_padded(flux, "paper")[0]
+        if self._config.normalise == "continuum":
+            grid = self._manifest.grid
+            return flux / pad_flux(find_continuum(crop_flux(flux, grid), grid), grid)
         return flux
 
     def _read(self, first: np.int64, size: int) -> NDArray[np.float32]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from stellar_tf.batches.continuum import find_continuum
+from stellar_tf.config import Normalisation
 from tfrecords_tools.grid import Grid
 
 
@@ -17,6 +19,9 @@ class NormalisedFlux(NamedTuple):
     """float32, shape (batch, padded_length): normalised, NaN at bad pixels."""
     median_flux: tf.Tensor
     """float32, shape (batch,): in the unit of the raw flux."""
+    unit: tf.Tensor
+    """float32, shape (batch, 1) or (batch, n_pixels): what the raw flux was divided by,
+    the median or the continuum; not finite where there is none."""
     valid_fraction: tf.Tensor
     """float32, shape (batch,): share of the grid's pixels that are valid."""
 
@@ -137,11 +142,11 @@ def crop_flux(flux: tf.Tensor, grid: Grid) -> tf.Tensor:
 def normalise_flux(
     flux: tf.Tensor,
     grid: Grid,
-    kind: Literal["masked", "paper"],
+    kind: Normalisation,
     median_flux: tf.Tensor | None = None,
 ) -> NormalisedFlux:
     """
-    Divide by the median and pad.
+    Divide by the median or the continuum, and pad.
 
     Parameters
     ----------
@@ -149,9 +154,9 @@ def normalise_flux(
         Raw flux on the grid, NaN at bad pixels.
     grid : Grid
         Gives the padding.
-    kind : {"masked", "paper"}
-        Median over the valid pixels, or over all pixels of the padded spectrum with
-        invalid ones counted as zeros.
+    kind : {"masked", "paper", "continuum"}
+        By the median over the valid pixels, by that over all pixels of the padded
+        spectrum with invalid ones counted as zeros, or by the continuum.
     median_flux : Tensor of float32, shape (batch,), optional
         Median over the valid pixels where it is known already.
 
@@ -165,15 +170,19 @@ def normalise_flux(
     -----
     Sedaghat et al. 2021 released both variants; theirs of 2021 is "paper".
     """
-    normalised, median_flux = normalise_padded(pad_flux(flux, grid), kind, median_flux)
+    padded, median_flux = normalise_padded(pad_flux(flux, grid), kind, median_flux)
+    unit = median_flux[:, tf.newaxis]
+    if kind == "continuum":
+        continuum = find_continuum(crop_flux(padded, grid), grid)
+        padded, unit = padded / pad_flux(continuum, grid), unit * continuum
     valid = tf.math.is_finite(flux)
     valid_fraction = tf.reduce_mean(tf.cast(valid, tf.float32), axis=-1)
-    return NormalisedFlux(normalised, median_flux, valid_fraction)
+    return NormalisedFlux(padded, median_flux, unit, valid_fraction)
 
 
 def normalise_padded(
     flux: tf.Tensor,
-    kind: Literal["masked", "paper"],
+    kind: Normalisation,
     median_flux: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """
@@ -183,8 +192,8 @@ def normalise_padded(
     ----------
     flux : Tensor of float32, shape (batch, padded_length)
         Raw flux, NaN at bad pixels.
-    kind : {"masked", "paper"}
-        As in `normalise_flux`.
+    kind : {"masked", "paper", "continuum"}
+        As in `normalise_flux`; "continuum" only begins with the median.
     median_flux : Tensor of float32, shape (batch,), optional
         Median over the valid pixels where it is known already.
 

@@ -11,12 +11,16 @@ from stellar_tf.config.simulation import SimulateConfig
 from tfrecords_tools.config import ConvertConfig, Section
 from tfrecords_tools.grid import Grid
 
+Normalisation = Literal["masked", "paper", "continuum"]
+"""What spectra are divided by."""
+
 
 class DatasetConfig(Section):
     """How records become batches."""
 
-    normalise: Literal["masked", "paper"] = "masked"
-    """Median over valid pixels, or over all with invalid ones counted as zero."""
+    normalise: Normalisation = "masked"
+    """By the median over valid pixels, by that over all with invalid ones counted as
+    zero, or by the continuum."""
     balance_stars: bool = False
     """Draw training spectra with weight 1 / (spectra of that star)."""
     one_per_star_validation: bool = False

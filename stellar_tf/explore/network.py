@@ -55,7 +55,7 @@ class Network:
 
     def normalise(self, flux: NDArray[np.float32]) -> NDArray[np.float32]:
         """
-        Divide a spectrum by its median as training did.
+        Divide a spectrum by its median or continuum as training did.
 
         Parameters
         ----------

@@ -43,9 +43,7 @@ class Signatures:
             ``valid_fraction`` (batch,); ``flags``, int32 (batch,), of `Flag`. With
             `UNUSABLE` flags the posterior is the prior.
         """
-        finite, flags = _blank_infinities(flux)
-        masked = mask_zero_runs(finite, self.config.convert.min_zero_run)
-        return self._encode_placed(masked, flags)
+        return self._encode_placed(*self._mask(flux))[0]
 
     def encode_spectrum(self, wave: tf.Tensor, flux: tf.Tensor) -> Outputs:
         """
@@ -74,7 +72,7 @@ class Signatures:
         finite, flags = _blank_infinities(flux[tf.newaxis])
         config = self.config
         placed = place_flux(wave, finite[0], config.grid, config.convert)
-        return self._encode_placed(placed.flux[tf.newaxis], flags + placed.flags)
+        return self._encode_placed(placed.flux[tf.newaxis], flags + placed.flags)[0]
 
     def decode(self, z: tf.Tensor) -> Outputs:
         """
@@ -88,7 +86,8 @@ class Signatures:
         Returns
         -------
         outputs : dict
-            ``flux`` (batch, n_pixels), normalised: in units of the median.
+            ``flux`` (batch, n_pixels), normalised: in units of the median, or of
+            the continuum if the run divides by it.
 
         Raises
         ------
@@ -112,16 +111,26 @@ class Signatures:
         Returns
         -------
         outputs : dict
-            ``flux`` (batch, n_pixels), in the unit of the input and zero with
-            `UNUSABLE` flags; ``flags`` as of `encode`.
+            ``flux`` (batch, n_pixels), in the unit of the input; zero with
+            `UNUSABLE` flags and where there is no continuum; ``flags`` as of `encode`.
         """
-        code = self.encode(flux)
+        code, unit = self._encode_placed(*self._mask(flux))
         usable = tf.equal(tf.bitwise.bitwise_and(code["flags"], int(UNUSABLE)), 0)
-        unit = tf.where(usable, code["median_flux"], 0.0)  # (batch,)
+        has_unit = usable[:, tf.newaxis] & tf.math.is_finite(unit)
         normalised = self.decode(code["z_mean"])["flux"]
-        return {"flux": normalised * unit[:, tf.newaxis], "flags": code["flags"]}
+        return {
+            "flux": tf.where(has_unit, normalised * unit, 0.0),
+            "flags": code["flags"],
+        }
 
-    def _encode_placed(self, flux: tf.Tensor, flags: tf.Tensor) -> Outputs:
+    def _mask(self, flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        finite, flags = _blank_infinities(flux)
+        return mask_zero_runs(finite, self.config.convert.min_zero_run), flags
+
+    def _encode_placed(
+        self, flux: tf.Tensor, flags: tf.Tensor
+    ) -> tuple[Outputs, tf.Tensor]:
+        """Encode; return also what the flux was divided by."""
         config = self.config
         normalised = normalise_flux(flux, config.grid, config.dataset.normalise)
         encoder = self.autoencoder.get_layer("encoder")
@@ -138,7 +147,7 @@ class Signatures:
         flags += _flag(few, Flag.FEW_VALID_PIXELS)
         flags += _flag(has_median & ~is_finite, Flag.LATENT_NOT_FINITE)
         known = (has_median & is_finite)[:, tf.newaxis]
-        return {
+        outputs = {
             # The prior is a unit normal: mean 0, logarithm of the variance 0.
             "z_mean": tf.where(known, posterior["z_mean"], 0.0),
             "z_log_var": tf.where(known, posterior["z_log_var"], 0.0),
@@ -147,6 +156,7 @@ class Signatures:
             "valid_fraction": normalised.valid_fraction,
             "flags": flags,
         }
+        return outputs, normalised.unit
 
 
 def write_signatures(signatures: Signatures, folder: Path) -> None:

@@ -115,6 +115,19 @@ def test_each_pass_takes_every_spectrum_once_in_a_new_order(manifest: Manifest) 
     assert first != second
 
 
+@pytest.mark.parametrize("normalise", ["masked", "paper", "continuum"])
+def test_training_normalises_as_evaluation_does(
+    manifest: Manifest, normalise: str
+) -> None:
+    n = manifest.n_spectra("train")
+    (trained,) = train(manifest, seed=0, batch_size=n, normalise=normalise).take(1)
+    (evaluated,) = build_evaluation_dataset(
+        manifest, "train", DatasetConfig(normalise=normalise), batch_size=n
+    )
+    means = [np.sort(np.nanmean(flux, axis=1)) for flux in (trained, evaluated["flux"])]
+    np.testing.assert_allclose(*means, rtol=1e-5)
+
+
 def test_training_order_is_the_seeds(manifest: Manifest) -> None:
     assert take(train(manifest, seed=1), 9) == take(train(manifest, seed=1), 9)
     assert take(train(manifest, seed=1), 9) != take(train(manifest, seed=2), 9)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -73,6 +75,26 @@ def test_paper_normalisation_counts_bad_pixels_as_zeros() -> None:
     np.testing.assert_allclose(result.median_flux, median, rtol=1e-6)
     np.testing.assert_allclose(
         result.flux[:, 42:342], flux / median[:, np.newaxis], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", ["masked", "continuum"])
+def test_normalised_flux_times_its_unit_is_the_flux(
+    kind: Literal["masked", "continuum"],
+) -> None:
+    flux = np.abs(raw_flux(3)) + 100.0
+    result = normalisation.normalise_flux(tf.constant(flux), GRID, kind)
+    cropped = normalisation.crop_flux(result.flux, GRID)
+    np.testing.assert_allclose(cropped * result.unit, flux, rtol=1e-5)
+
+
+def test_a_continuum_is_divided_out() -> None:
+    grid = Grid(wave_min=4000.0, wave_step=1.0, n_pixels=3000, pad_to_multiple=128)
+    rises = np.linspace(1.0, 3.0, grid.n_pixels, dtype=np.float32)
+    flux = tf.stack([rises, 40.0 * rises[::-1]])
+    result = normalisation.normalise_flux(flux, grid, "continuum")
+    np.testing.assert_allclose(
+        normalisation.crop_flux(result.flux, grid), 1.0, rtol=0.02
     )
 
 

@@ -13,8 +13,9 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from stellar_tf.analysis.analyze import analyze
 from stellar_tf.analysis.writing import write_tables
+from stellar_tf.batches.normalisation import normalise_flux
 from stellar_tf.cli.main import run_command
-from stellar_tf.config import AnalysisConfig
+from stellar_tf.config import AnalysisConfig, write_config
 from stellar_tf.inference.encoding import encode_records
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
@@ -28,6 +29,7 @@ from stellar_tf.saved_model.export import ExportError, export
 from stellar_tf.saved_model.warmup import WARMUP_FILE
 from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
+from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
 
@@ -94,6 +96,28 @@ def test_served_latents_are_those_of_encode(
     np.testing.assert_allclose(
         served["valid_fraction"], np.isfinite(flux).mean(axis=1), rtol=1e-6
     )
+
+
+def test_served_latents_of_a_run_that_divides_by_the_continuum(
+    run: Run, records: Path, raw: tuple[list[str], np.ndarray], tmp_path: Path
+) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    other = Run(tmp_path / "run")
+    config = with_settings(run.read_config(), dataset={"normalise": "continuum"})
+    write_config(config, other.config_path)
+    signatures = tf.saved_model.load(export(other, tmp_path / "model")).signatures
+    dp_ids, flux = raw
+    served = signatures["encode"](flux=flux)
+    latents = encode_records(other, records)
+    latents.add_index("dp_id")
+    encoded = latents.loc[dp_ids]
+    for name in ("z_mean", "z_log_var"):
+        np.testing.assert_allclose(served[name], encoded[name], rtol=1e-5, atol=1e-5)
+
+    unit = normalise_flux(tf.constant(flux), config.grid, "continuum").unit
+    decoded = signatures["decode"](z=served["z_mean"])["flux"]
+    reconstructed = signatures["reconstruct"](flux=flux)["flux"]
+    np.testing.assert_allclose(reconstructed, decoded * unit, rtol=1e-4)
 
 
 def test_signatures(version: Path) -> None:

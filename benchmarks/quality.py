@@ -31,12 +31,10 @@ import tensorflow as tf
 import torch
 from paper_torch import PaperNetwork
 
-from stellar_tf.batches.dataset import (
-    TrainingStream,
-    build_evaluation_dataset,
-    mean_spectrum,
-)
+from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
+from stellar_tf.batches.statistics import FluxStatistics, measure_flux
 from stellar_tf.config import Config, load_config
+from stellar_tf.network.model import set_flux_scale
 from stellar_tf.training.step import Trainer
 from stellar_tf.training.strategy import build_strategy
 from tfrecords_tools.records.manifest import Manifest, read_manifest
@@ -108,12 +106,12 @@ class FoldedContestant(Contestant):
         config: Config,
         batches: Iterator[np.ndarray],
         validation: list[np.ndarray],
-        mean: np.ndarray,
+        statistics: FluxStatistics,
     ) -> None:
         super().__init__()
         self._trainer = Trainer(config, build_strategy("single"))
-        self._trainer.set_reference(mean)
         model = self._trainer.model
+        set_flux_scale(model, *statistics)
         self._reconstruct = tf.function(lambda flux: model(flux)["reconstruction"])
         self._batches, self._validation = batches, validation
 
@@ -178,13 +176,13 @@ def main() -> None:
     args = parser.parse_args()
     manifest, config = read_manifest(args.records), load_config(args.config)
     validation = read_validation(manifest, config)
-    mean = mean_spectrum(manifest, config.dataset, max_spectra=4096, batch_size=16)
+    statistics = measure_flux(manifest, config.dataset, batch_size=16)
     flux = np.concatenate(validation)
-    of_mean = float(np.nanmean(np.abs(flux - mean), axis=1).mean())
+    of_mean = float(np.nanmean(np.abs(flux - statistics.mean), axis=1).mean())
     print(f"error of the mean spectrum: {of_mean:.4f}")
 
     batches = read_batches(manifest, config)
-    folded = FoldedContestant(config, batches, validation, mean)
+    folded = FoldedContestant(config, batches, validation, statistics)
     rival = TorchContestant(read_batches(manifest, config), validation, args.torch_rate)
     curves: dict[str, Contestant] = {"torch": rival, "folded": folded}
     args.out.mkdir(parents=True, exist_ok=True)

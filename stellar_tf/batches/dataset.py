@@ -284,43 +284,6 @@ def build_evaluation_dataset(
     )
 
 
-def mean_spectrum(
-    manifest: Manifest, config: DatasetConfig, *, max_spectra: int, batch_size: int
-) -> NDArray[np.float32]:
-    """
-    Average the first spectra of the training split.
-
-    Records stand in the order of a hash, so that the first ones are a random sample.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        The data set.
-    config : DatasetConfig
-        Normalisation and reading.
-    max_spectra : int
-        Spectra to average at most, rounded up to whole batches.
-    batch_size : int
-        Spectra read at a time.
-
-    Returns
-    -------
-    mean : ndarray of float32, shape (padded_length,)
-        Mean normalised flux over the valid values of each pixel. Where no spectrum
-        is valid it is interpolated, since the decoder may displace it.
-    """
-    total = np.zeros(manifest.grid.padded_length)
-    n_valid = np.zeros(manifest.grid.padded_length)
-    batches = build_evaluation_dataset(manifest, "train", config, batch_size=batch_size)
-    for batch in batches.take(-(-max_spectra // batch_size)):
-        flux = batch["flux"].numpy()
-        total += np.nansum(flux, axis=0)
-        n_valid += np.isfinite(flux).sum(axis=0)
-    pixel, known = np.arange(total.size), np.flatnonzero(n_valid)
-    mean = np.interp(pixel, known, total[known] / n_valid[known])
-    return mean.astype(np.float32)
-
-
 class _Parser:
     """Parses a batch of serialised records; the flux is raw."""
 

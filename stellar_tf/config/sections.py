@@ -107,9 +107,8 @@ class ModelConfig(Section):
     strided: StridedConfig = StridedConfig()
     folded: FoldedConfig = FoldedConfig()
     subtract_mean: bool = True
-    """Work on the difference from the training set's mean spectrum."""
-    residual_scale: float = Field(default=0.1, gt=0.0)
-    """Unit of that difference, in normalised flux; unused without subtract_mean."""
+    """Work on the difference from the training set's mean spectrum, in units of what
+    spectra differ from it by."""
 
     @property
     def length_multiple(self) -> int:

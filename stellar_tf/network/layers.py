@@ -18,32 +18,32 @@ class Standardise(keras.layers.Layer):
     """
     Express normalised flux as a difference from a reference, in units of a scale.
 
-    Bad pixels, marked by NaN, come out as zero: the value that says "as in the
-    reference".
+    Large differences are compressed, as asinh does it: a cosmic ray, or a star unlike
+    all others, comes out as a few units. Bad pixels, marked by NaN, come out as zero:
+    the value that says "as in the reference".
 
     Parameters
     ----------
-    scale : float or None
-        Unit of the output, in normalised flux; None leaves the flux as it is, as
-        the paper does.
+    relative : bool
+        Whether to do so; otherwise the flux stays as it is, as in the paper.
     **kwargs
         Passed on to `keras.layers.Layer`.
     """
 
-    def __init__(self, scale: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, relative: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.scale = scale
+        self.relative = relative
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """
-        Create the reference spectrum, zero until `fit` sets it.
+        Create the reference spectrum and the scale, 0 and 1 until `fit` sets them.
 
         Parameters
         ----------
         input_shape : tuple
             Shape (batch, n_pixels).
         """
-        if self.scale is None:
+        if not self.relative:
             return
         self.reference = self.add_weight(
             name="reference",
@@ -51,10 +51,13 @@ class Standardise(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
         )
+        self.scale = self.add_weight(
+            name="scale", shape=(), initializer="ones", trainable=False
+        )
 
     def call(self, flux: tf.Tensor) -> tf.Tensor:
         """
-        Subtract the reference, scale and blank the bad pixels.
+        Subtract the reference, scale, compress and blank the bad pixels.
 
         Parameters
         ----------
@@ -66,8 +69,11 @@ class Standardise(keras.layers.Layer):
         x : Tensor of float32, shape (batch, n_pixels)
             Finite everywhere.
         """
-        x = flux if self.scale is None else (flux - self.reference) / self.scale
-        return ops.where(ops.isfinite(x), x, ops.zeros_like(x))
+        x = ops.where(ops.isfinite(flux), flux, ops.zeros_like(flux))
+        if not self.relative:
+            return x
+        x = ops.arcsinh((x - self.reference) / self.scale)
+        return ops.where(ops.isfinite(flux), x, ops.zeros_like(x))
 
     def get_config(self) -> dict[str, Any]:
         """
@@ -78,12 +84,12 @@ class Standardise(keras.layers.Layer):
         config : dict
             Arguments by name.
         """
-        return {**super().get_config(), "scale": self.scale}
+        return {**super().get_config(), "relative": self.relative}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
 class Destandardise(Standardise):
-    """The inverse of `Standardise`: from the network's units to normalised flux."""
+    """From the network's units to normalised flux: `Standardise` without its asinh."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """
@@ -99,7 +105,7 @@ class Destandardise(Standardise):
         flux : Tensor of float32, shape (batch, n_pixels)
             Normalised flux.
         """
-        return x if self.scale is None else x * self.scale + self.reference
+        return x * self.scale + self.reference if self.relative else x
 
 
 @keras.saving.register_keras_serializable("stellar_tf")

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 
 from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.network.bottleneck import GaussianBottleneck
@@ -17,6 +19,9 @@ from stellar_tf.network.folded_conv import FoldedConv1D
 from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
 from stellar_tf.run import Run, RunError
 
+_LARGEST_MEAN, _LARGEST_LOG_VAR = 8.0, 12.0
+"""Soft bounds of our network's posteriors: whatever a spectrum holds, the divergence is
+finite. 8 is as far as one star in 10^15 is by the prior."""
 _FOLD = 4
 """Outputs of the paper's first convolution that are computed together."""
 
@@ -45,13 +50,16 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     """
     _check_length(config, n_pixels)
     flux = keras.Input((n_pixels,), name="flux")
-    x = Standardise(_scale(config), dtype="float32", name="standardise")(flux)
+    x = Standardise(config.subtract_mean, dtype="float32", name="standardise")(flux)
     if config.architecture == "strided":
         x = _strided_encoder(x, config)
     else:
         x = _folded_encoder(x, config)
     z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
     z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
+    if config.architecture == "folded":
+        z_mean = _bound(z_mean, _LARGEST_MEAN)
+        z_log_var = _bound(z_log_var, _LARGEST_LOG_VAR)
     return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
 
 
@@ -185,7 +193,9 @@ def _strided_decoder(
         x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
     x = layers.Conv1D(1, 3, padding="same", name="predict")(x)
     x = layers.Reshape((n_pixels,), name="to_pixels")(x)
-    return Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
+    return Destandardise(config.subtract_mean, dtype="float32", name="destandardise1")(
+        x
+    )
 
 
 def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
@@ -213,17 +223,14 @@ def _folded_decoder(
     folded = config.folded
     hidden = _dense(z, folded.dense[::-1], config, "decode")
     code = layers.Concatenate(name="code_and_hidden")([z, hidden])
-    unit = _scale(config) or 1.0
     terms = []
     for i, n_basis in enumerate(folded.n_basis, start=1):
         x = layers.Dense(n_basis, name=f"weights{i}")(code)
         x = layers.LeakyReLU(config.negative_slope, name=f"weights{i}_act")(x)
         x = layers.Dense(n_pixels // folded.decoder_binning, name=f"basis{i}")(x)
-        if i == 1:
-            # The mean spectrum's lines move with those of the first sum.
-            x = Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
-        else:
-            x = ops.cast(x, "float32") * unit
+        x = Destandardise(
+            config.subtract_mean, dtype="float32", name=f"destandardise{i}"
+        )(x)
         terms.append(_displace(x, code, folded, i))
     flux = functools.reduce(operator.add, terms)
     if folded.decoder_binning == 1:
@@ -258,8 +265,36 @@ def _dense(
     return x
 
 
-def _scale(config: ModelConfig) -> float | None:
-    return config.residual_scale if config.subtract_mean else None
+def _bound(x: keras.KerasTensor, limit: float) -> keras.KerasTensor:
+    """Keep values within a limit, the small ones as they are."""
+    return limit * ops.tanh(x / limit)
+
+
+def set_flux_scale(
+    autoencoder: keras.Model, mean: NDArray[np.float32], scale: float
+) -> None:
+    """
+    Give a network the spectrum and the unit that it works in.
+
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        As `build_autoencoder` builds it, with ``subtract_mean``.
+    mean : ndarray of float32, shape (padded_length,)
+        Normalised flux that it works relative to.
+    scale : float
+        Unit of the difference, in normalised flux.
+    """
+    standardise = autoencoder.get_layer("encoder").get_layer("standardise")
+    standardise.reference.assign(mean)
+    standardise.scale.assign(scale)
+    for layer in autoencoder.get_layer("decoder").layers:
+        if isinstance(layer, Destandardise):
+            layer.scale.assign(scale)
+            # The mean spectrum's lines move with those of the first sum.
+            if layer.name == "destandardise1":
+                binned = mean.reshape(layer.reference.shape[0], -1).mean(axis=1)
+                layer.reference.assign(binned)
 
 
 def _check_length(config: ModelConfig, n_pixels: int) -> None:

@@ -31,7 +31,7 @@ class TrainingState(NamedTuple):
     best_loss: float = float("inf")
     """Smallest validation loss so far."""
     totals: dict[str, float] | None = None
-    """Sums of the terms over the steps of the epoch under way."""
+    """Sums of the terms over the steps of the epoch under way, and their number."""
 
 
 class CheckpointStore:

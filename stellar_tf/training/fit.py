@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stellar_tf.batches.dataset import (
     CorruptRecordsError,
     TrainingStream,
     build_evaluation_dataset,
-    mean_spectrum,
     name_corrupt_records,
 )
+from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
-from stellar_tf.network.model import load_autoencoder
+from stellar_tf.network.model import load_autoencoder, set_flux_scale
 from stellar_tf.run import Run, open_run
 from stellar_tf.training import losses
 from stellar_tf.training.callbacks import ProgressBar, build_observers, trim_history
@@ -37,13 +39,16 @@ from tfrecords_tools.records.salvage import salvage
 from tfrecords_tools.split import SPLITS
 
 ADVICE = "pass --skip-corrupt to do without such records, or convert them again"
-N_SPECTRA_OF_MEAN = 4_096
-"""Training spectra averaged into the reference at most: its error is then 1/64 of
-the spread between stars."""
+
+
+MAX_IN_A_ROW = 10
+"""Steps left out in a row that end the fit: it is not some spectra then."""
+_N_CULPRITS = 3
+"""Spectra named of a step that is left out."""
 
 
 class TrainingError(UserError):
-    """Training cannot go on; the message names the step and the batch."""
+    """Training cannot go on; the message names the step and spectra of the batch."""
 
 
 def fit(
@@ -97,10 +102,11 @@ def fit(
         not fit the records' grid or the weights to begin with, or several processes
         are to skip corrupt records.
     TrainingError
-        If the loss or a gradient is not finite.
+        If the loss or a gradient is not finite `MAX_IN_A_ROW` times.
 
     Notes
     -----
+    A step whose loss or gradient is not finite is left out, told on stderr and counted.
     However a run ends early, the same call goes on from its last checkpoint, in the
     same way as if it had not ended: order, augmentation and noise depend on the seed
     and the step alone.
@@ -217,13 +223,10 @@ def _train(
         own = build_observers(run, config, trainer.model, manifest)
     is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
     if is_new and config.model.subtract_mean:
-        mean = mean_spectrum(
-            manifest,
-            config.dataset,
-            max_spectra=N_SPECTRA_OF_MEAN,
-            batch_size=config.training.batch_size,
+        statistics = measure_flux(
+            manifest, config.dataset, batch_size=config.training.batch_size
         )
-        trainer.set_reference(mean)
+        set_flux_scale(trainer.model, *statistics)
     observers = keras.callbacks.CallbackList(
         [*own, *extra_callbacks], model=trainer.model
     )
@@ -260,6 +263,7 @@ class _Loop:
         self._trainer, self._stream, self._run = trainer, stream, run
         self._store, self._observers = store, observers
         self._is_chief = is_chief(trainer.strategy)
+        self._n_in_a_row = 0
         config = trainer.config
         self._training, self._objective = config.training, config.objective
         self._validation = build_evaluation_dataset(
@@ -289,7 +293,8 @@ class _Loop:
             n_done = step + 1
             if step % training.steps_per_epoch == 0 or step == state.n_steps:
                 self._observers.on_epoch_begin(step // training.steps_per_epoch)
-            for name, value in self._make_step(next(batches), step).items():
+            logs = self._make_step(next(batches), step)
+            for name, value in logs.items():
                 totals[name] = totals.get(name, 0.0) + value
             is_last = n_done == training.n_steps
             if n_done % training.steps_per_epoch == 0 or is_last:
@@ -299,22 +304,40 @@ class _Loop:
                 self._store.save(TrainingState(n_done, best_loss, totals))
 
     def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
+        """Make an update, or count that there was none."""
         self._observers.on_train_batch_begin(step)
         try:
             logs = self._trainer.train_step(flux, step)
         except NotFiniteError as error:
-            raise TrainingError(self._describe(step, error)) from None
+            self._leave_out(step, error)
+            return {"skipped": 1.0}
+        self._n_in_a_row = 0
         self._observers.on_train_batch_end(step, logs)
-        return logs
+        return {**logs, "skipped": 0.0}
 
-    def _describe(self, step: int, error: NotFiniteError) -> str:
+    def _leave_out(self, step: int, error: NotFiniteError) -> None:
+        """Tell of a step whose numbers are not finite; end training after too many."""
+        self._n_in_a_row += 1
+        culprits = ", ".join(self._find_culprits(step, error.objective))
+        if self._n_in_a_row == MAX_IN_A_ROW:
+            raise TrainingError(
+                f"{self._run.folder}: {error} at step {step}, as in the "
+                f"{MAX_IN_A_ROW - 1} before it; the last checkpoint is kept; try a "
+                f"smaller training.learning_rate, or look at {culprits}"
+            )
+        if self._is_chief:
+            print(f"step {step} left out: {error}; look at {culprits}", file=sys.stderr)
+
+    def _find_culprits(
+        self, step: int, objective: NDArray[np.float32]
+    ) -> Iterator[str]:
+        """Name the spectra that add what is not finite, or most."""
         places = self._stream.places_of(step)
-        batch = ", ".join(f"{place.dp_id} in {place.path.name}" for place in places)
-        return (
-            f"{self._run.folder}: {error} at step {step}; the last checkpoint is kept; "
-            f"try a smaller training.learning_rate or max_gradient_norm, or look at "
-            f"the batch: {batch}"
-        )
+        finite = np.where(np.isfinite(objective), objective, np.inf)
+        worst = np.argsort(-finite, kind="stable")
+        n_named = int(np.clip(np.isinf(finite).sum(), 1, _N_CULPRITS))
+        for i in worst[:n_named]:
+            yield f"{places[i].dp_id} in {places[i].path.name}"
 
     def _end_epoch(
         self, n_done: int, totals: dict[str, float], best_loss: float
@@ -322,12 +345,14 @@ class _Loop:
         """Validate, tell the observers and keep the model if it is the best so far."""
         training, objective = self._training, self._objective
         epoch = (n_done - 1) // training.steps_per_epoch
-        n_steps = n_done - epoch * training.steps_per_epoch
+        n_skipped = totals.pop("skipped")
+        n_steps = n_done - epoch * training.steps_per_epoch - n_skipped
         scores = self._trainer.evaluate(self._validation)
         logs = {
             "step": float(n_done),
             "beta": losses.kl_weight_at(n_done - 1, objective.kl_weights),
             "coarse_scale": float(coarse_scale_at(n_done - 1, objective)),
+            "skipped": n_skipped,
             **{name: total / n_steps for name, total in totals.items()},
             **{f"val_{name}": value for name, value in scores.items()},
         }

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.network.model import build_autoencoder
@@ -19,20 +20,36 @@ from stellar_tf.training.optimizer import build_optimizer
 class NotFiniteError(ArithmeticError):
     """The loss or a gradient is NaN or infinite; the message says which."""
 
+    def __init__(self, message: str, objective: NDArray[np.float32]) -> None:
+        super().__init__(message)
+        self.objective = objective
+        """What each spectrum of the batch adds, shape (batch_size,)."""
 
-class TermSums(NamedTuple):
-    """Sums over spectra of the terms of the objective."""
+
+class Terms(NamedTuple):
+    """The terms of the objective, of each spectrum or summed over spectra."""
 
     flux_mae: tf.Tensor
     """Absolute error, in normalised flux."""
     kl: tf.Tensor
-    """Divergence of each dimension, shape (n_latent,), in nats."""
+    """Divergence of each dimension, shape (..., n_latent), in nats."""
     total_correlation: tf.Tensor
     """Dependence of the dimensions on each other, in nats."""
     objective: tf.Tensor
     """What is minimised, in normalised flux."""
     n_spectra: tf.Tensor
-    """Spectra summed over."""
+    """Spectra summed over; 1 of each."""
+
+
+class _Gradients(NamedTuple):
+    """Of one batch, not yet applied."""
+
+    sums: Terms
+    """Over the global batch."""
+    are_finite: tf.Tensor
+    """Whether all are, on every replica."""
+    gradients: list[tf.Tensor]
+    """Of each trainable weight, by replica."""
 
 
 class Trainer:
@@ -54,23 +71,9 @@ class Trainer:
             self.model = build_autoencoder(config)
             self.optimizer = build_optimizer(config.training)
             self.optimizer.build(self.model.trainable_variables)
-        self._train_steps: dict[int, Callable[..., tuple[TermSums, tf.Tensor]]] = {}
+        self._find_gradients: dict[int, Callable[..., _Gradients]] = {}
+        self._apply = tf.function(self._run_update)
         self._evaluate = tf.function(self._run_evaluation)
-
-    def set_reference(self, mean: tf.Tensor) -> None:
-        """
-        Give the network the spectrum it works relative to.
-
-        Parameters
-        ----------
-        mean : array_like of float32, shape (padded_length,)
-            Normalised flux.
-        """
-        encoder, decoder = (self.model.get_layer(n) for n in ("encoder", "decoder"))
-        encoder.get_layer("standardise").reference.assign(mean)
-        reference = decoder.get_layer("destandardise").reference
-        n_average = mean.shape[0] // reference.shape[0]
-        reference.assign(losses.average_pixels(mean[tf.newaxis], n_average)[0])
 
     def train_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
         """
@@ -93,22 +96,35 @@ class Trainer:
         Raises
         ------
         NotFiniteError
-            If the loss or a gradient is not finite; the weights are spoilt then.
+            If the loss or a gradient is not finite; the weights are as before then.
         """
         coarse = coarse_scale_at(step, self.config.objective)
-        if coarse not in self._train_steps:
-            self._train_steps[coarse] = tf.function(
-                partial(self._run_training, coarse=coarse),
+        if coarse not in self._find_gradients:
+            self._find_gradients[coarse] = tf.function(
+                partial(self._run_gradients, coarse=coarse),
                 jit_compile=self.config.training.jit_compile or None,
             )
-        beta = losses.kl_weight_at(step, self.config.objective.kl_weights)
-        sums, gradients_are_finite = self._train_steps[coarse](flux, tf.constant(beta))
-        logs = _means(sums)
+        beta = tf.constant(losses.kl_weight_at(step, self.config.objective.kl_weights))
+        found = self._find_gradients[coarse](flux, beta)
+        logs = _means(found.sums)
+        if math.isfinite(logs["loss"]) and found.are_finite:
+            self._apply(found.gradients)
+            return logs
+        reason = "a gradient is NaN or infinite"
         if not math.isfinite(logs["loss"]):
-            raise NotFiniteError(f"the loss is {logs['loss']}")
-        if not gradients_are_finite:
-            raise NotFiniteError("a gradient is NaN or infinite")
-        return logs
+            reason = f"the loss is {logs['loss']}"
+        raise NotFiniteError(reason, self._objective_of(flux, beta, coarse))
+
+    def _objective_of(
+        self, flux: tf.Tensor, beta: tf.Tensor, coarse: int
+    ) -> NDArray[np.float32]:
+        """Return what each spectrum adds, with z at the posterior's mean."""
+
+        def evaluate(flux: tf.Tensor) -> tf.Tensor:
+            return self._terms(flux, beta, coarse, training=False).objective
+
+        by_replica = self.strategy.run(tf.function(evaluate), (flux,))
+        return np.asarray(self.strategy.gather(by_replica, axis=0))
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
         """
@@ -127,15 +143,15 @@ class Trainer:
             at the final KL weight, so that epochs compare.
         """
         flux = batches.map(lambda batch: batch["flux"])
-        total: TermSums | None = None
+        total: Terms | None = None
         for batch in self.strategy.experimental_distribute_dataset(flux):
             sums = self._evaluate(batch)
-            total = sums if total is None else TermSums(*map(tf.add, total, sums))
+            total = sums if total is None else Terms(*map(tf.add, total, sums))
         if total is None:
             raise ValueError("batches must hold at least one spectrum")
         return {**_means(total), **self._describe_dimensions(total)}
 
-    def _describe_dimensions(self, total: TermSums) -> dict[str, float]:
+    def _describe_dimensions(self, total: Terms) -> dict[str, float]:
         kl = np.asarray(total.kl) / float(total.n_spectra)
         least = self.config.analysis.min_information
         width = len(str(kl.size - 1))
@@ -144,26 +160,34 @@ class Trainer:
             **{f"kl_{i:0{width}}": float(value) for i, value in enumerate(kl)},
         }
 
-    def _run_training(
+    def _run_gradients(
         self, flux: tf.Tensor, beta: tf.Tensor, *, coarse: int
-    ) -> tuple[TermSums, tf.Tensor]:
-        def update(flux: tf.Tensor) -> tuple[TermSums, tf.Tensor]:
+    ) -> _Gradients:
+        def differentiate(
+            flux: tf.Tensor,
+        ) -> tuple[Terms, tf.Tensor, list[tf.Tensor]]:
             with tf.GradientTape() as tape:
-                sums = self._terms(flux, beta, coarse, training=True)
+                sums = _sum_spectra(self._terms(flux, beta, coarse, training=True))
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
-            variables = self.model.trainable_variables
-            gradients = self._limit(tape.gradient(loss, variables))
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            gradients = tape.gradient(loss, self.model.trainable_variables)
+            gradients = self._limit(gradients)
             # One sum over all says whether any is not finite.
             total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
-            return sums, tf.cast(tf.math.is_finite(total), tf.float32)
+            return sums, tf.cast(tf.math.is_finite(total), tf.float32), gradients
 
-        sums, finite = self.strategy.run(update, (flux,))
+        sums, finite, gradients = self.strategy.run(differentiate, (flux,))
         n_finite = self.strategy.reduce(tf.distribute.ReduceOp.SUM, finite, axis=None)
-        all_finite = n_finite >= float(self.strategy.num_replicas_in_sync)
-        return self._sum_replicas(sums), all_finite
+        are_finite = n_finite >= float(self.strategy.num_replicas_in_sync)
+        return _Gradients(self._sum_replicas(sums), are_finite, gradients)
+
+    def _run_update(self, gradients: list[tf.Tensor]) -> None:
+        def update(gradients: list[tf.Tensor]) -> None:
+            variables = self.model.trainable_variables
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+        self.strategy.run(update, (gradients,))
 
     def _limit(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         max_norm = self.config.training.max_gradient_norm
@@ -175,16 +199,16 @@ class Trainer:
         limited, _ = tf.clip_by_global_norm(total, max_norm)
         return [gradient / replica.num_replicas_in_sync for gradient in limited]
 
-    def _run_evaluation(self, flux: tf.Tensor) -> TermSums:
-        def evaluate(flux: tf.Tensor) -> TermSums:
+    def _run_evaluation(self, flux: tf.Tensor) -> Terms:
+        def evaluate(flux: tf.Tensor) -> Terms:
             beta = tf.constant(self.config.objective.final_kl_weight)
-            return self._terms(flux, beta, 1, training=False)
+            return _sum_spectra(self._terms(flux, beta, 1, training=False))
 
         return self._sum_replicas(self.strategy.run(evaluate, (flux,)))
 
     def _terms(
         self, flux: tf.Tensor, beta: tf.Tensor, coarse: int, *, training: bool
-    ) -> TermSums:
+    ) -> Terms:
         objective = self.config.objective
         if coarse > 1:
             flux = _coarsen(flux, coarse)
@@ -200,17 +224,12 @@ class Trainer:
         if objective.total_correlation > 0.0:
             dependence = _total_correlation(outputs)
         total = error + beta * kl + objective.total_correlation * dependence
-        return TermSums(
-            tf.reduce_sum(losses.masked_absolute_error(flux, reconstruction)),
-            tf.reduce_sum(outputs["kl"], axis=0),
-            tf.reduce_sum(dependence),
-            tf.reduce_sum(total),
-            tf.cast(tf.shape(flux)[0], tf.float32),
-        )
+        mae = losses.masked_absolute_error(flux, reconstruction)
+        return Terms(mae, outputs["kl"], dependence, total, tf.ones_like(total))
 
-    def _sum_replicas(self, sums: TermSums) -> TermSums:
+    def _sum_replicas(self, sums: Terms) -> Terms:
         reduce = self.strategy.reduce
-        return TermSums(
+        return Terms(
             *(reduce(tf.distribute.ReduceOp.SUM, term, axis=None) for term in sums)
         )
 
@@ -249,7 +268,11 @@ def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
     return losses.total_correlation(outputs["z"], *everywhere)
 
 
-def _means(sums: TermSums) -> dict[str, float]:
+def _sum_spectra(terms: Terms) -> Terms:
+    return Terms(*(tf.reduce_sum(term, axis=0) for term in terms))
+
+
+def _means(sums: Terms) -> dict[str, float]:
     n_spectra = float(sums.n_spectra)
     return {
         "loss": float(sums.objective) / n_spectra,

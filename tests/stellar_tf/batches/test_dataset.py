@@ -10,7 +10,6 @@ from stellar_tf.batches.dataset import (
     EmptySplitError,
     TrainingStream,
     build_evaluation_dataset,
-    mean_spectrum,
 )
 from stellar_tf.config import Config, DatasetConfig
 from tfrecords_tools.conversion.convert import convert
@@ -196,25 +195,6 @@ def test_one_spectrum_of_each_star(manifest: Manifest) -> None:
     stars = [star.decode() for batch in batches for star in batch["star"].numpy()]
     assert sorted(stars) == list(manifest.splits["test"].stars)
     assert int(batches.cardinality()) == -(-len(stars) // 3)
-
-
-def test_mean_spectrum_is_numpys(manifest: Manifest) -> None:
-    _, spectra = stored(manifest, "train")
-    mean = mean_spectrum(manifest, DatasetConfig(), max_spectra=10**6, batch_size=5)
-    left = manifest.grid.pad_left
-    inside = slice(left, left + manifest.grid.n_pixels)
-    expected = np.nanmean(spectra[:, inside], axis=0)
-    np.testing.assert_allclose(mean[inside], expected, rtol=1e-5)
-    # The padding, in which nothing is valid, goes on with the last value.
-    assert (mean[:left] == mean[left]).all()
-
-
-def test_mean_of_the_first_spectra(manifest: Manifest) -> None:
-    _, spectra = stored(manifest, "train")
-    mean = mean_spectrum(manifest, DatasetConfig(), max_spectra=4, batch_size=4)
-    left = manifest.grid.pad_left
-    expected = np.nanmean(spectra[:4, left + 5 : left + 50], axis=0)
-    np.testing.assert_allclose(mean[left + 5 : left + 50], expected, rtol=1e-5)
 
 
 def test_an_empty_split_is_named(manifest: Manifest, config: Config) -> None:

@@ -10,7 +10,12 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf.config import Config, ModelConfig, load_config
-from stellar_tf.network.model import build_autoencoder, build_decoder, build_encoder
+from stellar_tf.network.model import (
+    build_autoencoder,
+    build_decoder,
+    build_encoder,
+    set_flux_scale,
+)
 
 STRIDED = ModelConfig.model_validate(
     {
@@ -111,6 +116,7 @@ def test_a_binned_network_sees_and_makes_no_finer_detail() -> None:
     encoder, decoder = build_encoder(BINNED, 32), build_decoder(BINNED, 32)
     randomise(encoder)
     randomise(decoder)
+    encoder.get_layer("standardise").reference.assign(tf.zeros(32))
     rng = np.random.default_rng(0)
     flux = rng.normal(size=(1, 32)).astype(np.float32)
     swapped = flux.reshape(-1, 2)[:, ::-1].reshape(1, 32)
@@ -120,6 +126,33 @@ def test_a_binned_network_sees_and_makes_no_finer_detail() -> None:
     made = decoder(rng.normal(size=(1, 3)).astype(np.float32))[0].numpy()
     # Straight from the centre of one bin, at pixel 1.5, to that of the next, at 5.5.
     np.testing.assert_allclose(np.diff(made[2:6], 2), 0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0e30, -1.0e30, np.nan])
+def test_posteriors_of_ours_are_bounded_whatever_the_flux(value: float) -> None:
+    encoder = build_encoder(FOLDED, 32)
+    randomise(encoder)
+    posterior = encoder(np.full((1, 32), value, np.float32))
+    assert np.abs(posterior["z_mean"]).max() <= 8.0
+    assert np.abs(posterior["z_log_var"]).max() <= 12.0
+
+
+def test_the_networks_scale_is_set_in_all_its_parts() -> None:
+    tree = load_config(
+        None, ["grid.n_pixels=32", "grid.pad_to_multiple=32"]
+    ).model_dump()
+    binned = {**BINNED.model_dump(), "subtract_mean": True}
+    autoencoder = build_autoencoder(Config.model_validate({**tree, "model": binned}))
+    mean = np.linspace(0.5, 1.5, 32, dtype=np.float32)
+    set_flux_scale(autoencoder, mean, 0.3)
+    encoder, decoder = (autoencoder.get_layer(name) for name in ("encoder", "decoder"))
+    for layer, reference in (
+        (encoder.get_layer("standardise"), mean),
+        (decoder.get_layer("destandardise1"), mean.reshape(8, 4).mean(axis=1)),
+        (decoder.get_layer("destandardise2"), np.zeros(8)),
+    ):
+        assert float(layer.scale) == pytest.approx(0.3)
+        np.testing.assert_allclose(layer.reference, reference, rtol=1e-6)
 
 
 def test_shortcuts_lead_past_the_dense_layers() -> None:

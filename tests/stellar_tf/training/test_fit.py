@@ -8,8 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stellar_tf.batches.dataset import CorruptRecordsError, TrainingStream
+from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError, load_config
 from stellar_tf.inference.encoding import encode_records
 from stellar_tf.network.model import load_autoencoder
@@ -38,16 +40,13 @@ def test_run_folder(run: Run, config: Config, records: Path) -> None:
 
 
 def test_reference_is_the_mean_of_the_training_set(run: Run, records: Path) -> None:
-    from stellar_tf.batches.dataset import mean_spectrum
-
     manifest = read_manifest(records)
-    expected = mean_spectrum(
-        manifest, run.read_config().dataset, max_spectra=10**6, batch_size=8
-    )
+    expected = measure_flux(manifest, run.read_config().dataset, batch_size=8)
     model = load_autoencoder(run)
-    for part, layer in (("encoder", "standardise"), ("decoder", "destandardise")):
-        reference = model.get_layer(part).get_layer(layer).reference
-        np.testing.assert_array_equal(reference, expected)
+    for part, name in (("encoder", "standardise"), ("decoder", "destandardise1")):
+        layer = model.get_layer(part).get_layer(name)
+        np.testing.assert_array_equal(layer.reference, expected.mean)
+        assert float(layer.scale) == pytest.approx(expected.scale)
 
 
 class Stop(keras.callbacks.Callback):
@@ -123,17 +122,53 @@ def test_training_stops_where_numbers_end(
     with pytest.raises(TrainingError) as caught:
         fit(records, tmp_path / "run", config, build_strategy("single"))
     message = str(caught.value)
-    found = re.search(r"(the loss is|a gradient is) .* at step (\d+); ", message)
+    found = re.search(r"(the loss is|a gradient is) .* at step (\d+), as in", message)
     assert found is not None
     step = int(found[2])
     stream = TrainingStream(
         read_manifest(records), config.dataset, batch_size=8, seed=config.training.seed
     )
-    for place in stream.places_of(step):
-        assert f"{place.dp_id} in {place.path.name}" in message
+    named = [
+        place
+        for place in stream.places_of(step)
+        if f"{place.dp_id} in {place.path.name}" in message
+    ]
+    assert 1 <= len(named) <= 3
     # The states before it are there, and finite as far as they were saved.
     newest = max((tmp_path / "run" / "checkpoints").iterdir()).name
     assert newest == f"step-{step:09d}"
+
+
+def test_a_step_that_is_not_finite_is_left_out_and_its_spectrum_named(
+    config: Config,
+    records: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = TrainingStream._read
+
+    # Place 11 of the stream: the fourth spectrum of the second step.
+    def spoil(
+        stream: TrainingStream, first: np.int64, size: int
+    ) -> NDArray[np.float32]:
+        flux = read(stream, first, size)
+        if first == 8:
+            flux[3, 500] = 3.0e38
+            flux[3, 501] = -3.0e38
+        return flux
+
+    monkeypatch.setattr(TrainingStream, "_read", spoil)
+    run = fit(records, tmp_path / "run", config, build_strategy("single"))
+    stream = TrainingStream(
+        read_manifest(records), config.dataset, batch_size=8, seed=config.training.seed
+    )
+    culprit = stream.places_of(1)[3]
+    told = capsys.readouterr().err
+    assert f"step 1 left out: the loss is inf; look at {culprit.dp_id} in" in told
+    rows = read_history(run)
+    assert [float(row["skipped"]) for row in rows] == [1.0, 0.0]
+    assert all(np.isfinite(float(row["loss"])) for row in rows)
 
 
 def test_a_run_begins_with_the_weights_of_another(

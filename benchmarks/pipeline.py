@@ -90,18 +90,25 @@ def build_stream(records: Path, n_spectra: int, **changes: float) -> Callable[[]
 
 def build_training(records: Path) -> Callable[[], int]:
     """Prepare the network; the function returned trains on some spectra."""
+    from dataclasses import replace
     from functools import partial
 
     from stellar_tf.batches.dataset import TrainingStream
     from stellar_tf.config import load_config
+    from stellar_tf.config.recipe import complete_config
     from stellar_tf.training.step import Trainer
     from stellar_tf.training.strategy import build_strategy
     from tfrecords_tools.records.manifest import read_manifest
 
+    manifest = read_manifest(records)
     config = load_config("default", ["objective.coarse_scales=[]"])
-    trainer = Trainer(config.model_copy(), build_strategy("single"))
+    config = complete_config(config, manifest.grid, manifest.n_spectra("train"))
+    trainer = Trainer(config, build_strategy("single"))
     batches = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=BATCH_SIZE, seed=0
+        replace(manifest, grid=config.grid),
+        config.dataset,
+        batch_size=BATCH_SIZE,
+        seed=0,
     )
     build = partial(batches.build, 0)
     iterator = iter(trainer.strategy.distribute_datasets_from_function(build))

@@ -34,6 +34,7 @@ from paper_torch import PaperNetwork
 from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
 from stellar_tf.batches.statistics import FluxStatistics, measure_flux
 from stellar_tf.config import Config, load_config
+from stellar_tf.config.recipe import complete_config
 from stellar_tf.network.model import set_flux_scale
 from stellar_tf.training.step import Trainer
 from stellar_tf.training.strategy import build_strategy
@@ -174,7 +175,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--torch-rate", type=float, default=1.0e-3)
     args = parser.parse_args()
-    manifest, config = read_manifest(args.records), load_config(args.config)
+    manifest = read_manifest(args.records)
+    config = complete_config(
+        load_config(args.config), manifest.grid, manifest.n_spectra("train")
+    )
+    # Both take the same spectra, padded as the paper does.
+    config = config.model_copy(update={"grid": manifest.grid})
     validation = read_validation(manifest, config)
     statistics = measure_flux(manifest, config.dataset, batch_size=16)
     flux = np.concatenate(validation)

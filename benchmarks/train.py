@@ -55,6 +55,7 @@ def build_ours(flux: np.ndarray, name: str) -> Step:
     import tensorflow as tf
 
     from stellar_tf.config import load_config
+    from stellar_tf.config.recipe import complete_config
     from stellar_tf.training.step import Trainer
     from stellar_tf.training.strategy import build_strategy
 
@@ -63,8 +64,11 @@ def build_ours(flux: np.ndarray, name: str) -> Step:
         "objective.coarse_scales=[]",
         "training.learning_rate=1.0e-9",  # the same batch of noise again and again
     ]
-    trainer = Trainer(load_config(name, assignments), build_strategy("single"))
-    batch = tf.constant(flux)
+    config = load_config(name, assignments)
+    config = complete_config(config, config.grid, n_spectra=2000)
+    trainer = Trainer(config, build_strategy("single"))
+    # It pads spectra to another length than the paper.
+    batch = tf.constant(flux[:, : config.grid.padded_length])
     return lambda: trainer.train_step(batch, 0) and None
 
 

@@ -43,6 +43,23 @@ class Grid(Section):
     pad_to_multiple: int = Field(default=16_384, ge=1)
     """The network's input is padded with zeros up to a multiple of this."""
 
+    def has_pixels_of(self, other: Grid) -> bool:
+        """
+        Tell whether another grid has the same wavelengths, however it is padded.
+
+        Parameters
+        ----------
+        other : Grid
+            The other one.
+
+        Returns
+        -------
+        answer : bool
+            Whether spectra on the one are on the other.
+        """
+        padded = other.model_copy(update={"pad_to_multiple": self.pad_to_multiple})
+        return self == padded
+
     @property
     def wave(self) -> NDArray[np.float64]:
         """Wavelength of each pixel, shape (n_pixels,) [Angstrom]."""

@@ -17,6 +17,9 @@ QUANTILE = 0.7
 WIDTH = 3500.0
 """Standard deviation of the kernel, 58 Angstrom at 5000: of lines only the wings of the
 Balmer series come near [km/s]."""
+KEPT = 0.15
+"""Power of the continuum that is left in the spectra: colours tell of temperature, but
+reddening and calibration must not outweigh the lines."""
 FAINTEST = 0.01
 """Where the continuum is fainter than this share of the median there is no light."""
 _BIN_VELOCITY = 20.0
@@ -45,6 +48,28 @@ class _Plan(NamedTuple):
     def n_pixels_per_cell(self) -> int:
         """Pixels between two knots."""
         return self.n_pixels_per_bin * self.n_bins_per_cell
+
+
+def flatten(flux: tf.Tensor, grid: Grid) -> tuple[tf.Tensor, tf.Tensor]:
+    """
+    Divide spectra by their continuum, but for a small power of it.
+
+    Parameters
+    ----------
+    flux : Tensor of float32, shape (batch, n_pixels)
+        On the grid, in units of the median, NaN at bad pixels.
+    grid : Grid
+        Its wavelengths.
+
+    Returns
+    -------
+    flat : Tensor of float32, shape (batch, n_pixels)
+        The flux over the unit.
+    unit : Tensor of float32, shape (batch, n_pixels)
+        The continuum to the power of 1 - `KEPT`; NaN where there is none.
+    """
+    unit = find_continuum(flux, grid) ** (1.0 - KEPT)
+    return flux / unit, unit
 
 
 def find_continuum(flux: tf.Tensor, grid: Grid) -> tf.Tensor:

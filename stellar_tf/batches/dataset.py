@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
-from stellar_tf.batches.continuum import find_continuum
+from stellar_tf.batches.continuum import flatten
 from stellar_tf.batches.normalisation import (
     crop_flux,
     normalise_flux,
@@ -181,7 +181,7 @@ class TrainingStream:
             return normalise_padded(flux, "paper")[0]
         if self._config.normalise == "continuum":
             grid = self._manifest.grid
-            return flux / pad_flux(find_continuum(crop_flux(flux, grid), grid), grid)
+            return pad_flux(flatten(crop_flux(flux, grid), grid)[0], grid)
         return flux
 
     def _read(self, first: np.int64, size: int) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from stellar_tf.batches.continuum import find_continuum
+from stellar_tf.batches.continuum import flatten
 from stellar_tf.config import Normalisation
 from tfrecords_tools.grid import Grid
 
@@ -173,8 +173,8 @@ def normalise_flux(
     padded, median_flux = normalise_padded(pad_flux(flux, grid), kind, median_flux)
     unit = median_flux[:, tf.newaxis]
     if kind == "continuum":
-        continuum = find_continuum(crop_flux(padded, grid), grid)
-        padded, unit = padded / pad_flux(continuum, grid), unit * continuum
+        flat, continuum = flatten(crop_flux(padded, grid), grid)
+        padded, unit = pad_flux(flat, grid), unit * continuum
     valid = tf.math.is_finite(flux)
     valid_fraction = tf.reduce_mean(tf.cast(valid, tf.float32), axis=-1)
     return NormalisedFlux(padded, median_flux, unit, valid_fraction)

@@ -35,6 +35,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
     )
     parser.add_argument(
+        "--steps",
+        type=at_least(1),
+        metavar="N",
+        help="batches to train on; default: by the number of spectra",
+    )
+    parser.add_argument(
         "--init-from",
         type=existing_path,
         metavar="RUN",
@@ -50,7 +56,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    config = read_config(args)
+    steps = [] if args.steps is None else [f"training.n_steps={args.steps}"]
+    config = read_config(args, *steps)
 
     from stellar_tf.training.fit import fit
     from stellar_tf.training.strategy import build_strategy

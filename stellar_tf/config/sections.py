@@ -123,13 +123,21 @@ class ModelConfig(Section):
 class ObjectiveConfig(Section):
     """The terms of the loss and their schedules, in training steps."""
 
+    error: Literal["absolute", "likelihood"] = "absolute"
+    """The mean absolute error in normalised flux, or its logarithm: the likelihood of
+    the mean pixel under a Laplace distribution as wide as each spectrum needs [nat]."""
     kl_weights: tuple[tuple[int, float], ...] = (
         (0, 0.0),
         (5_000, 0.0),
         (20_000, 0.3),
     )
-    """Pairs of step and weight of the KL divergence, in normalised flux per nat;
-    linear in between, constant after the last."""
+    """Pairs of step and weight of the KL divergence, in units of the error per nat;
+    linear in between, constant after the last. Without any it is steered."""
+    kl_capacity: float = Field(default=20.0, gt=0.0)
+    """Divergence that the steered weight lets in, more and more of it over the run
+    [nat]."""
+    kl_unit: float = Field(default=1.0e-3, gt=0.0)
+    """Unit of the steered weight: what noise alone would explain."""
     kl_reduction: Literal["mean", "sum"] = "mean"
     """Over the latent dimensions; the paper takes the mean."""
     free_nats: float = Field(default=0.0, ge=0.0)
@@ -147,7 +155,7 @@ class ObjectiveConfig(Section):
     @model_validator(mode="after")
     def _ordered(self) -> ObjectiveConfig:
         steps = [step for step, _ in self.kl_weights]
-        if not steps or steps[0] != 0 or sorted(set(steps)) != steps:
+        if steps and (steps[0] != 0 or sorted(set(steps)) != steps):
             raise ValueError(f"kl_weights must rise in step from 0, got {steps}")
         if any(weight < 0.0 for _, weight in self.kl_weights):
             raise ValueError("kl_weights must not be negative")
@@ -158,11 +166,6 @@ class ObjectiveConfig(Section):
             )
         return self
 
-    @property
-    def final_kl_weight(self) -> float:
-        """Weight after the last step of the schedule."""
-        return self.kl_weights[-1][1]
-
 
 class TrainingConfig(Section):
     """The optimisation."""
@@ -172,7 +175,9 @@ class TrainingConfig(Section):
     batch_size: int = Field(default=32, ge=1)
     """Global batch: over all replicas together."""
     learning_rate: float = Field(default=1.0e-4, gt=0.0)
-    """Of Adam, at the beginning."""
+    """Of Adam, at its highest."""
+    warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the steps in which it rises to that from zero."""
     learning_rate_decay: Literal["none", "cosine"] = "none"
     """Whether it stays, or falls to zero at the last step as a cosine does."""
     max_gradient_norm: float | None = Field(default=None, gt=0.0)
@@ -249,19 +254,3 @@ class Config(Section):
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
     analysis: AnalysisConfig = AnalysisConfig()
-
-    @model_validator(mode="after")
-    def _network_fits_grid(self) -> Config:
-        multiple = self.model.length_multiple
-        if self.grid.padded_length % multiple:
-            raise ValueError(
-                f"grid.pad_to_multiple must make the padded length a multiple of "
-                f"{multiple} for this network, got {self.grid.padded_length} pixels"
-            )
-        for scale in (*self.objective.scales, *self.objective.coarse_scales):
-            if self.grid.padded_length % scale:
-                raise ValueError(
-                    f"objective.scales and coarse_scales must divide the padded "
-                    f"length of {self.grid.padded_length} pixels, got {scale}"
-                )
-        return self

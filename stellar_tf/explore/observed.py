@@ -96,6 +96,6 @@ def open_observed(run: Run, records: Path | None) -> Observed:
     if records is None and not folder.is_dir():
         return Observed(None)
     manifest = read_manifest(folder)
-    if manifest.grid != run.read_config().grid:
+    if not manifest.grid.has_pixels_of(run.read_config().grid):
         raise ExploreError(f"{folder}: has another grid than {run.folder}")
     return Observed(manifest)

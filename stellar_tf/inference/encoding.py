@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -75,8 +76,9 @@ def encode_records(run: Run, records: Path, batch_size: int | None = None) -> Ta
     """
     manifest = read_manifest(records)
     config = run.read_config()
-    if manifest.grid != config.grid:
+    if not manifest.grid.has_pixels_of(config.grid):
         raise SpectraError(f"{records}: has another grid than {run.folder}")
+    manifest = replace(manifest, grid=config.grid)
     batch_size = batch_size or config.training.batch_size
     encode = _compile_encoder(load_autoencoder(run))
     columns: dict[str, list[NDArray[np.generic]]] = {}

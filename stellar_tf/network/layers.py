@@ -12,6 +12,9 @@ from keras import ops
 
 from stellar_tf.network.displacement import displace, displace_fast
 
+_LARGEST = 1.0e6
+"""Units of the scale that count, so that no number a file holds becomes infinite."""
+
 
 @keras.saving.register_keras_serializable("stellar_tf")
 class Standardise(keras.layers.Layer):
@@ -36,7 +39,7 @@ class Standardise(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """
-        Create the reference spectrum and the scale, 0 and 1 until `fit` sets them.
+        Create the reference spectrum and the scale, 0 and 0.1 until `fit` sets them.
 
         Parameters
         ----------
@@ -52,7 +55,10 @@ class Standardise(keras.layers.Layer):
             trainable=False,
         )
         self.scale = self.add_weight(
-            name="scale", shape=(), initializer="ones", trainable=False
+            name="scale",
+            shape=(),
+            initializer=keras.initializers.Constant(0.1),
+            trainable=False,
         )
 
     def call(self, flux: tf.Tensor) -> tf.Tensor:
@@ -72,7 +78,8 @@ class Standardise(keras.layers.Layer):
         x = ops.where(ops.isfinite(flux), flux, ops.zeros_like(flux))
         if not self.relative:
             return x
-        x = ops.arcsinh((x - self.reference) / self.scale)
+        x = ops.clip((x - self.reference) / self.scale, -_LARGEST, _LARGEST)
+        x = ops.arcsinh(x)
         return ops.where(ops.isfinite(flux), x, ops.zeros_like(x))
 
     def get_config(self) -> dict[str, Any]:

@@ -231,7 +231,7 @@ def _folded_decoder(
         x = Destandardise(
             config.subtract_mean, dtype="float32", name=f"destandardise{i}"
         )(x)
-        terms.append(_displace(x, code, folded, i))
+        terms.append(_displace(x, z, folded, i))
     flux = functools.reduce(operator.add, terms)
     if folded.decoder_binning == 1:
         return flux
@@ -239,19 +239,20 @@ def _folded_decoder(
 
 
 def _displace(
-    x: keras.KerasTensor, code: keras.KerasTensor, folded: FoldedConfig, i: int
+    x: keras.KerasTensor, z: keras.KerasTensor, folded: FoldedConfig, i: int
 ) -> keras.KerasTensor:
     if folded.n_displacement == 0:
         return x
     # A sum of few spectra cannot follow lines that move by more than their width, and
     # a code would need many dimensions for one velocity. What moves them, how far and
-    # in which direction, is learnt; it begins with next to nothing.
+    # in which direction, is learnt; it begins with next to nothing. Of the code itself
+    # it is linear: what moves the lines lies along one straight line of it.
     coefficients = layers.Dense(
         folded.n_displacement,
         kernel_initializer=keras.initializers.RandomNormal(stddev=1.0e-3),
         dtype="float32",
         name=f"displacement{i}",
-    )(code)
+    )(z)
     scale = folded.displacement_scale / folded.decoder_binning
     return Displace(scale, dtype="float32", name=f"displace{i}")((x, coefficients))
 

@@ -31,7 +31,9 @@ class TrainingState(NamedTuple):
     best_loss: float = float("inf")
     """Smallest validation loss so far."""
     totals: dict[str, float] | None = None
-    """Sums of the terms over the steps of the epoch under way, and their number."""
+    """Sums of the terms over the steps of the epoch under way."""
+    kl_level: float | None = None
+    """Level of the steered weight of the divergence."""
 
 
 class CheckpointStore:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +23,9 @@ from stellar_tf.batches.dataset import (
 )
 from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
+from stellar_tf.config.recipe import complete_config
 from stellar_tf.network.model import load_autoencoder, set_flux_scale
 from stellar_tf.run import Run, open_run
-from stellar_tf.training import losses
 from stellar_tf.training.callbacks import ProgressBar, build_observers, trim_history
 from stellar_tf.training.checkpoints import (
     CheckpointClock,
@@ -113,6 +114,7 @@ def fit(
     """
     manifest = read_manifest(records)
     config = adopt_grid(config, manifest)
+    manifest = replace(manifest, grid=config.grid)
     _check_replicas(config.training, strategy.num_replicas_in_sync)
     if skip_corrupt and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise ConfigError(
@@ -137,7 +139,7 @@ def fit(
 
 def adopt_grid(config: Config, manifest: Manifest) -> Config:
     """
-    Put the records' grid into the settings.
+    Complete the settings by the recipe, for the grid and the number of the spectra.
 
     Parameters
     ----------
@@ -149,20 +151,19 @@ def adopt_grid(config: Config, manifest: Manifest) -> Config:
     Returns
     -------
     config : Config
-        With the grid and the conversion of the records.
+        Whole, with the grid and the conversion of the records.
 
     Raises
     ------
     ConfigError
-        If the network does not fit that grid.
+        If what the recipe adds does not go with what was set.
     """
-    tree = config.model_dump()
-    tree["grid"] = manifest.grid.model_dump()
-    tree["convert"] = manifest.config.model_dump()
+    n_spectra = manifest.n_spectra("train")
     try:
-        return Config.model_validate(tree)
+        whole = complete_config(config, manifest.grid, n_spectra)
     except ValidationError as error:
         raise ConfigError(f"{manifest.folder}: {describe_error(error)}") from None
+    return whole.model_copy(update={"convert": manifest.config})
 
 
 def describe_records(manifest: Manifest) -> dict[str, object]:
@@ -289,6 +290,9 @@ class _Loop:
         distribute = self._trainer.strategy.distribute_datasets_from_function
         batches = iter(distribute(build))
         totals, best_loss = dict(state.totals or {}), state.best_loss
+        steering = self._trainer.steering
+        if state.kl_level is not None:
+            steering.level = state.kl_level
         for step in range(state.n_steps, training.n_steps):
             n_done = step + 1
             if step % training.steps_per_epoch == 0 or step == state.n_steps:
@@ -301,7 +305,8 @@ class _Loop:
                 best_loss = self._end_epoch(n_done, totals, best_loss)
                 totals = {}
             if self._is_chief and (clock.is_due(n_done) or is_last):
-                self._store.save(TrainingState(n_done, best_loss, totals))
+                state = TrainingState(n_done, best_loss, totals, steering.level)
+                self._store.save(state)
 
     def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
         """Make an update, or count that there was none."""
@@ -350,7 +355,7 @@ class _Loop:
         scores = self._trainer.evaluate(self._validation)
         logs = {
             "step": float(n_done),
-            "beta": losses.kl_weight_at(n_done - 1, objective.kl_weights),
+            "beta": self._trainer.steering.weight_at(n_done - 1).beta,
             "coarse_scale": float(coarse_scale_at(n_done - 1, objective)),
             "skipped": n_skipped,
             **{name: total / n_steps for name, total in totals.items()},

@@ -9,6 +9,9 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+LEAST_ERROR = 1.0e-4
+"""Added to errors before their logarithm is taken: S/N 10,000 a pixel."""
+
 
 def masked_absolute_error(flux: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
     """

@@ -15,6 +15,7 @@ from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.network.model import build_autoencoder
 from stellar_tf.training import losses
 from stellar_tf.training.optimizer import build_optimizer
+from stellar_tf.training.steering import DivergenceWeight, Steering
 
 
 class NotFiniteError(ArithmeticError):
@@ -36,7 +37,7 @@ class Terms(NamedTuple):
     total_correlation: tf.Tensor
     """Dependence of the dimensions on each other, in nats."""
     objective: tf.Tensor
-    """What is minimised, in normalised flux."""
+    """What is minimised, in normalised flux, or in nats a pixel if by likelihood."""
     n_spectra: tf.Tensor
     """Spectra summed over; 1 of each."""
 
@@ -71,6 +72,8 @@ class Trainer:
             self.model = build_autoencoder(config)
             self.optimizer = build_optimizer(config.training)
             self.optimizer.build(self.model.trainable_variables)
+        self.steering = Steering(config.objective, config.training.n_steps)
+        """The divergence's weight."""
         self._find_gradients: dict[int, Callable[..., _Gradients]] = {}
         self._apply = tf.function(self._run_update)
         self._evaluate = tf.function(self._run_evaluation)
@@ -89,9 +92,9 @@ class Trainer:
         Returns
         -------
         logs : dict
-            ``loss`` and ``flux_mae`` in normalised flux, ``kl`` and
-            ``total_correlation``, 0 unless it is penalised, in nats: means over the
-            global batch, before the update.
+            ``loss`` in the objective's unit, ``flux_mae`` in normalised flux, ``kl``
+            and ``total_correlation``, 0 unless it is penalised, in nats: means over
+            the global batch, before the update.
 
         Raises
         ------
@@ -104,24 +107,25 @@ class Trainer:
                 partial(self._run_gradients, coarse=coarse),
                 jit_compile=self.config.training.jit_compile or None,
             )
-        beta = tf.constant(losses.kl_weight_at(step, self.config.objective.kl_weights))
-        found = self._find_gradients[coarse](flux, beta)
+        weight = tf.constant(self.steering.weight_at(step))
+        found = self._find_gradients[coarse](flux, weight)
         logs = _means(found.sums)
         if math.isfinite(logs["loss"]) and found.are_finite:
             self._apply(found.gradients)
+            self.steering.follow(step, logs["kl"])
             return logs
         reason = "a gradient is NaN or infinite"
         if not math.isfinite(logs["loss"]):
             reason = f"the loss is {logs['loss']}"
-        raise NotFiniteError(reason, self._objective_of(flux, beta, coarse))
+        raise NotFiniteError(reason, self._objective_of(flux, weight, coarse))
 
     def _objective_of(
-        self, flux: tf.Tensor, beta: tf.Tensor, coarse: int
+        self, flux: tf.Tensor, weight: tf.Tensor, coarse: int
     ) -> NDArray[np.float32]:
         """Return what each spectrum adds, with z at the posterior's mean."""
 
         def evaluate(flux: tf.Tensor) -> tf.Tensor:
-            return self._terms(flux, beta, coarse, training=False).objective
+            return self._terms(flux, weight, coarse, training=False).objective
 
         by_replica = self.strategy.run(tf.function(evaluate), (flux,))
         return np.asarray(self.strategy.gather(by_replica, axis=0))
@@ -161,13 +165,13 @@ class Trainer:
         }
 
     def _run_gradients(
-        self, flux: tf.Tensor, beta: tf.Tensor, *, coarse: int
+        self, flux: tf.Tensor, weight: tf.Tensor, *, coarse: int
     ) -> _Gradients:
         def differentiate(
             flux: tf.Tensor,
         ) -> tuple[Terms, tf.Tensor, list[tf.Tensor]]:
             with tf.GradientTape() as tape:
-                sums = _sum_spectra(self._terms(flux, beta, coarse, training=True))
+                sums = _sum_spectra(self._terms(flux, weight, coarse, training=True))
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
@@ -201,13 +205,13 @@ class Trainer:
 
     def _run_evaluation(self, flux: tf.Tensor) -> Terms:
         def evaluate(flux: tf.Tensor) -> Terms:
-            beta = tf.constant(self.config.objective.final_kl_weight)
-            return _sum_spectra(self._terms(flux, beta, 1, training=False))
+            weight = tf.constant(DivergenceWeight(self.steering.final_beta, 0.0))
+            return _sum_spectra(self._terms(flux, weight, 1, training=False))
 
         return self._sum_replicas(self.strategy.run(evaluate, (flux,)))
 
     def _terms(
-        self, flux: tf.Tensor, beta: tf.Tensor, coarse: int, *, training: bool
+        self, flux: tf.Tensor, weight: tf.Tensor, coarse: int, *, training: bool
     ) -> Terms:
         objective = self.config.objective
         if coarse > 1:
@@ -217,9 +221,13 @@ class Trainer:
         if coarse > 1:
             reconstruction = _coarsen(reconstruction, coarse)
         error = losses.reconstruction_error(flux, reconstruction, objective.scales)
-        kl = losses.reduce_kl(
-            outputs["kl"], objective.kl_reduction, objective.free_nats
-        )
+        if objective.error == "likelihood":
+            error = tf.math.log(error + losses.LEAST_ERROR)
+        beta, idle = tf.unstack(weight)
+        kl = outputs["kl"]
+        if training:
+            kl *= 1.0 + idle * _idleness(kl)
+        kl = losses.reduce_kl(kl, objective.kl_reduction, objective.free_nats)
         dependence = tf.zeros_like(error)
         if objective.total_correlation > 0.0:
             dependence = _total_correlation(outputs)
@@ -270,6 +278,13 @@ def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
 
 def _sum_spectra(terms: Terms) -> Terms:
     return Terms(*(tf.reduce_sum(term, axis=0) for term in terms))
+
+
+def _idleness(kl: tf.Tensor) -> tf.Tensor:
+    """Say of each dimension how little the global batch has in it, from 0 to 1."""
+    replica = tf.distribute.get_replica_context()
+    mean = replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(kl, axis=0))
+    return tf.stop_gradient(1.0 / (1.0 + mean**2))
 
 
 def _means(sums: Terms) -> dict[str, float]:

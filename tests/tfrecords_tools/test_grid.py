@@ -154,3 +154,10 @@ def test_an_extreme_pixel_leaves_the_others_their_digits():
     flux[5] = 1e30
     resampled = resample(wave, flux, GRID.edges[:70])
     np.testing.assert_array_equal(resampled[20:], 1.0)
+
+
+def test_padding_does_not_tell_grids_apart() -> None:
+    grid = Grid(n_pixels=300, pad_to_multiple=128)
+    assert grid.has_pixels_of(Grid(n_pixels=300, pad_to_multiple=7))
+    assert not grid.has_pixels_of(Grid(n_pixels=301, pad_to_multiple=128))
+    assert not grid.has_pixels_of(Grid(n_pixels=300, spacing="log"))

@@ -52,7 +52,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
             ["fit", "RECORDS", "--run", "RUN", "--config", "OTHER"],
             "was fitted with other settings",
         ),
-        (["fit", "RECORDS", "--run", "OUT", "--config", "paper"], "grid"),
         (
             ["fit", "RECORDS", "--run", "OUT", "--strategy", "mirrored",
              "--devices", "64", "--config", "SMALL"],

@@ -41,7 +41,8 @@ class Grid(Section):
     eq. 5: wave_min is CRVAL1, wave_step CDELT1 of an axis AWAV-LOG)."""
     n_pixels: int = Field(default=312_501, ge=1)
     pad_to_multiple: int = Field(default=16_384, ge=1)
-    """The network's input is padded with zeros up to a multiple of this."""
+    """Spectra are padded with bad pixels up to a multiple of this; `fit` sets it as its
+    network needs it."""
 
     def has_pixels_of(self, other: Grid) -> bool:
         """

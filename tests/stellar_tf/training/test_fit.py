@@ -59,9 +59,15 @@ class Stop(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(
+    "objective", [{}, {"kl_weights": (), "error": "likelihood"}], ids=["set", "steered"]
+)
 def test_an_interrupted_run_continues_exactly(
-    config: Config, records: Path, run: Run, tmp_path: Path
+    config: Config, records: Path, tmp_path: Path, objective: dict[str, object]
 ) -> None:
+    config = with_settings(
+        config, objective=objective, training={"checkpoint_steps": 1}
+    )
     strategy = build_strategy("single")
     whole = fit(records, tmp_path / "whole", config, strategy)
     with pytest.raises(KeyboardInterrupt):

@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
 BIN := $(VENV)/bin
+SOURCES := $(shell find stellar_tf tfrecords_tools configs -type f -not -name "*.pyc")
 
 .PHONY: demo test slow lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/stellar-tf demo $(DEMO)
 	@echo "report: $(abspath $(DEMO))/run/analysis/report.html"
+	@echo "to go on:"
+	@echo "  . $(VENV)/bin/activate"
+	@echo "  stellar-tf explore $(DEMO)/run"
 
 test: $(VENV)/installed-test lint docs
 	$(BIN)/python -m pytest -n auto
@@ -33,8 +37,11 @@ $(VENV)/bin/python:
 		{ echo "stellar-tf needs Python 3.11 or later: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: $(VENV)/bin/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+# As a user installs it, unless it is there for the tests already. What an earlier build
+# left in build/ would go into the wheel.
+$(VENV)/installed: $(VENV)/bin/python setup.cfg pyproject.toml $(SOURCES)
+	rm -rf build
+	test -e $(VENV)/installed-test || $(BIN)/python -m pip install --quiet '.[explore]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/bin/python setup.cfg pyproject.toml

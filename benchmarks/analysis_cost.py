@@ -21,7 +21,7 @@ import numpy as np
 from astropy.table import Table
 
 from stellar_tf.analysis.analyze import analyze
-from stellar_tf.analysis.latents import NUISANCES
+from stellar_tf.analysis.columns import NUISANCES
 from stellar_tf.config import AnalysisConfig
 
 SURVEYS = ((7_000, 7_000), (270_000, 7_000), (270_000, 270_000))

@@ -19,9 +19,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from stellar_tf.analysis.analyze import weigh
+from stellar_tf.analysis.evidence.verdict import decide, gather_evidence
 from stellar_tf.analysis.latents import Codes
-from stellar_tf.analysis.verdict import decide
 from stellar_tf.config import AnalysisConfig
 
 N_LATENT = 16
@@ -51,7 +50,7 @@ def find(
     """Tell which dimensions the test and the verdict call informative."""
     names = np.array([f"star {i}" for i in range(len(z_mean))])
     codes = Codes(names, names, np.full(names.shape, ""), z_mean, z_log_var, {})
-    evidence = weigh(codes, codes, config, np.random.default_rng(seed))
+    evidence = gather_evidence(codes, codes, config, np.random.default_rng(seed))
     rejected = evidence.test.q_value <= config.fdr
     return rejected, decide(evidence, config).informative
 

@@ -23,8 +23,11 @@ import numpy as np
 from scipy import integrate, special, stats
 from sklearn.feature_selection import mutual_info_regression
 
-from stellar_tf.analysis.contingency import permutation_p_value
-from stellar_tf.analysis.mutual_information import estimate, normal_scores
+from stellar_tf.analysis.labels.contingency import permutation_p_value
+from stellar_tf.analysis.labels.mutual_information import (
+    estimate_mutual_information,
+    normal_scores,
+)
 
 Pair = tuple[np.ndarray, np.ndarray]
 RHO = 0.8
@@ -84,7 +87,11 @@ CASES: dict[str, tuple[Callable[[int, np.random.Generator], Pair], float]] = {
 def of_record(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
     """KSG on normal scores."""
     scores = normal_scores(x, rng)[:, None]
-    return float(estimate(scores, normal_scores(y, rng), n_neighbours=3, rng=rng)[0])
+    return float(
+        estimate_mutual_information(
+            scores, normal_scores(y, rng), n_neighbours=3, rng=rng
+        )[0]
+    )
 
 
 def of_scikit_learn(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:

@@ -18,8 +18,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
+from stellar_tf.analysis.labels.rank_correlation import spearman
 from stellar_tf.analysis.latents import HELD_OUT
-from stellar_tf.analysis.rank_correlation import spearman
 from stellar_tf.tables import read_table
 
 N_BINS = 10

@@ -19,8 +19,9 @@ import numpy as np
 from astropy.table import Table
 from scipy import stats
 
+from stellar_tf.analysis.files import VERDICT_NAME
 from stellar_tf.analysis.latents import HELD_OUT
-from stellar_tf.inference.encoding import encode_files
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 
@@ -70,13 +71,14 @@ def main() -> None:
     parser.add_argument("fits", type=Path, nargs="+")
     args = parser.parse_args()
     run = Run(args.run)
-    verdict = read_table(run.analysis / "verdict.ecsv")
+    verdict = read_table(run.analysis / VERDICT_NAME)
     latents = read_table(run.latents_path)
-    encoded = encode_files(run, args.fits)
+    encoded = SpectrumModel.from_run(run).encode(args.fits)
+    table = encoded.table
     for path, reason in encoded.rejects:
         print(f"{path}: {reason}")
-    compare_spread(verdict, latents[latents["split"] == HELD_OUT], encoded.latents)
-    follow_berv(verdict, encoded.latents)
+    compare_spread(verdict, latents[latents["split"] == HELD_OUT], table)
+    follow_berv(verdict, table)
 
 
 if __name__ == "__main__":

@@ -116,9 +116,9 @@ def ask_json(url: str, name: str) -> Ask:
 
 def make_flux(version: Path) -> np.ndarray:
     """Make spectra of the model's length, as noisy as real ones, with a gap."""
-    from stellar_tf.saved_model.assets import read_grid
+    from stellar_tf.saved_model.assets import read_settings
 
-    n_pixels = int(read_grid(version)["n_pixels"])
+    n_pixels = int(read_settings(version)["grid"]["n_pixels"])
     random = np.random.default_rng(0)
     flux = random.normal(1e4, 300.0, (N_ASKED, n_pixels)).astype(np.float32)
     flux[:, n_pixels // 2 : n_pixels // 2 + n_pixels // 100] = np.nan
@@ -220,11 +220,12 @@ def build_file_ways(run: Run, paths: list[Path]) -> dict[str, Callable[[], objec
     import tensorflow as tf
 
     from stellar_tf.batches.normalisation import normalise_flux
-    from stellar_tf.inference.encoding import encode_files
+    from stellar_tf.inference.spectrum_model import SpectrumModel
     from tfrecords_tools.conversion.prepare import prepare_spectrum
 
     config = run.read_config()
     encoder = load_autoencoder(run).get_layer("encoder")
+    spectrum_model = SpectrumModel.from_run(run)
     n_batch = config.training.batch_size
 
     @tf.function
@@ -252,8 +253,8 @@ def build_file_ways(run: Run, paths: list[Path]) -> dict[str, Callable[[], objec
         "read": lambda: read_in(1),
         "read, all": lambda: read_in(len(os.sched_getaffinity(0))),
         "model": encode,
-        "encode": lambda: encode_files(run, paths),
-        "first batch": lambda: encode_files(run, paths[:n_batch]),
+        "encode": lambda: spectrum_model.encode(paths),
+        "first batch": lambda: spectrum_model.encode(paths[:n_batch]),
     }
 
 

@@ -33,13 +33,14 @@ def print_rates(seconds: Mapping[str, list[float]], n_spectra: int) -> None:
 def compare_with_torch(
     ways: Mapping[str, Callable[[], object]], n_spectra: int, n_rounds: int
 ) -> None:
-    """Time "torch" and two networks of ours; print rates and ratios."""
+    """Time "torch" and networks of ours; print rates and ratios."""
     for way in ways.values():
         way()  # traces, and allocates
     seconds = time_in_turn(ways, n_rounds)
     print_rates(seconds, n_spectra)
-    for name in ("strided", "folded"):
-        print(f"{name} over torch", ratio(seconds["torch"], seconds[name]))
+    for name in ways:
+        if name != "torch":
+            print(f"{name} over torch", ratio(seconds["torch"], seconds[name]))
 
 
 def ratio(a: list[float], b: list[float]) -> str:

@@ -1,13 +1,14 @@
 """
 Speed of training, as ratios measured in one run.
 
-    python benchmarks/train.py [--batch-size 8] [--rounds 5] [--memory]
+    python benchmarks/train.py [--batch-size 8] [--rounds 5] [--keras-adam] [--memory]
 
 Every round times, one after the other, a training step of
 
 - torch: the paper's network in PyTorch (extra [bench]), Adam, its loss;
 - strided: the same network here, configs/paper.yaml;
-- folded: ours, configs/default.yaml at full resolution.
+- folded: ours, configs/default.yaml at full resolution;
+- with --keras-adam: the same with Adam as Keras has it.
 
 All have the same batch of full-size spectra in memory and both cores. Printed are
 medians over the rounds, and the medians of the rounds' ratios, with their ranges; with
@@ -50,8 +51,9 @@ def build_torch(flux: np.ndarray) -> Step:
     return step
 
 
-def build_ours(flux: np.ndarray, name: str) -> Step:
+def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step:
     """Prepare a network of ours by the name of its settings."""
+    import keras
     import tensorflow as tf
 
     from stellar_tf.config import load_config
@@ -67,6 +69,9 @@ def build_ours(flux: np.ndarray, name: str) -> Step:
     config = load_config(name, assignments)
     config = complete_config(config, config.grid, n_spectra=2000)
     trainer = Trainer(config, build_strategy("single"))
+    if keras_adam:
+        trainer.optimizer = keras.optimizers.Adam(1.0e-9)
+        trainer.optimizer.build(trainer.model.trainable_variables)
     # It pads spectra to another length than the paper.
     batch = tf.constant(flux[:, : config.grid.padded_length])
     return lambda: trainer.train_step(batch, 0) and None
@@ -97,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keras-adam", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -109,6 +115,8 @@ def main() -> None:
         "strided": build_ours(flux, "paper"),
         "folded": build_ours(flux, "default"),
     }
+    if args.keras_adam:
+        steps["keras_adam"] = build_ours(flux, "default", keras_adam=True)
     compare_with_torch(steps, args.batch_size, args.rounds)
     if args.memory:
         for batch_size in (8, 32, 128):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
 from importlib.metadata import version as version_of
-from importlib.util import find_spec
 from pathlib import Path
-from types import GenericAlias
-from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "extensions")]
 # TensorFlow reports on the machine's devices at every start.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Figures of the notebooks come with plotly.js.
+os.environ["PLOTLY_RENDERER"] = "notebook"
 
 project = "stellar-tf"
 author = "the stellar-tf developers"
@@ -23,7 +25,7 @@ project_copyright = author
 release = version = version_of("stellar-tf")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -33,21 +35,23 @@ extensions = [
 ]
 templates_path = ["templates"]
 exclude_patterns = ["build"]
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+# Bars, and what TensorFlow says of the machine.
+nb_output_stderr = "remove"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 default_role = "py:obj"
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
+# Keras writes its docstrings otherwise.
+autodoc_inherit_docstrings = False
 # The types are in the docstrings, with shapes and units.
 autodoc_typehints = "none"
 autodoc_default_options = {"exclude-members": "model_config"}
-# The extras need not be installed to read about them.
-autodoc_mock_imports = [
-    name
-    for name in ("apache_beam", "kserve", "panel", "pyvo", "specutils", "torch")
-    if find_spec(name) is None
-]
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
@@ -68,41 +72,22 @@ html_theme_options = {
 }
 
 
-def skip_aliases(
-    app: Sphinx, what: str, name: str, member: object, skip: bool, options: Any
-) -> bool | None:
+def drop_mathjax(app: Sphinx, doctree: nodes.document) -> None:
     """
-    Leave out names of types, which autodoc takes for classes and cannot describe.
+    Take MathJax, for which plotly's figures ask the network, out of a page.
 
     Parameters
     ----------
     app : Sphinx
         The build.
-    what : str
-        Kind of what holds the member.
-    name : str
-        The member's name.
-    member : object
-        The member.
-    skip : bool
-        Whether it would be left out anyway.
-    options : Any
-        Those of the directive.
-
-    Returns
-    -------
-    skip : bool or None
-        True for such a name; else None, which leaves the decision to others.
+    doctree : nodes.document
+        The page.
     """
-    return True if isinstance(member, GenericAlias) else None
-
-
-def forget_modules() -> None:
-    """Remove the pages of modules that are no longer there."""
-    for page in (HERE / "api").glob("*.rst"):
-        module = HERE.parent.joinpath(*page.stem.split("."))
-        if not module.is_dir() and not module.with_suffix(".py").is_file():
-            page.unlink()
+    for node in doctree.findall(nodes.raw):
+        html = re.sub(
+            r'<script src="https://[^"]*/mathjax/[^>]*></script>', "", str(node[0])
+        )
+        node[0] = nodes.Text(html)
 
 
 def setup(app: Sphinx) -> None:
@@ -114,5 +99,6 @@ def setup(app: Sphinx) -> None:
     app : Sphinx
         The build.
     """
-    forget_modules()
-    app.connect("autodoc-skip-member", skip_aliases)
+    # Pages of what is no longer listed.
+    shutil.rmtree(HERE / "api", ignore_errors=True)
+    app.connect("doctree-read", drop_mathjax)

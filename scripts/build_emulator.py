@@ -26,7 +26,8 @@ from sklearn.gaussian_process.kernels import (
 )
 
 from stellar_tf.simulator.broadening import observe
-from stellar_tf.simulator.emulator import REFERENCE_TEFF, SPEED_OF_LIGHT, Emulator
+from stellar_tf.simulator.emulator import REFERENCE_TEFF, Emulator
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 VELOCITY_STEP = 0.8
 """Pixel of the logarithmic grid [km/s]: a third of the resolution element."""

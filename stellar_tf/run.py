@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from stellar_tf.config import Config, load_config, write_config
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.records.manifest import Manifest, read_manifest
 
 
 class RunError(UserError):
     """A run folder lacks something, or belongs to another data set."""
+
+
+class GridError(UserError):
+    """Records stand on another grid than the model's; the message names both."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,9 @@ class Run:
         return self.folder / "tensorboard"
 
     @property
-    def sound_records(self) -> Path:
+    def intact_records(self) -> Path:
         """Records without the corrupt ones, where there were any to skip."""
-        return self.folder / "sound_records"
+        return self.folder / "intact_records"
 
     @property
     def latents_path(self) -> Path:
@@ -70,6 +76,11 @@ class Run:
     def analysis(self) -> Path:
         """Folder of the report and its tables."""
         return self.folder / "analysis"
+
+    @property
+    def report_path(self) -> Path:
+        """The report of `analyze`, HTML."""
+        return self.analysis / "report.html"
 
     def read_config(self) -> Config:
         """
@@ -111,6 +122,35 @@ class Run:
         return records
 
 
+def open_records(run: Run, records: Path) -> Manifest:
+    """
+    Open records that the model of a run can encode.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    records : Path
+        Folder that `stellar-tf convert` wrote.
+
+    Returns
+    -------
+    manifest : Manifest
+        On the run's grid.
+
+    Raises
+    ------
+    GridError
+        If the records stand on another grid than the run's.
+    ManifestError
+        If the folder is no data set.
+    """
+    manifest = read_manifest(records)
+    if not manifest.grid.has_pixels_of(run.read_config().grid):
+        raise GridError(f"{records}: has another grid than {run.folder}")
+    return manifest
+
+
 def is_run(folder: Path) -> bool:
     """
     Tell a run folder from any other.
@@ -133,7 +173,7 @@ def open_run(
     folder: Path, config: Config, records: dict[str, Any], *, overwrite: bool = False
 ) -> Run:
     """
-    Create a run folder, or enter one of the same settings and records again.
+    Create a run folder, or open one of the same settings and records again.
 
     Parameters
     ----------
@@ -163,8 +203,8 @@ def open_run(
     if is_run(folder):
         if run.read_config() != config:
             raise RunError(
-                f"{folder}: was fitted with other settings; choose another --run "
-                f"or pass --overwrite"
+                f"{folder}: was fitted with other settings; choose another folder "
+                f"or pass overwrite=True"
             )
         known = run.read_records()
         for key, what in (
@@ -173,12 +213,19 @@ def open_run(
         ):
             if known.get(key) != records.get(key):
                 raise RunError(
-                    f"{folder}: was {what}; choose another --run or pass --overwrite"
+                    f"{folder}: was {what}; choose another folder or pass "
+                    f"overwrite=True"
                 )
         return run
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or _holds_other(run)):
         raise RunError(f"{folder}: exists and is not a run folder")
     folder.mkdir(parents=True, exist_ok=True)
+    write_whole(run.records_path, json.dumps(records, indent=2) + "\n")
     write_config(config, run.config_path)
-    run.records_path.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
     return run
+
+
+def _holds_other(run: Run) -> bool:
+    """Whether there is more than what a kill may have left of the first file."""
+    first = run.records_path.name
+    return any(not path.name.startswith(first) for path in run.folder.iterdir())

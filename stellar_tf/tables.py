@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable
 from pathlib import Path
 
-from astropy.table import Table
+from astropy.table import Row, Table
 
-from tfrecords_tools.conversion.catalog import read_labels
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import replacing
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.labels.catalog import read_catalog
+from tfrecords_tools.labels.files import LabelError
+from tfrecords_tools.labels.lookup import Exposure
+from tfrecords_tools.labels.table import read_label_table
 from tfrecords_tools.records.schema import SPECTRUM_NAMES
 
+_EXPOSURE = ("dp_id", "target", "star", "ra", "dec", "source_id")
+"""Columns by which labels are found."""
 FORMATS = {".parquet": "parquet", ".fits": "fits", ".ecsv": "ascii.ecsv", ".csv": "csv"}
 """Astropy's name of the format by the file's ending."""
 
@@ -38,7 +46,7 @@ def check_table_path(path: Path, *, overwrite: bool) -> None:
     if path.suffix not in FORMATS:
         raise TableError(f"{path}: the ending must be one of {', '.join(FORMATS)}")
     if path.exists() and not overwrite:
-        raise TableError(f"{path}: exists; choose another name or pass --overwrite")
+        raise TableError(f"{path}: exists; choose another name or pass overwrite=True")
 
 
 def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:
@@ -59,14 +67,21 @@ def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:
     ------
     TableError
         If the ending is unknown or the file exists.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from stellar_tf.tables import read_table, write_table
+    >>> write_table(Table({"teff": [5344.0]}), Path("teff.parquet"))
+    >>> read_table(Path("teff.parquet"))["teff"].tolist()
+    [5344.0]
     """
     check_table_path(path, overwrite=overwrite)
     if path.suffix == ".csv":
         table = _split_vectors(table)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"part-{path.name}")
-    table.write(temporary, format=FORMATS[path.suffix], overwrite=True)
-    temporary.replace(path)
+    with replacing(path) as partial:
+        table.write(partial, format=FORMATS[path.suffix])
 
 
 def read_table(path: Path) -> Table:
@@ -114,25 +129,88 @@ def _split_vectors(table: Table) -> Table:
     return split
 
 
-def join_labels(latents: Table, path: Path, aliases: Mapping[str, str]) -> None:
+def read_label_columns(path: Path, config: ConvertConfig) -> tuple[Table, list[str]]:
+    """
+    Read a table of labels as it stands, row by row.
+
+    Parameters
+    ----------
+    path : Path
+        Any table.
+    config : ConvertConfig
+        Its `missing_values`.
+
+    Returns
+    -------
+    table : Table
+        Numbers as floats with NaN, all else as text with "", where unknown.
+    lines : list of str
+        What the user should know of it.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be read as a table.
+    """
+    labels = read_label_table(path, config)
+    table = Table({name: r.values for name, r in labels.readings.items()})
+    for column in labels.columns:
+        table[column.name].unit = column.unit or None
+    names = set(table.colnames) - SPECTRUM_NAMES
+    return table, [f"{path.name}: {line}" for line in labels.describe(names)]
+
+
+def join_labels(latents: Table, path: Path, config: ConvertConfig) -> tuple[str, ...]:
     """
     Add the columns of a label table to a table of spectra, in place.
 
     Parameters
     ----------
     latents : Table
-        With the columns ``dp_id`` and ``star``. A label that it has already is
-        replaced, other columns of the same name stay as they are.
+        With the columns ``dp_id`` and ``star``; also ``target``, ``ra`` and ``dec`` if
+        rows are to be found by these. A label that it has already is replaced, other
+        columns of the same name stay as they are.
     path : Path
-        Any table with a column ``dp_id`` or a target's name.
-    aliases : mapping of str to str
-        Other names of stars.
+        Any table as for `read_catalog`.
+    config : ConvertConfig
+        How it is read and looked up.
+
+    Returns
+    -------
+    lines : tuple of str
+        How many spectra have labels, and what the user should know of the table.
+
+    Raises
+    ------
+    LabelError
+        If the table cannot be used, or none of its rows is about any of the spectra.
     """
-    labels = read_labels(path, aliases).without(SPECTRUM_NAMES)
-    rows = [
-        labels.lookup(str(dp_id), str(star))
-        for dp_id, star in zip(latents["dp_id"], latents["star"], strict=True)
-    ]
+    labels = read_catalog(path, config).find(_list_exposures(latents))
+    if labels.mismatch:
+        raise LabelError(f"{path}: {labels.mismatch}")
+    rows = [labels.lookup(str(dp_id)) for dp_id in latents["dp_id"]]
     for column in labels.columns:
         latents[column.name] = [row[column.name] for row in rows]
         latents[column.name].unit = column.unit or None
+    stars = zip(latents["dp_id"], latents["star"], strict=True)
+    return labels.describe({str(dp_id): str(star) for dp_id, star in stars})
+
+
+def _list_exposures(latents: Table) -> list[Exposure]:
+    rows: Iterable[Row] = latents[[n for n in _EXPOSURE if n in latents.colnames]]
+    return [
+        Exposure(
+            str(row["dp_id"]),
+            _name_target(row),
+            str(row["star"]),
+            float(row.get("ra", math.nan)),
+            float(row.get("dec", math.nan)),
+        )
+        for row in rows
+    ]
+
+
+def _name_target(row: Row) -> str:
+    """Return the target, or Gaia's name of it where the records have that label."""
+    source_id = str(row.get("source_id", ""))
+    return f"Gaia {source_id}" if source_id else str(row.get("target", ""))

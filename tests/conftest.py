@@ -21,3 +21,12 @@ def real_data() -> Path:
     if not (REAL_DATA / "real").is_dir():
         pytest.skip(f"no real data in {REAL_DATA} (set STELLAR_TF_REAL_DATA)")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def cases(real_data: Path) -> Path:
+    """Folder of small files that were once read wrongly, a folder a kind of fault."""
+    folder = real_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"no cases in {folder}")
+    return folder

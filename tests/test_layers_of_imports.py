@@ -16,17 +16,20 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("tfrecords_tools",),
     ("tfrecords_tools.readers", "tfrecords_tools.records"),
+    ("tfrecords_tools.labels",),
     ("tfrecords_tools.conversion",),
     ("stellar_tf",),
     ("stellar_tf.config",),
-    ("stellar_tf.run", "stellar_tf.tables"),
+    ("stellar_tf.run", "stellar_tf.tables", "stellar_tf.flags"),
     ("stellar_tf.simulator", "stellar_tf.archive"),
     ("stellar_tf.analysis",),
+    ("stellar_tf.figures",),
     ("stellar_tf.batches", "stellar_tf.network"),
     ("stellar_tf.training",),
     ("stellar_tf.inference",),
     ("stellar_tf.report", "stellar_tf.saved_model"),
     ("stellar_tf.serving", "stellar_tf.explore"),
+    ("stellar_tf.api",),
     ("stellar_tf.cli",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
@@ -95,6 +98,8 @@ FAST = (
     "stellar_tf.simulator",
     "stellar_tf.archive",
     "stellar_tf.analysis",
+    "stellar_tf.figures",
+    "stellar_tf.inference.latents",
     "stellar_tf.inference.prepared_files",
     "stellar_tf.serving.client",
 )

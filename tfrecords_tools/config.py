@@ -41,6 +41,16 @@ class ConvertConfig(Section):
     """Spectra in ADU with a smaller median flux are noise only and are rejected."""
     verify_checksums: bool = True
     """Reject files that do not fit their CHECKSUM: damaged, or edited without it."""
+    medium: Literal["auto", "air", "vacuum"] = "auto"
+    """What wavelengths are measured in where a file says nothing of it: ``auto`` takes
+    them for air and counts such files."""
+    max_flux_ratio: float = Field(default=1000.0, gt=1.0)
+    """Pixels of more than so many medians are bad: cosmics, overshooting splines."""
+    max_spikes: float = Field(default=0.01, ge=0.0, le=1.0)
+    """A file with a larger share of such pixels is rejected: the rest is no better."""
+    min_valid_fraction: float = Field(default=0.5, ge=0.0, le=1.0)
+    """A file with a smaller share of valid pixels on the grid is rejected; gaps between
+    detectors do not count."""
     max_drift: float = Field(default=0.05, gt=0.0)
     """Pixels: a file whose step drifts less than this over the grid is only shifted."""
     min_zero_run: int = Field(default=100, ge=1)
@@ -49,8 +59,20 @@ class ConvertConfig(Section):
     """Size a shard is planned for, in MiB."""
     flux_dtype: Literal["float32", "float16"] = "float32"
     """How records store the flux; float16 halves them and keeps 3.3 digits."""
+    store_errors: Literal["auto", "no"] = "auto"
+    """Whether records hold the errors of the flux: ``auto`` where a file has them."""
     split: SplitFractions = SplitFractions()
+    split_by: Literal["star", "visit"] = "star"
+    """What goes to one split as a whole; ``visit`` is for series of a few stars, whose
+    exposures are then in all splits."""
     split_salt: str = "stellar-tf"
     """Changing it draws other splits."""
     aliases: dict[str, str] = Field(default_factory=dict)
     """Other names of stars: alias to name."""
+    label_key: str = "auto"
+    """By what rows of a label table are found: a column (dp_ids, names of stars or
+    Gaia's identifiers), ``position``, or ``auto``: the first of them that finds any."""
+    match_radius: float = Field(default=3.0, gt=0.0)
+    """Arcsec: how near a row found by its position must be."""
+    missing_values: tuple[float | str, ...] = ()
+    """Values of a label table that mean unknown, beside those that always do."""

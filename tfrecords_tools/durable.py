@@ -1,50 +1,114 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all, whatever ends the program."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL_SUFFIX = ".partial"
+"""Ending of what is not complete."""
 
 
-def partial_path(path: Path) -> Path:
+def write_whole(path: Path, content: bytes | str) -> None:
     """
-    Name a file to be written first and renamed when it is complete.
-
-    Parameters
-    ----------
-    path : Path
-        The file to be.
-
-    Returns
-    -------
-    partial : Path
-        Beside it; another one at every call, since a task that seemed lost may still
-        be under way when it is done again.
-    """
-    return path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}")
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """
-    Write a file such that a kill or a power cut leaves all of it or nothing.
+    Write a file such that a kill or a power cut leaves all of it or what was there.
 
     Parameters
     ----------
     path : Path
         The file; it is replaced if it exists.
-    content : bytes
-        All of it.
+    content : bytes or str
+        All of it; text is written as UTF-8.
     """
-    partial = partial_path(path)
+    with replacing(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """
+    Let a file or a folder be written under another name until it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        Its place. A file there is replaced; a folder must be empty by then.
+
+    Yields
+    ------
+    partial : Path
+        Where to write it. When the block ends it is put in its place; when an error
+        ends it, it is removed.
+    """
+    with partial_path(path) as partial:
+        yield partial
+        put_in_place(partial, path)
+
+
+@contextmanager
+def partial_path(path: Path) -> Iterator[Path]:
+    """
+    Name a file or a folder that is not complete.
+
+    Parameters
+    ----------
+    path : Path
+        Its place.
+
+    Yields
+    ------
+    partial : Path
+        Beside it; another one at every call, since a task that seemed lost may still
+        be under way when it is done again. What still has this name when the block
+        ends is removed.
+    """
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}")
     try:
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        yield partial
+    finally:
+        _remove(partial)
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """
+    Give what is complete its name, once all of it is on the disk.
+
+    Parameters
+    ----------
+    partial : Path
+        A file, or a folder with all that is in it.
+    path : Path
+        Its place, in the same file system.
+    """
+    for member in (*partial.rglob("*"), partial):
+        _flush(member)
+    partial.replace(path)
+    _flush(path.parent)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what a program that was killed could not."""
+    for path in list(folder.rglob(f"*{PARTIAL_SUFFIX}")):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        if not path.is_dir():  # some network file systems cannot flush a folder
+            raise
+    finally:
+        os.close(descriptor)

@@ -26,10 +26,25 @@ class Placement(NamedTuple):
     """Pixels by which shifted data stand right of their grid pixel; 0 if resampled."""
     resampled: bool
     """Whether the flux was integrated over the grid's pixels instead of shifted."""
+    error: NDArray[np.float32] | None = None
+    """Shape (n_pixels,), NaN where it is unknown; None if none was given."""
 
 
 class Grid(Section):
-    """Air wavelengths in the barycentric frame, equidistant or in equal ratios."""
+    """
+    Air wavelengths in the barycentric frame, equidistant or in equal ratios.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.grid import Grid
+    >>> grid = Grid(wave_min=5000.0, wave_step=0.5, n_pixels=4)
+    >>> grid.wave
+    array([5000. , 5000.5, 5001. , 5001.5])
+    >>> file_wave = np.array([5000.5, 5001.0, 5001.5, 5002.0])
+    >>> file_flux = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
+    >>> grid.place(file_wave, file_flux, max_drift=0.05).flux
+    array([nan,  1.,  2.,  3.], dtype=float32)
+    """
 
     wave_min: float = Field(default=3785.0, gt=0.0)
     """First wavelength [Angstrom]."""
@@ -91,6 +106,7 @@ class Grid(Section):
         wave: NDArray[np.float64],
         flux: NDArray[np.float32],
         max_drift: float,
+        error: NDArray[np.float32] | None = None,
     ) -> Placement:
         """
         Put a spectrum onto the grid.
@@ -105,6 +121,8 @@ class Grid(Section):
             If the file's pixels drift less than this against the grid's, from the
             first to the last they share, they are moved by whole pixels; else they
             are resampled [pixel].
+        error : ndarray of float32, optional
+            Standard deviation of the flux, NaN where it is unknown, shape (n,).
 
         Returns
         -------
@@ -124,13 +142,20 @@ class Grid(Section):
             )
         low, high = self._drift(wave[start:stop])
         if high - low >= max_drift:
-            return Placement(resample(wave, flux, self.edges), 0.0, True)
+            moved = resample(wave, flux, self.edges)
+            spread = error if error is None else resample_error(wave, error, self.edges)
+            return Placement(moved, 0.0, True, spread)
         # Rounding to even would move equal phases of one half to different sides.
         first = max(0, math.floor((low + high) / 2.0 + 0.5))
         stop = min(stop, start + self.n_pixels - first)
-        placed = np.full(self.n_pixels, np.nan, dtype=np.float32)
-        placed[first : first + stop - start] = flux[start:stop]
-        return Placement(placed, (low + high) / 2.0 - first, False)
+
+        def shift(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            placed = np.full(self.n_pixels, np.nan, dtype=np.float32)
+            placed[first : first + stop - start] = values[start:stop]
+            return placed
+
+        spread = error if error is None else shift(error)
+        return Placement(shift(flux), (low + high) / 2.0 - first, False, spread)
 
     def _drift(self, wave: NDArray[np.float64]) -> tuple[float, float]:
         """Extremes of the pixels' positions less those in the file."""
@@ -197,7 +222,57 @@ def resample(
     The borders of old and new pixels cut the axis into segments that lie in one old
     and one new pixel each. Their fluxes are summed locally, in O(n + m): unlike with
     differences of a cumulative sum, one extreme pixel cannot spoil others' digits.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.grid import resample
+    >>> density = np.array([4.0, 0.0, 1.0, np.nan], np.float32)
+    >>> edges = np.array([0.5, 2.5, 3.5, 4.5])
+    >>> resample(np.array([1.0, 2.0, 3.0, 4.0]), density, edges)
+    array([ 2.,  1., nan], dtype=float32)
     """
+    return _sum_overlaps(wave, flux, edges, 1)
+
+
+def resample_error(
+    wave: NDArray[np.float64],
+    error: NDArray[np.float32],
+    edges: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """
+    Find the error of a flux density that `resample` averages.
+
+    Parameters
+    ----------
+    wave : ndarray of float64
+        Centres of the pixels, increasing, shape (n,) [Angstrom].
+    error : ndarray of float32
+        Standard deviation of the flux density, NaN where unknown, shape (n,).
+    edges : ndarray of float64
+        Borders of the new pixels, increasing, shape (m + 1,) [Angstrom].
+
+    Returns
+    -------
+    resampled : ndarray of float32
+        Of each new pixel, shape (m,); NaN where the new pixel overlaps one of unknown
+        error or leaves the spectrum.
+
+    Notes
+    -----
+    With independent errors s of the old pixels and overlaps w, the variance of the mean
+    is ``sum(w**2 * s**2) / sum(w)**2``. New pixels that share an old one are
+    correlated, which is not recorded.
+    """
+    return np.sqrt(_sum_overlaps(wave, error, edges, 2))
+
+
+def _sum_overlaps(
+    wave: NDArray[np.float64],
+    values: NDArray[np.float32],
+    edges: NDArray[np.float64],
+    power: int,
+) -> NDArray[np.float32]:
+    """Sum powers of (overlap times value), over that power of the whole overlap."""
     old = pixel_edges(wave)
     n_new = edges.size - 1
     borders = np.concatenate([old, edges])
@@ -210,16 +285,18 @@ def resample(
     in_old, in_new = in_old[inside], in_new[inside]
     width = np.diff(borders)[inside]
 
-    density = flux.astype(np.float64)[in_old]
+    density = values.astype(np.float64)[in_old]
     good = np.isfinite(density)
     good_width = np.where(good, width, 0.0)
     covered = np.bincount(in_new, weights=good_width, minlength=n_new)
     total = np.bincount(
-        in_new, weights=np.where(good, density, 0.0) * good_width, minlength=n_new
+        in_new,
+        weights=(np.where(good, density, 0.0) * good_width) ** power,
+        minlength=n_new,
     )
     whole = covered >= (1.0 - OVERLAP_TOLERANCE) * np.diff(edges)
     resampled = np.full(n_new, np.nan, dtype=np.float32)
-    resampled[whole] = total[whole] / covered[whole]
+    resampled[whole] = total[whole] / covered[whole] ** power
     return resampled
 
 

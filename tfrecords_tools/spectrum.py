@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 SPEED_OF_LIGHT = 299_792.458
 """Of light in vacuum [km/s]."""
 
+SHORTEST_IN_AIR = 2000.0
+"""Below it wavelengths are given in vacuum, and the index of air is not known
+[Angstrom]."""
+
 Medium = Literal["air", "vacuum"]
 
 
@@ -79,12 +83,26 @@ class Spectrum:
     """What the wavelengths are measured in."""
     history: tuple[str, ...] = ()
     """What was done to the spectrum, or taken for granted, in order."""
+    error: NDArray[np.float32] | None = None
+    """Standard deviation of the flux, shape (n,), NaN where it is unknown; None if the
+    file has none [metadata.flux_unit]."""
+    is_medium_assumed: bool = False
+    """Whether nothing says what the wavelengths are measured in."""
+    n_spikes: int = 0
+    """Pixels that are bad for being far from all others."""
 
     def __post_init__(self) -> None:
         _check_wave(self.wave, self.flux)
         _check_flux(self.flux)
+        if self.error is not None and self.error.shape != self.flux.shape:
+            raise SpectrumError(
+                f"flux and its errors differ in length: {self.flux.size} and "
+                f"{self.error.size}"
+            )
 
-    def with_gaps(self, flux: NDArray[np.float32], n_masked: int) -> Spectrum:
+    def with_bad_pixels(
+        self, flux: NDArray[np.float32], step: str, n_spikes: int = 0
+    ) -> Spectrum:
         """
         Replace the flux by one with more bad pixels, without checking all again.
 
@@ -92,18 +110,20 @@ class Spectrum:
         ----------
         flux : ndarray of float32
             Shape (n,); it still has valid pixels that are not zero.
-        n_masked : int
-            How many more are bad.
+        step : str
+            What was masked, for the history.
+        n_spikes : int
+            How many of them are spikes.
 
         Returns
         -------
         spectrum : Spectrum
-            Its history tells of them.
+            Its history tells of it.
         """
         spectrum = copy.copy(self)
-        step = f"{n_masked} pixels of zeros masked"
         object.__setattr__(spectrum, "flux", flux)
         object.__setattr__(spectrum, "history", (*self.history, step))
+        object.__setattr__(spectrum, "n_spikes", self.n_spikes + n_spikes)
         return spectrum
 
 
@@ -158,6 +178,40 @@ def mask_zero_runs(
     return masked, sum(gap.size for gap in gaps)
 
 
+def mask_spikes(
+    flux: NDArray[np.float32], max_ratio: float
+) -> tuple[NDArray[np.float32], int]:
+    """
+    Mark pixels that are far from all others as bad.
+
+    Parameters
+    ----------
+    flux : ndarray of float32
+        Shape (n,), NaN where bad.
+    max_ratio : float
+        A pixel larger in size than so many medians is a spike. The median is that of
+        the sizes of all valid pixels that are not zero.
+
+    Returns
+    -------
+    masked : ndarray of float32
+        Shape (n,): the same array if there is no spike, else a copy with NaN.
+    n_spikes : int
+        Pixels marked.
+    """
+    size = np.abs(flux)
+    # More than half of the pixels reach that: so does the median, and none is beyond.
+    n_high = np.count_nonzero(size >= np.fmax.reduce(size, initial=0.0) / max_ratio)
+    if 2 * n_high > size.size:
+        return flux, 0
+    positive = size[size > 0.0]
+    if not positive.size:
+        return flux, 0
+    median = np.median(positive)
+    spikes = size > max_ratio * float(median)
+    return np.where(spikes, np.float32(np.nan), flux), int(np.count_nonzero(spikes))
+
+
 def vacuum_to_air(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Wavelengths in standard air of wavelengths in vacuum.
@@ -178,6 +232,14 @@ def vacuum_to_air(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     by Morton (1991, ApJS 77, 119, eq. 3) and adopted by the IAU. The ESPRESSO
     pipeline uses it too: its two columns agree with it to 2e-6 Angstrom, while
     Ciddor (1996) is 1.3e-4 Angstrom away at 7900 Angstrom.
+
+    Examples
+    --------
+    H alpha:
+
+    >>> from tfrecords_tools.spectrum import vacuum_to_air
+    >>> vacuum_to_air(np.array([6564.61])).round(2)
+    array([6562.8])
     """
     sigma2 = (1.0e4 / wave) ** 2  # squared wavenumber [1 / um^2]
     index = (
@@ -202,6 +264,12 @@ def doppler_factor(velocity: float) -> float:
     -------
     factor : float
         ``sqrt((1 + v/c) / (1 - v/c))``.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.spectrum import doppler_factor
+    >>> round(6562.8 * doppler_factor(30.0), 2)
+    6563.46
     """
     beta = velocity / SPEED_OF_LIGHT
     return math.sqrt((1.0 + beta) / (1.0 - beta))
@@ -257,14 +325,27 @@ def to_air(spectrum: Spectrum) -> Spectrum:
     -------
     converted : Spectrum
         The same object if it was in air already; its history tells what was done.
+
+    Raises
+    ------
+    SpectrumError
+        If it has fewer than two pixels from 2000 Angstrom on, where wavelengths are
+        given in air at all.
     """
     if spectrum.medium == "air":
         return spectrum
+    history = (*spectrum.history, "vacuum to air (Morton 1991)")
+    first = int(np.searchsorted(spectrum.wave, SHORTEST_IN_AIR))
+    if first:
+        history += (f"{first} pixels below {SHORTEST_IN_AIR:g} Angstrom cut",)
+    error = spectrum.error
     return replace(
         spectrum,
-        wave=vacuum_to_air(spectrum.wave),
+        wave=vacuum_to_air(spectrum.wave[first:]),
+        flux=spectrum.flux[first:],
+        error=None if error is None else error[first:],
         medium="air",
-        history=(*spectrum.history, "vacuum to air (Morton 1991)"),
+        history=history,
     )
 
 
@@ -279,12 +360,21 @@ def _check_wave(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> None:
     # NaN is not greater than anything: between finite ends all that rises is finite.
     rises = bool((wave[1:] > wave[:-1]).all())
     if not (rises and np.isfinite(wave[[0, -1]]).all()):
-        finite = np.isfinite(wave).all()
-        raise SpectrumError(
-            "wavelengths do not increase" if finite else "wavelengths are not finite"
-        )
+        raise SpectrumError(_why_not_increasing(wave))
     if wave[0] <= 0.0:
         raise SpectrumError(f"wavelengths are not positive: {wave[0]:g} Angstrom")
+
+
+def _why_not_increasing(wave: NDArray[np.float64]) -> str:
+    if not np.isfinite(wave).all():
+        return "wavelengths are not finite"
+    n_back = int(np.count_nonzero(wave[1:] < wave[:-1]))
+    if 0 < n_back < wave.size // 10:
+        return (
+            f"wavelengths step back {n_back} times, as overlapping orders of an "
+            f"echelle do: merge them to one spectrum before"
+        )
+    return "wavelengths do not increase"
 
 
 def _check_flux(flux: NDArray[np.float32]) -> None:

@@ -18,7 +18,7 @@ def split_of(star: str, fractions: SplitFractions, salt: str) -> Split:
     Parameters
     ----------
     star : str
-        Normalised name, from `catalog.star_name`.
+        From `star_of`.
     fractions : SplitFractions
         Shares of the stars.
     salt : str
@@ -44,17 +44,5 @@ def split_of(star: str, fractions: SplitFractions, salt: str) -> Split:
 
 
 def order_key(dp_id: str) -> bytes:
-    """
-    Give the key by which records are ordered.
-
-    Parameters
-    ----------
-    dp_id : str
-        Identifier of the data product.
-
-    Returns
-    -------
-    key : bytes
-        Sorting by it shuffles the records, in the same way on every machine.
-    """
+    """Give the key by which records are ordered."""
     return hashlib.blake2b(dp_id.encode()).digest()

@@ -60,6 +60,14 @@ def star_name(target: str, aliases: Mapping[str, str] | None = None) -> str:
     What tells two stars apart is kept: letters of components, a sign before a
     declination zone (BD-00 2387 and BD+00 2387), a break between two numbers
     (TYC 12-345-6 and TYC 123-45-6).
+
+    Examples
+    --------
+    >>> from tfrecords_tools.star import star_name
+    >>> star_name("hd_128621"), star_name("Gl 581"), star_name("Ganymede")
+    ('HD128621', 'GJ581', 'SUN')
+    >>> star_name("Toliman", {"Toliman": "HD 128621"})
+    'HD128621'
     """
     name = _normalise(target)
     if aliases:
@@ -67,6 +75,11 @@ def star_name(target: str, aliases: Mapping[str, str] | None = None) -> str:
         name = table.get(name, name)
     name = _ALIASES.get(name, name)
     return "" if name in _NO_NAMES else name
+
+
+def star_of(target: str, dp_id: str, aliases: Mapping[str, str] | None = None) -> str:
+    """Name the star of a spectrum, also where its file does not."""
+    return star_name(target, aliases) or f"? {dp_id}"
 
 
 def _normalise(target: str) -> str:

@@ -9,24 +9,36 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis import tables
-from stellar_tf.analysis.associations import Associations, associate, select_labels
-from stellar_tf.analysis.conditional import condition
-from stellar_tf.analysis.disentanglement import Disentanglement, score_disentanglement
-from stellar_tf.analysis.dispersion import median_absolute_deviation
-from stellar_tf.analysis.held_out import find_best_dimensions
-from stellar_tf.analysis.information import measure_information
-from stellar_tf.analysis.latents import HELD_OUT, Codes, LatentsError, read_codes
-from stellar_tf.analysis.leakage import Leakage, measure_leakage
-from stellar_tf.analysis.repeats import compare_visits
-from stellar_tf.analysis.two_sample import compare_posteriors
-from stellar_tf.analysis.unexplained import find_unexplained, list_extremes
-from stellar_tf.analysis.unusual import list_unusual
-from stellar_tf.analysis.verdict import Evidence, Verdict, decide
+from stellar_tf.analysis.columns import LatentsError
+from stellar_tf.analysis.descriptions import describe_columns
+from stellar_tf.analysis.evidence.verdict import (
+    Evidence,
+    Verdict,
+    decide,
+    gather_evidence,
+)
+from stellar_tf.analysis.labels.associations import (
+    Associations,
+    add_tracked_labels,
+    association_table,
+    measure_associations,
+    select_labels,
+)
+from stellar_tf.analysis.labels.conditional import (
+    conditional_table,
+    measure_conditional_associations,
+)
+from stellar_tf.analysis.labels.held_out import find_best_dimensions, label_table
+from stellar_tf.analysis.labels.leakage import Leakage, measure_leakage
+from stellar_tf.analysis.labels.unexplained import find_unexplained, list_extremes
+from stellar_tf.analysis.latents import HELD_OUT, Codes, read_codes, star_table
+from stellar_tf.analysis.neighbours.unusual import list_unusual
+from stellar_tf.analysis.statistics import MIN_STARS
+from stellar_tf.analysis.truth.disentanglement import (
+    Disentanglement,
+    score_disentanglement,
+)
 from stellar_tf.config import AnalysisConfig
-
-MIN_STARS = 20
-"""No statistic is made from fewer stars."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +72,11 @@ class AnalysisResult:
     unusable_labels: dict[str, str]
     """Labels left out, with the reason."""
     stars: Table
-    """The one-per-star view, all splits."""
+    """One spectrum of each star, all splits."""
     n_spectra: int
-    """Spectra whose stars entered."""
+    """Spectra of the stars that the statistics use."""
     n_stars: int
-    """Stars that entered."""
+    """Those stars."""
     n_repeated_stars: int
     """Those of them with at least two visits."""
     n_held_out: int
@@ -122,107 +134,107 @@ def analyze(
     leaves the others as they are.
     """
     codes = read_codes(latents, config, labels=labels, factors=factors)
-    everything = codes.view(seed=config.seed)
-    view = everything.enter(config.splits)
-    if view.dp_id.size < MIN_STARS:
+    all_stars = codes.one_per_star(seed=config.seed)
+    stars = all_stars.select_splits(config.splits)
+    if stars.dp_id.size < MIN_STARS:
         raise LatentsError(
             f"latents must hold at least {MIN_STARS} stars of splits "
-            f"{', '.join(config.splits)}, got {view.dp_id.size}"
+            f"{', '.join(config.splits)}, got {stars.dp_id.size}"
         )
     streams = np.random.default_rng(config.seed).spawn(6)
-    visits = codes.enter(config.splits)
-    evidence = weigh(view, visits, config, streams[0])
+    visits = codes.select_splits(config.splits)
+    evidence = gather_evidence(stars, visits, config, streams[0])
     verdict = decide(evidence, config)
-    usable, unusable = select_labels(view.labels)
-    associations = associate(
-        view.z_mean, verdict.dimensions, usable, config, streams[1]
+    usable, unusable = select_labels(stars.labels)
+    associations = measure_associations(
+        stars.z_mean, verdict.dimensions, usable, config, streams[1]
     )
-    best = find_best_dimensions(everything, associations, config, streams[2])
+    best = find_best_dimensions(all_stars, associations, config, streams[2])
+    conditional = measure_conditional_associations(
+        stars, associations, config, streams[4]
+    )
     unexplained = find_unexplained(associations, fdr=config.fdr)
     varying = tuple(name for name in factors if name in usable)
     return AnalysisResult(
         verdict=verdict,
-        verdict_table=tables.verdict_table(verdict, evidence, associations, config),
+        verdict_table=verdict_table(verdict, evidence, associations, config),
         associations=associations,
-        association_table=tables.association_table(associations, config),
-        label_table=tables.label_table(associations, best, varying, config),
-        conditional_table=tables.conditional_table(
-            condition(view, associations, config, streams[4]), config
-        ),
+        association_table=association_table(associations, config),
+        label_table=label_table(associations, best, varying, config),
+        conditional_table=conditional_table(conditional, config),
         unexplained=unexplained,
-        extremes=list_extremes(view, unexplained),
+        extremes=list_extremes(stars, unexplained),
         unusual=list_unusual(visits, verdict.dimensions),
-        leakage=measure_leakage(view, associations, config, streams[5]),
+        leakage=measure_leakage(stars, associations, config, streams[5]),
         factors=varying,
-        disentanglement=_score(view, varying, streams[3]),
+        disentanglement=_score(stars, varying, streams[3]),
         unusable_labels=unusable,
-        stars=tables.star_table(everything, config.splits),
+        stars=star_table(all_stars, config.splits),
         n_spectra=visits.dp_id.size,
-        n_stars=view.dp_id.size,
+        n_stars=stars.dp_id.size,
         n_repeated_stars=evidence.repeats.n_stars,
-        n_held_out=int((everything.split == HELD_OUT).sum()),
+        n_held_out=int((all_stars.split == HELD_OUT).sum()),
         config=config,
     )
 
 
-def weigh(
-    view: Codes, visits: Codes, config: AnalysisConfig, rng: np.random.Generator
-) -> Evidence:
+def verdict_table(
+    verdict: Verdict,
+    evidence: Evidence,
+    associations: Associations,
+    config: AnalysisConfig,
+) -> Table:
     """
-    Apply every method that needs no labels.
+    Put the evidence of every method on each dimension side by side.
 
     Parameters
     ----------
-    view : Codes
-        One spectrum per star.
-    visits : Codes
-        All spectra of these stars.
+    verdict : Verdict
+        Which dimensions are informative.
+    evidence : Evidence
+        Of each method.
+    associations : Associations
+        Informative dimensions against labels.
     config : AnalysisConfig
-        Levels and sizes.
-    rng : numpy.random.Generator
-        Source of randomness.
+        The thresholds.
 
     Returns
     -------
-    evidence : Evidence
-        What each method says about each dimension.
+    table : astropy.table.Table
+        One row per latent dimension; the most informative first.
     """
-    streams = rng.spawn(4)
-    n_resamples, confidence = config.n_resamples, config.confidence
-    return Evidence(
-        median_absolute_deviation(
-            view.z_mean,
-            n_resamples=n_resamples,
-            confidence=confidence,
-            rng=streams[0],
-        ),
-        compare_posteriors(
-            view.z_mean, view.z_log_var, n_draws=config.n_draws, rng=streams[1]
-        ),
-        measure_information(
-            view.z_mean,
-            view.z_log_var,
-            n_resamples=n_resamples,
-            confidence=confidence,
-            rng=streams[2],
-        ),
-        compare_visits(
-            visits.z_mean,
-            visits.star,
-            n_resamples=n_resamples,
-            confidence=confidence,
-            rng=streams[3],
-        ),
-    )
+    dispersion, test, information, repeats = evidence
+    table = Table()
+    table["dimension"] = np.arange(verdict.informative.size)
+    table["informative"] = verdict.informative
+    # Only an informative dimension has something to be a class of.
+    table["kind"] = np.where(verdict.informative, repeats.kind, "uninformative")
+    table["information"] = information.value
+    table["information_low"] = information.low
+    table["information_high"] = information.high
+    table["kl"] = information.kl
+    table["ks_statistic"] = test.statistic
+    table["ks_p_value"] = test.p_value
+    table["ks_q_value"] = test.q_value
+    table["mad"] = dispersion.value
+    table["mad_low"] = dispersion.low
+    table["mad_high"] = dispersion.high
+    table["mad_informative"] = dispersion.value > config.min_dispersion
+    table["icc"] = repeats.correlation.value
+    table["icc_low"] = repeats.correlation.low
+    table["icc_high"] = repeats.correlation.high
+    add_tracked_labels(table, associations, config.fdr)
+    table.sort("information", reverse=True)
+    return describe_columns(table, config)
 
 
 def _score(
-    view: Codes, factors: Sequence[str], rng: np.random.Generator
+    stars: Codes, factors: Sequence[str], rng: np.random.Generator
 ) -> Disentanglement | None:
-    if not factors or view.z_mean.shape[1] < 2:
+    if not factors or stars.z_mean.shape[1] < 2:
         return None
-    values = {name: view.labels[name] for name in factors}
+    values = {name: stars.labels[name] for name in factors}
     known = np.isfinite(np.column_stack(list(values.values()))).all(axis=1)
     if known.sum() < MIN_STARS:
         return None
-    return score_disentanglement(view.z_mean, values, rng)
+    return score_disentanglement(stars.z_mean, values, rng)

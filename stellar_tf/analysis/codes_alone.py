@@ -8,15 +8,19 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis import tables
-from stellar_tf.analysis.associations import associate, select_labels
-from stellar_tf.analysis.dispersion import median_absolute_deviation
-from stellar_tf.analysis.latents import LatentsError, read_labels
-from stellar_tf.analysis.stars import one_per_star
+from stellar_tf.analysis.columns import LatentsError, read_labels
+from stellar_tf.analysis.descriptions import describe_columns
+from stellar_tf.analysis.evidence.dispersion import median_absolute_deviation
+from stellar_tf.analysis.labels.associations import (
+    Associations,
+    add_tracked_labels,
+    association_table,
+    measure_associations,
+    select_labels,
+)
+from stellar_tf.analysis.latents import one_per_star
+from stellar_tf.analysis.statistics import MIN_STARS, Estimate
 from stellar_tf.config import AnalysisConfig
-
-MIN_STARS = 20
-"""No statistic is made from fewer stars."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,16 @@ class CodesResult:
     """Codes given."""
     n_stars: int
     """Stars among them: the size of the sample."""
+    notes: tuple[str, ...] = ()
+    """What there is to say of the table of labels, in lines."""
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """Both tables, by the names of their files."""
+        return {
+            "dispersion": self.dispersion_table,
+            "associations": self.association_table,
+        }
 
 
 def analyze_codes(
@@ -82,14 +96,47 @@ def analyze_codes(
     )
     known = read_labels(table[rows], config.labels) if len(table.colnames) else {}
     usable, unusable = select_labels(known)
-    associations = associate(z, np.arange(z.shape[1]), usable, config, streams[1])
+    associations = measure_associations(
+        z, np.arange(z.shape[1]), usable, config, streams[1]
+    )
     return CodesResult(
-        tables.dispersion_table(dispersion, associations, config),
-        tables.association_table(associations, config),
+        dispersion_table(dispersion, associations, config),
+        association_table(associations, config),
         unusable,
         len(z_mean),
         rows.size,
     )
+
+
+def dispersion_table(
+    dispersion: Estimate, associations: Associations, config: AnalysisConfig
+) -> Table:
+    """
+    List the dispersion of each dimension and what it tracks.
+
+    Parameters
+    ----------
+    dispersion : Estimate
+        Median absolute deviation of the means.
+    associations : Associations
+        Dimensions against labels.
+    config : AnalysisConfig
+        The thresholds.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        One row per latent dimension; the most dispersed first.
+    """
+    table = Table()
+    table["dimension"] = np.arange(dispersion.value.size)
+    table["mad"] = dispersion.value
+    table["mad_low"] = dispersion.low
+    table["mad_high"] = dispersion.high
+    table["mad_informative"] = dispersion.value > config.min_dispersion
+    add_tracked_labels(table, associations, config.fdr)
+    table.sort("mad", reverse=True)
+    return describe_columns(table, config)
 
 
 def _check(z_mean: NDArray[np.floating], labels: Table | None) -> None:

@@ -1,49 +1,116 @@
-"""What each column of the result tables means."""
+"""Columns of a table of latents or labels as checked arrays."""
 
 from __future__ import annotations
 
-DESCRIPTIONS = {
-    "dimension": "latent dimension, counted from 0",
-    "informative": "Kolmogorov-Smirnov rejected and information_low above the floor",
-    "kind": "from repeat visits: stellar, observational or undecided",
-    "information": "I(x; z_d), bias-corrected [nat]",
-    "information_low": "lower end of its interval [nat]",
-    "information_high": "upper end of its interval [nat]",
-    "kl": "mean KL divergence of the posteriors from the prior [nat]",
-    "ks_statistic": "two-sample Kolmogorov-Smirnov statistic, |z - z'| and |z - z''|",
-    "ks_p_value": "its p-value",
-    "ks_q_value": "p-value after Benjamini-Hochberg over the dimensions",
-    "mad": "median absolute deviation of z_mean",
-    "mad_low": "lower end of its interval",
-    "mad_high": "upper end of its interval",
-    "mad_informative": "whether mad exceeds the paper's threshold, for comparison",
-    "icc": "intraclass correlation of z_mean over visits of a star",
-    "icc_low": "lower end of its interval",
-    "icc_high": "upper end of its interval",
-    "tracks": "label with the largest significant mutual information",
-    "tracks_mi": "that mutual information [nat]",
-    "tracks_spearman": "rank correlation with that label",
-    "nuisance": "whether it describes the exposure",
-    "factor": "whether it is a known true factor",
-    "n_stars": "stars with a known label",
-    "mi": "mutual information, Kraskov et al. (2004) [nat]",
-    "mi_low": "lower end of its interval, by subsampling [nat]",
-    "mi_high": "upper end of its interval, by subsampling [nat]",
-    "p_value": "of independence, by permutation",
-    "q_value": "p-value after Benjamini-Hochberg over dimensions and labels",
-    "significant": "q_value at most the false discovery rate",
-    "spearman": "rank correlation",
-    "spearman_low": "lower end of its interval",
-    "spearman_high": "upper end of its interval",
-    "given": "labels that are known beside it",
-    "conditional_mi": "mutual information with the label when they are known, Frenzel "
-    "and Pompe (2007) [nat]",
-    "mi_dimension": "dimension with the largest mutual information",
-    "spearman_dimension": "dimension with the largest |rank correlation|, "
-    "chosen without held-out stars",
-    "n_held_out": "held-out stars with a known label",
-    "spearman_held_out": "rank correlation of spearman_dimension on held-out stars",
-    "spearman_held_out_low": "lower end of its interval",
-    "spearman_held_out_high": "upper end of its interval",
-    "mi_held_out": "mutual information of spearman_dimension on held-out stars [nat]",
-}
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from astropy.table import Column, MaskedColumn, Table
+from numpy.typing import NDArray
+
+from tfrecords_tools.errors import UserError
+
+Label: TypeAlias = NDArray[Any]
+"""float64, NaN where unknown, or str, empty where unknown."""
+NUISANCES = ("snr", "airmass", "berv", "mjd", "exptime")
+"""Columns that describe the exposure."""
+_NOT_LABELS = (
+    *("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec"),
+    # What was done to the file, or was wrong with it: no property of star or exposure.
+    *("history", "flags", "valid_fraction"),
+)
+
+
+class LatentsError(UserError):
+    """A table of latents cannot be analysed; the message says what it lacks."""
+
+
+def is_category(label: Label) -> bool:
+    """Tell whether a label has categories, names, rather than numbers."""
+    return bool(label.dtype.kind == "U")
+
+
+def is_known(label: Label) -> NDArray[np.bool_]:
+    """Tell for which stars a label is known: neither NaN, infinite nor empty."""
+    return np.asarray(label != "" if is_category(label) else np.isfinite(label), bool)
+
+
+def read_labels(
+    table: Table, labels: Sequence[str] = (), factors: Sequence[str] = ()
+) -> dict[str, Label]:
+    """
+    Take the labels out of a table.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        One row per spectrum.
+    labels : sequence of str
+        Their columns; empty: every column that may be one.
+    factors : sequence of str
+        Columns of true factors, which are labels too.
+
+    Returns
+    -------
+    labels : dict of str to ndarray of float or str, shape (n,)
+        Labels in the order asked for, then what describes the exposure.
+
+    Raises
+    ------
+    LatentsError
+        If a column is missing or of the wrong kind.
+    """
+    asked = [*(labels or _label_columns(table)), *factors]
+    for name in asked:
+        require_column(table, name)
+        if not (_is_numeric(table[name]) or _is_text(table[name])):
+            raise LatentsError(f"label {name} must be a column of numbers or strings")
+    for name in factors:
+        if not _is_numeric(table[name]):
+            raise LatentsError(f"factor {name} must be a column of numbers")
+    # Nuisances come last, whether asked for or not.
+    chosen = [name for name in dict.fromkeys(asked) if name not in NUISANCES]
+    chosen += [name for name in NUISANCES if name in table.colnames]
+    return {name: _values(table[name]) for name in chosen}
+
+
+def require_column(table: Table, name: str) -> None:
+    """Raise a LatentsError unless the table has the column."""
+    if name not in table.colnames:
+        raise LatentsError(f"latents must have a column {name}")
+
+
+def read_floats(column: Column) -> NDArray[np.float64]:
+    """Return a column of numbers as float64, NaN where it is masked."""
+    if isinstance(column, MaskedColumn):
+        return np.asarray(np.ma.filled(column.astype(np.float64), np.nan), np.float64)
+    return np.asarray(column, np.float64)
+
+
+def read_strings(column: Column) -> NDArray[np.str_]:
+    """Return a column of text, empty where it is masked."""
+    if isinstance(column, MaskedColumn):
+        column = column.filled("")
+    return np.asarray(column).astype(np.str_)
+
+
+def _label_columns(table: Table) -> list[str]:
+    return [
+        name
+        for name in table.colnames
+        if name not in _NOT_LABELS
+        and (_is_numeric(table[name]) or _is_text(table[name]))
+    ]
+
+
+def _is_numeric(column: Column) -> bool:
+    return column.ndim == 1 and column.dtype.kind in "fiub"
+
+
+def _is_text(column: Column) -> bool:
+    return column.ndim == 1 and column.dtype.kind in "USO"
+
+
+def _values(column: Column) -> Label:
+    return read_strings(column) if _is_text(column) else read_floats(column)

@@ -47,19 +47,7 @@ class Dimension:
 
 
 def describe_dimensions(verdict: Table) -> tuple[Dimension, ...]:
-    """
-    Take the meaning of each dimension out of the verdict.
-
-    Parameters
-    ----------
-    verdict : astropy.table.Table
-        Of `verdict_table`, or read back from ``verdict.ecsv``.
-
-    Returns
-    -------
-    dimensions : tuple of Dimension
-        One per row and in the same order: the most informative first.
-    """
+    """Take the meaning of each dimension out of the verdict."""
     return tuple(_read_row(row) for row in verdict)
 
 

@@ -1,31 +1,31 @@
-"""What the analysis reads from the table of latents."""
+"""The table of latents as the analysis takes it: spectra, stars, splits."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from astropy.table import Column, MaskedColumn, Table
+from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.categories import Label
-from stellar_tf.analysis.stars import name_stars, one_per_star
-from stellar_tf.config import AnalysisConfig
-from tfrecords_tools.errors import UserError
-
-_NOT_LABELS = (
-    *("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec"),
-    "history",  # what `convert` did to the file: no property of star or exposure
+from stellar_tf.analysis.columns import (
+    Label,
+    LatentsError,
+    read_floats,
+    read_labels,
+    read_strings,
+    require_column,
 )
-NUISANCES = ("snr", "airmass", "berv", "mjd", "exptime")
-"""Columns that describe the exposure."""
+from stellar_tf.config import AnalysisConfig
+from stellar_tf.flags import UNUSABLE
+from tfrecords_tools.star import star_of
+
+logger = logging.getLogger(__name__)
+
 HELD_OUT = "test"
 """The split whose stars no choice of the fit has seen."""
-
-
-class LatentsError(UserError):
-    """A table of latents cannot be analysed; the message says what it lacks."""
 
 
 class Codes(NamedTuple):
@@ -67,36 +67,12 @@ class Codes(NamedTuple):
             {name: values[rows] for name, values in self.labels.items()},
         )
 
-    def enter(self, splits: Sequence[str]) -> Codes:
-        """
-        Keep the spectra of some splits, and those that are in none.
-
-        Parameters
-        ----------
-        splits : sequence of str
-            Names of splits.
-
-        Returns
-        -------
-        codes : Codes
-            Their rows.
-        """
+    def select_splits(self, splits: Sequence[str]) -> Codes:
+        """Keep the spectra of the named splits, and those that are in none."""
         return self.take(np.isin(self.split, [*splits, ""]))
 
-    def view(self, *, seed: int) -> Codes:
-        """
-        Keep one spectrum per star.
-
-        Parameters
-        ----------
-        seed : int
-            Decides which.
-
-        Returns
-        -------
-        codes : Codes
-            One row per star.
-        """
+    def one_per_star(self, *, seed: int) -> Codes:
+        """Keep one spectrum per star; another seed, another one."""
         return self.take(one_per_star(self.dp_id, self.star, seed=seed))
 
 
@@ -124,7 +100,7 @@ def read_codes(
     Returns
     -------
     codes : Codes
-        All rows.
+        All rows but those whose ``flags`` say that nothing is known of the spectrum.
 
     Raises
     ------
@@ -132,9 +108,14 @@ def read_codes(
         If a column is missing, of the wrong kind or shape, or a code is not finite.
     """
     for name in ("dp_id", "star", "split", "z_mean", "z_log_var"):
-        _require(latents, name)
-    z_mean = _floats(latents["z_mean"]).astype(np.float32)
-    z_log_var = _floats(latents["z_log_var"]).astype(np.float32)
+        require_column(latents, name)
+    if "flags" in latents.colnames:
+        unusable = (np.asarray(latents["flags"]) & int(UNUSABLE)) != 0
+        if unusable.any():
+            logger.warning("%d spectra that are unusable are left out", unusable.sum())
+            latents = latents[~unusable]
+    z_mean = read_floats(latents["z_mean"]).astype(np.float32)
+    z_log_var = read_floats(latents["z_log_var"]).astype(np.float32)
     if z_mean.ndim != 2 or z_mean.shape != z_log_var.shape:
         raise LatentsError(
             "z_mean and z_log_var must have the same shape (n, n_latent), "
@@ -142,89 +123,92 @@ def read_codes(
         )
     if not (np.isfinite(z_mean).all() and np.isfinite(z_log_var).all()):
         raise LatentsError("z_mean and z_log_var must be finite, got NaN or infinity")
-    dp_id = _strings(latents["dp_id"])
+    dp_id = read_strings(latents["dp_id"])
     return Codes(
         dp_id,
-        name_stars(dp_id, _strings(latents["star"])),
-        _strings(latents["split"]),
+        name_stars(dp_id, read_strings(latents["star"])),
+        read_strings(latents["split"]),
         z_mean,
         z_log_var,
         read_labels(latents, [*(labels or config.labels)], factors),
     )
 
 
-def read_labels(
-    table: Table, labels: Sequence[str] = (), factors: Sequence[str] = ()
-) -> dict[str, Label]:
+def one_per_star(
+    dp_id: NDArray[np.str_], star: NDArray[np.str_], *, seed: int
+) -> NDArray[np.intp]:
     """
-    Take the labels out of a table.
+    Draw one spectrum of each star.
 
     Parameters
     ----------
-    table : astropy.table.Table
-        One row per spectrum.
-    labels : sequence of str
-        Their columns; empty: every column that may be one.
-    factors : sequence of str
-        Columns of true factors, which are labels too.
+    dp_id : ndarray of str, shape (n,)
+        Identifier of each spectrum; the draw does not depend on the order of rows.
+    star : ndarray of str, shape (n,)
+        Star of each spectrum; where it is empty the spectrum is its own star.
+    seed : int
+        Another seed draws other spectra.
 
     Returns
     -------
-    labels : dict of str to ndarray of float or str, shape (n,)
-        Labels in the order asked for, then what describes the exposure.
+    rows : ndarray of int, shape (n_stars,)
+        Row numbers of the drawn spectra, ascending.
 
-    Raises
-    ------
-    LatentsError
-        If a column is missing or of the wrong kind.
+    Notes
+    -----
+    The paper's "unique" view: spectra of one star are not independent, stars are.
     """
-    asked = [*(labels or _label_columns(table)), *factors]
-    for name in asked:
-        _require(table, name)
-        if not (_is_numeric(table[name]) or _is_text(table[name])):
-            raise LatentsError(f"label {name} must be a column of numbers or strings")
-    for name in factors:
-        if not _is_numeric(table[name]):
-            raise LatentsError(f"factor {name} must be a column of numbers")
-    # Nuisances come last, whether asked for or not.
-    chosen = [name for name in dict.fromkeys(asked) if name not in NUISANCES]
-    chosen += [name for name in NUISANCES if name in table.colnames]
-    return {name: _values(table[name]) for name in chosen}
+    shuffled = np.argsort(dp_id, kind="stable")
+    shuffled = shuffled[np.random.default_rng(seed).permutation(shuffled.size)]
+    owner = name_stars(dp_id, star)[shuffled]
+    _, first = np.unique(owner, return_index=True)
+    return np.sort(shuffled[first])
 
 
-def _require(latents: Table, name: str) -> None:
-    if name not in latents.colnames:
-        raise LatentsError(f"latents must have a column {name}")
+def name_stars(dp_id: NDArray[np.str_], star: NDArray[np.str_]) -> NDArray[np.str_]:
+    """
+    Give spectra without a star a name of their own.
+
+    Parameters
+    ----------
+    dp_id : ndarray of str, shape (n,)
+        Identifier of each spectrum.
+    star : ndarray of str, shape (n,)
+        Star of each spectrum, or ``""``.
+
+    Returns
+    -------
+    owner : ndarray of str, shape (n,)
+        The star, or the name that `star_of` gives a spectrum without one.
+    """
+    named = [s or star_of("", i) for s, i in zip(star, dp_id, strict=True)]
+    return np.array(named, np.str_)
 
 
-def _label_columns(latents: Table) -> list[str]:
-    return [
-        name
-        for name in latents.colnames
-        if name not in _NOT_LABELS
-        and (_is_numeric(latents[name]) or _is_text(latents[name]))
-    ]
+def star_table(stars: Codes, splits: Sequence[str]) -> Table:
+    """
+    List the spectra, one per star, that the statistics are made from.
 
+    Parameters
+    ----------
+    stars : Codes
+        One spectrum per star, all stars.
+    splits : sequence of str
+        Splits whose stars the statistics use.
 
-def _is_numeric(column: Column) -> bool:
-    return column.ndim == 1 and column.dtype.kind in "fiub"
-
-
-def _is_text(column: Column) -> bool:
-    return column.ndim == 1 and column.dtype.kind in "USO"
-
-
-def _values(column: Column) -> Label:
-    return _strings(column) if _is_text(column) else _floats(column)
-
-
-def _floats(column: Column) -> NDArray[np.float64]:
-    if isinstance(column, MaskedColumn):
-        return np.asarray(np.ma.filled(column.astype(np.float64), np.nan), np.float64)
-    return np.asarray(column, np.float64)
-
-
-def _strings(column: Column) -> NDArray[np.str_]:
-    if isinstance(column, MaskedColumn):
-        column = column.filled("")
-    return np.asarray(column).astype(np.str_)
+    Returns
+    -------
+    table : astropy.table.Table
+        ``dp_id``, ``star``, ``split``, ``entered``, ``z_mean`` and the labels.
+    """
+    table = Table()
+    table["dp_id"] = stars.dp_id
+    table["star"] = stars.star
+    table["split"] = stars.split
+    table["entered"] = np.isin(stars.split, [*splits, ""])
+    table["z_mean"] = stars.z_mean
+    for name, values in stars.labels.items():
+        table[name] = values
+    table["entered"].description = "whether the star entered the statistics"
+    table["z_mean"].description = "posterior means"
+    return table

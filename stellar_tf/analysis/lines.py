@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -175,27 +174,6 @@ def choose_lines(
         if all(abs(line.wave - other.wave) >= distance for other in chosen):
             chosen.append(line)
     return sorted(chosen)
-
-
-def line_table() -> Table:
-    """
-    List the named lines as a table.
-
-    Returns
-    -------
-    table : astropy.table.Table
-        Columns ``wave`` [Angstrom] and ``name``, by wavelength.
-    """
-    table = Table(
-        {
-            "wave": np.array([line.wave for line in LINES]),
-            "name": np.array([line.name for line in LINES]),
-        }
-    )
-    table["wave"].unit = "Angstrom"
-    table["wave"].description = "wavelength in air, laboratory"
-    table["name"].description = "species or customary name"
-    return table
 
 
 def _telluric_name(wave: float) -> str:

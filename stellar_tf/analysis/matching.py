@@ -59,6 +59,15 @@ def match_dimensions(
     -----
     The assignment that maximises the sum of ``|Spearman|`` (Kuhn 1955): dimensions have
     neither order nor sign.
+
+    Examples
+    --------
+    >>> from stellar_tf.analysis.matching import match_dimensions
+    >>> first = np.random.default_rng(0).normal(size=(200, 3))
+    >>> second = np.column_stack([-first[:, 2], first[:, 0]])
+    >>> matching = match_dimensions(first, second, np.array([0, 2]), np.array([0, 1]))
+    >>> matching.first, matching.second, matching.correlation
+    (array([0, 2]), array([1, 0]), array([ 1., -1.]))
     """
     if len(first) != len(second):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Spectra decoded while one latent dimension moves."""
+"""Spectra, and what the stars are like, along one latent dimension."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
+from stellar_tf.analysis.columns import Label, is_category, is_known
 from stellar_tf.analysis.lines import name_wavelengths
+from stellar_tf.analysis.statistics import MIN_STARS
+
+LOCAL_SHARE = 0.05
+"""Of the stars with a known label, those nearest to a position that tell."""
 
 Decode = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 """From z, shape (m, n_latent), to normalised flux, shape (m, n_pixels)."""
@@ -154,3 +159,38 @@ def list_moving_wavelengths(
     table["change"].description = "range of the normalised flux along the dimension"
     table["line"].description = "named line within 0.3 Angstrom"
     return table
+
+
+def local_percentiles(
+    z: NDArray[np.floating], label: Label, positions: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """
+    Measure a label among the stars nearest to some positions along a dimension.
+
+    Parameters
+    ----------
+    z : ndarray of float, shape (n_stars,)
+        Posterior means of the dimension.
+    label : ndarray of float, shape (n_stars,)
+        The label; NaN where unknown.
+    positions : ndarray of float, shape (n,)
+        Values of the dimension.
+
+    Returns
+    -------
+    percentiles : ndarray of float, shape (n, 3)
+        16th, 50th and 84th percentile of the label there; NaN for a category, or
+        where too few stars have a known label.
+    """
+    percentiles = np.full((len(positions), 3), np.nan)
+    if is_category(label):
+        return percentiles
+    known = is_known(label)
+    n_near = max(MIN_STARS, round(LOCAL_SHARE * np.count_nonzero(known)))
+    if np.count_nonzero(known) < n_near:
+        return percentiles
+    z, values = z[known], np.asarray(label[known], np.float64)
+    for row, position in enumerate(positions):
+        near = np.argpartition(np.abs(z - position), n_near - 1)[:n_near]
+        percentiles[row] = np.percentile(values[near], [16.0, 50.0, 84.0])
+    return percentiles

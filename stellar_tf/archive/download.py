@@ -13,10 +13,10 @@ from typing import NamedTuple
 import requests
 
 from stellar_tf.archive.errors import ArchiveError, NoAnswerError, TransferError
-from stellar_tf.archive.journal import Entry, Journal, waiting
-from stellar_tf.archive.pace import REQUESTS_PER_SECOND, Pace
+from stellar_tf.archive.journal import DownloadJournal, Entry, waiting_entry
 from stellar_tf.archive.products import ESO_TAP, Product, find_products
 from stellar_tf.archive.query import Criteria
+from stellar_tf.archive.rate_limit import REQUESTS_PER_SECOND, RateLimiter
 from stellar_tf.archive.session import PatientRetry, build_retry, open_session
 from stellar_tf.archive.task import Task
 from tfrecords_tools.progress import show_progress
@@ -86,10 +86,10 @@ def download(
     *,
     limit: int | None = None,
     overwrite: bool = False,
-    show: bool = False,
+    progress: bool = True,
 ) -> list[Entry]:
     """
-    Bring the spectra that fit into a folder; those that are there stay.
+    Download the spectra that fit into a folder; those that are there stay.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def download(
         The most products.
     overwrite : bool
         Whether to replace files that are not what the archive has.
-    show : bool
-        Whether to show progress.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
 
     Returns
     -------
@@ -130,68 +130,68 @@ def download(
         try:
             with journal.open():
                 journal.note(*planned)
-                _bring_all(task, wanted, access.n_workers, journal, show)
+                _download_all(task, wanted, access.n_workers, journal, progress)
         except OSError as error:
-            place = error.filename or out
-            raise ArchiveError(f"{place}: {error.strerror or error}") from None
+            path = error.filename or out
+            raise ArchiveError(f"{path}: {error.strerror or error}") from None
     return [journal.entries[product.dp_id] for product in products]
 
 
-def _open_journal(out: Path) -> Journal:
+def _open_journal(out: Path) -> DownloadJournal:
     if out.exists() and not out.is_dir():
         raise ArchiveError(f"{out}: is no folder")
-    return Journal(out)
+    return DownloadJournal(out)
 
 
 @contextmanager
 def _connect(access: Access) -> Iterator[tuple[requests.Session, PatientRetry]]:
-    retry = build_retry(Pace(access.per_second), access.n_retries)
+    retry = build_retry(RateLimiter(access.per_second), access.n_retries)
     with open_session(retry, access.n_workers) as session:
         yield session, retry
 
 
-def _plan(products: Sequence[Product], journal: Journal) -> list[Entry]:
+def _plan(products: Sequence[Product], journal: DownloadJournal) -> list[Entry]:
     now = datetime.now(UTC)
     planned = []
     for product in products:
         if journal.has(product.dp_id):
             planned.append(journal.entries[product.dp_id])
         elif product.is_public(now):
-            planned.append(waiting(product))
+            planned.append(waiting_entry(product))
         else:
-            planned.append(waiting(product)._replace(state="private"))
+            planned.append(waiting_entry(product)._replace(state="private"))
     return planned
 
 
 def _check_space(out: Path, size: int) -> None:
-    place = out.absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    folder = out.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
     if size > free:
         raise ArchiveError(
             f"{out}: {size / 1e9:.1f} GB are to come and {free / 1e9:.1f} GB are free; "
-            f"pass --limit or choose another disk"
+            f"set a limit or choose another disk"
         )
 
 
-def _bring_all(
+def _download_all(
     task: Task,
     products: Sequence[Product],
     n_workers: int,
-    journal: Journal,
-    show: bool,
+    journal: DownloadJournal,
+    progress: bool,
 ) -> None:
     executor = ThreadPoolExecutor(n_workers)
     try:
-        futures = {executor.submit(task.bring, p): p for p in products}
-        with show_progress("downloading", len(products), show) as advance:
+        futures = {executor.submit(task.download, p): p for p in products}
+        with show_progress("downloading", len(products), progress) as advance:
             for entry in _outcomes(futures):
                 journal.note(entry)
                 advance(1, entry.state == "failed")
     finally:
         # After an error or an interrupt, files under way stay as they are.
-        task.retry.pace.stop()
+        task.retry.limiter.stop()
         executor.shutdown(cancel_futures=True)
 
 
@@ -202,7 +202,7 @@ def _outcomes(futures: Mapping[Future[Entry], Product]) -> Iterator[Entry]:
             yield future.result()
             n_unanswered = 0
         except TransferError as error:
-            entry = waiting(futures[future])
+            entry = waiting_entry(futures[future])
             yield entry._replace(state="failed", reason=str(error))
             n_unanswered += isinstance(error, NoAnswerError)
             if n_unanswered == _MOST_UNANSWERED:

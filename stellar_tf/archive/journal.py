@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     """Why it failed."""
 
 
-def waiting(product: Product) -> Entry:
+def waiting_entry(product: Product) -> Entry:
     """
     Begin the notes of a product.
 
@@ -77,7 +77,7 @@ def waiting(product: Product) -> Entry:
     )
 
 
-class Journal:
+class DownloadJournal:
     """
     The notes of all downloads into a folder.
 

@@ -103,7 +103,7 @@ def find_products(
         answer as one or refuses the query.
     """
     if not tap_url.startswith(("https://", "http://")):
-        raise ArchiveError(f"--tap must begin with https:// or http://, got {tap_url}")
+        raise ArchiveError(f"tap must begin with https:// or http://, got {tap_url}")
     service = pyvo.dal.TAPService(tap_url.rstrip("/"), session=session)
     found: dict[str, Product] = {}
     while limit is None or len(found) < limit:
@@ -162,36 +162,12 @@ def _to_product(row: Mapping[str, Any]) -> Product:
 
 
 def text_of(value: object) -> str:
-    """
-    Take a text out of a table that may lack it.
-
-    Parameters
-    ----------
-    value : object
-        An element of a masked column.
-
-    Returns
-    -------
-    text : str
-        Empty if it is missing.
-    """
+    """Take a text out of a table that may lack it."""
     return "" if value is None or value is np.ma.masked else str(value).strip()
 
 
 def number_of(value: Any) -> float:
-    """
-    Take a number out of a table that may lack it.
-
-    Parameters
-    ----------
-    value : object
-        An element of a masked column.
-
-    Returns
-    -------
-    number : float
-        NaN if it is missing.
-    """
+    """Take a number out of a table that may lack it."""
     return math.nan if value is None or value is np.ma.masked else float(value)
 
 

@@ -138,12 +138,12 @@ def _number(value: float) -> str:
 
 def _checked(cone: Cone) -> Cone:
     if not 0.0 <= cone.ra <= 360.0:
-        raise ArchiveError(f"--ra must be from 0 to 360 degrees, got {cone.ra}")
+        raise ArchiveError(f"ra must be from 0 to 360 degrees, got {cone.ra}")
     if not -90.0 <= cone.dec <= 90.0:
-        raise ArchiveError(f"--dec must be from -90 to 90 degrees, got {cone.dec}")
+        raise ArchiveError(f"dec must be from -90 to 90 degrees, got {cone.dec}")
     if not 0.0 < cone.radius <= _MAX_RADIUS:
         raise ArchiveError(
-            f"--radius must be above 0 and at most {_MAX_RADIUS * 3600:.0f} arcsec, "
+            f"radius must be above 0 and at most {_MAX_RADIUS * 3600:.0f} arcsec, "
             f"got {cone.radius * 3600:g}"
         )
     return cone

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import pyvo
@@ -12,10 +11,12 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from stellar_tf import __version__
-from stellar_tf.archive.pace import Pace
+from stellar_tf.archive.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
+
+logger = logging.getLogger(__name__)
 
 USER_AGENT = (
     f"stellar-tf/{__version__} (IVOA-copy) pyVO/{pyvo.__version__} "
@@ -42,24 +43,12 @@ class PatientRetry(Retry):
         Those of `urllib3.util.Retry`.
     """
 
-    pace: Pace
+    limiter: RateLimiter
 
     def new(self, **kw: Any) -> Self:
-        """
-        Copy it.
-
-        Parameters
-        ----------
-        **kw
-            What is to differ.
-
-        Returns
-        -------
-        retry : PatientRetry
-            With the same pace.
-        """
+        """Copy it."""
         retry = super().new(**kw)
-        retry.pace = self.pace
+        retry.limiter = self.limiter
         return retry
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
@@ -75,31 +64,31 @@ class PatientRetry(Retry):
         seconds = self.get_backoff_time() if asked is None else asked
         seconds = min(seconds, _LONGEST_RETRY_AFTER)
         if seconds >= _WORTH_TELLING:
-            print(f"waiting {seconds:.0f} s for the archive", file=sys.stderr)
-        self.pace.hold(seconds)
-        self.pace.wait()
+            logger.warning("waiting %.0f s for the archive", seconds)
+        self.limiter.delay(seconds)
+        self.limiter.wait()
 
 
 class _PacedAdapter(HTTPAdapter):
     def __init__(self, retry: PatientRetry, n_connections: int) -> None:
         super().__init__(max_retries=retry, pool_maxsize=n_connections)
-        self._pace = retry.pace
+        self._limiter = retry.limiter
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        self._pace.wait()
+        self._limiter.wait()
         if kwargs.get("timeout") is None:  # pyvo gives none
             kwargs["timeout"] = TIMEOUT
         response: requests.Response = super().send(*args, **kwargs)
         return response
 
 
-def build_retry(pace: Pace, n_retries: int) -> PatientRetry:
+def build_retry(limiter: RateLimiter, n_retries: int) -> PatientRetry:
     """
     Say how often and when a request is made again.
 
     Parameters
     ----------
-    pace : Pace
+    limiter : RateLimiter
         Shared by all requests.
     n_retries : int
         Failures of one request that are forgiven.
@@ -119,7 +108,7 @@ def build_retry(pace: Pace, n_retries: int) -> PatientRetry:
         backoff_max=_LONGEST_BACKOFF,
         raise_on_status=False,
     )
-    retry.pace = pace
+    retry.limiter = limiter
     return retry
 
 
@@ -130,7 +119,7 @@ def open_session(retry: PatientRetry, n_workers: int) -> requests.Session:
     Parameters
     ----------
     retry : PatientRetry
-        From `build_retry`; its pace limits the rate of all requests.
+        From `build_retry`; its rate limiter is that of all requests.
     n_workers : int
         Connections at most.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import requests
 
 from stellar_tf.archive.errors import TransferError
-from stellar_tf.archive.journal import Entry, waiting
+from stellar_tf.archive.journal import Entry, waiting_entry
 from stellar_tf.archive.links import Link, resolve
 from stellar_tf.archive.products import Product
 from stellar_tf.archive.session import PatientRetry
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 
 
 class Task(NamedTuple):
-    """To bring products into a folder."""
+    """Downloads products into a folder."""
 
     session: requests.Session
     """From `open_session`."""
@@ -31,9 +31,9 @@ class Task(NamedTuple):
     overwrite: bool
     """Whether to replace files that are not what the archive has."""
 
-    def bring(self, product: Product) -> Entry:
+    def download(self, product: Product) -> Entry:
         """
-        Bring the file of one product, unless it is there.
+        Download the file of one product, unless it is there.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class Task(NamedTuple):
         link = resolve(self.session, product)
         path = self.folder / f"{product.dp_id}.fits"
         fetched = self._keep(path, link) or fetch(self.session, link, path, self.retry)
-        return waiting(product)._replace(
+        return waiting_entry(product)._replace(
             url=link.url,
             file=fetched.path.name,
             size=fetched.size,
@@ -67,15 +67,15 @@ class Task(NamedTuple):
 
     def _keep(self, path: Path, link: Link) -> Fetched | None:
         """Take a file that is there for the product's, if it is."""
-        for place in (path, path.with_name(f"{path.name}.gz")):
-            if not place.exists():
+        for file in (path, path.with_name(f"{path.name}.gz")):
+            if not file.exists():
                 continue
-            fault = find_fault(place, link.size)
+            fault = find_fault(file, link.size)
             if fault is None:
-                return Fetched(place, place.stat().st_size, hash_file(place))
+                return Fetched(file, file.stat().st_size, hash_file(file))
             if not self.overwrite:
                 raise TransferError(
-                    f"{place.name} is there and not what the archive has ({fault}); "
-                    f"remove it or pass --overwrite"
+                    f"{file.name} is there and not what the archive has ({fault}); "
+                    f"remove it or pass overwrite=True"
                 )
         return None

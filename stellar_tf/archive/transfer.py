@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -12,10 +11,11 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from stellar_tf.archive.errors import NoAnswerError, TransferError, WebPageError
 from stellar_tf.archive.links import Link
-from stellar_tf.archive.pace import Pace
 from stellar_tf.archive.products import one_line
+from stellar_tf.archive.rate_limit import RateLimiter
 from stellar_tf.archive.session import PatientRetry
 from stellar_tf.archive.web_page import check_status, web_page_title
+from tfrecords_tools.durable import PARTIAL_SUFFIX, put_in_place
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.records.manifest import hash_file
 from tfrecords_tools.spectrum import SpectrumError
@@ -39,11 +39,11 @@ _ATTEMPTS = 2
 
 
 class _BrokenError(Exception):
-    """Not all has come; later attempts may bring the rest."""
+    """Not all has come; later attempts may fetch the rest."""
 
 
 class _SpoiltError(TransferError):
-    """What came is not the file; one more attempt may bring it."""
+    """What came is not the file; one more attempt may fetch it."""
 
 
 def fetch(
@@ -59,10 +59,10 @@ def fetch(
     link : Link
         Where it is.
     path : Path
-        Its place, without ``.gz``, which is added if it is gzipped. Until it is
+        Where to put it, without ``.gz``, which is added if it is gzipped. Until it is
         complete and checked it is beside that, hidden, under the ending ``.partial``.
     retry : PatientRetry
-        How many attempts that bring nothing new are forgiven.
+        How many attempts that fetch nothing new are forgiven.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def fetch(
     TransferError
         If the file cannot be had.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             _receive_all(session, link, partial, retry)
@@ -87,7 +87,7 @@ def fetch(
                 raise
         else:
             break
-    return _put_in_place(partial, path)
+    return _finish(partial, path)
 
 
 def find_fault(path: Path, size: int | None) -> str | None:
@@ -131,7 +131,7 @@ def _receive_all(
     attempts, most = retry, _size(partial)
     while True:
         try:
-            return _receive(session, link, partial, retry.pace)
+            return _receive(session, link, partial, retry.limiter)
         except _BrokenError as error:
             # Only what goes beyond all before is progress, so that this ends.
             if _size(partial) > most:
@@ -140,7 +140,9 @@ def _receive_all(
             attempts.sleep()
 
 
-def _receive(session: requests.Session, link: Link, partial: Path, pace: Pace) -> None:
+def _receive(
+    session: requests.Session, link: Link, partial: Path, limiter: RateLimiter
+) -> None:
     have = _size(partial)
     if link.size is not None and have == link.size:
         return
@@ -155,7 +157,7 @@ def _receive(session: requests.Session, link: Link, partial: Path, pace: Pace) -
         check_status(response)
         goes_on = have > 0 and _begins_at(response, have, link.size)
         with partial.open("ab" if goes_on else "wb") as stream:
-            _write(response, stream, link.size, pace)
+            _write(response, stream, link.size, limiter)
 
 
 def _get(
@@ -180,12 +182,15 @@ def _begins_at(response: requests.Response, begin: int, size: int | None) -> boo
 
 
 def _write(
-    response: requests.Response, stream: BinaryIO, size: int | None, pace: Pace
+    response: requests.Response,
+    stream: BinaryIO,
+    size: int | None,
+    limiter: RateLimiter,
 ) -> None:
     try:
         # As it is: sizes and ranges are those of the bytes sent.
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
-            pace.check()
+            limiter.check()
             if stream.tell() == 0 and (title := web_page_title(chunk)):
                 raise WebPageError(f"the archive sends {title}")
             stream.write(chunk)
@@ -202,13 +207,12 @@ def _forgive(attempts: PatientRetry, link: Link, error: Exception) -> PatientRet
         raise NoAnswerError(str(error)) from None
 
 
-def _put_in_place(partial: Path, path: Path) -> Fetched:
+def _finish(partial: Path, path: Path) -> Fetched:
     with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
         if stream.read(len(_GZIP)) == _GZIP:
             path = path.with_name(f"{path.name}.gz")
     fetched = Fetched(path, _size(partial), hash_file(partial))
-    partial.replace(path)
+    put_in_place(partial, path)
     return fetched
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,58 +10,12 @@ from numpy.typing import NDArray
 
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
-from stellar_tf.batches.continuum import flatten
-from stellar_tf.batches.normalisation import (
-    crop_flux,
-    normalise_flux,
-    normalise_padded,
-    pad_flux,
-)
-from stellar_tf.batches.sampling import Sampler, balance
+from stellar_tf.batches.reading import SplitReader, call
+from stellar_tf.batches.sampling import Sampler, balanced_weights
 from stellar_tf.config import DatasetConfig
-from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest
-from tfrecords_tools.records.record_table import RecordPlace, RecordTable
-from tfrecords_tools.records.salvage import find_corrupt
+from tfrecords_tools.records.record_table import RecordLocation
 from tfrecords_tools.split import Split
-
-
-class EmptySplitError(UserError):
-    """A split that is needed has no spectra."""
-
-
-class CorruptRecordsError(UserError):
-    """A record does not fit its CRCs; the message names the shard and the record."""
-
-
-@contextmanager
-def name_corrupt_records(manifest: Manifest, advice: str) -> Iterator[None]:
-    """
-    Say which record it is when TensorFlow meets a corrupt one.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        The data set that is read inside.
-    advice : str
-        What to do about it.
-
-    Yields
-    ------
-    None
-        Nothing.
-
-    Raises
-    ------
-    CorruptRecordsError
-        If a record is corrupt.
-    """
-    try:
-        yield
-    except tf.errors.DataLossError as error:
-        # TensorFlow tells neither the file nor the record.
-        first = next(find_corrupt(manifest), error)
-        raise CorruptRecordsError(f"{first}; {advice}") from None
 
 
 class TrainingStream:
@@ -91,22 +42,20 @@ class TrainingStream:
 
     Notes
     -----
-    What stands at each place, and what is done to it, depends on the seed and the
-    place alone: a stream can be entered anywhere, and any number of workers take
+    The record at each position, and what is done to it, depend on the seed and the
+    position alone: reading can start anywhere, and any number of workers take
     the same batches. Only the spectra of the next batches are in memory.
     """
 
     def __init__(
         self, manifest: Manifest, config: DatasetConfig, *, batch_size: int, seed: int
     ) -> None:
-        _count(manifest, "train")
-        self._manifest, self._config = manifest, config
+        self._reader = SplitReader(manifest, "train", config)
+        self._grid, self._config = manifest.grid, config
         self._batch_size, self._seed = batch_size, seed
-        self._table = RecordTable(manifest, "train")
-        weights = balance(self._table.stars()) if config.balance_stars else None
-        self._sampler = Sampler(len(self._table), seed, weights)
-        self.failure: UserError | None = None
-        """Why a spectrum could not be read."""
+        table = self._reader.table
+        weights = balanced_weights(table.stars()) if config.balance_stars else None
+        self._sampler = Sampler(len(table), seed, weights)
 
     def build(
         self,
@@ -153,70 +102,38 @@ class TrainingStream:
             .prefetch(tf.data.AUTOTUNE)
         )
 
-    def places_of(self, step: int) -> list[RecordPlace]:
-        """
-        List the records of a batch.
-
-        Parameters
-        ----------
-        step : int
-            Batches before it.
-
-        Returns
-        -------
-        places : list of RecordPlace
-            In the order of the batch.
-        """
+    def locate_batch(self, step: int) -> list[RecordLocation]:
+        """List the records of a batch, after `step` others, in its order."""
         first = step * self._batch_size
         numbers = (self._sampler.record_at(first + i) for i in range(self._batch_size))
-        return [self._table.place(number) for number in numbers]
+        return [self._reader.table.locate(number) for number in numbers]
 
     def _load(self, first: tf.Tensor, size: int) -> tf.Tensor:
-        """Read the spectra at some places in a row."""
-        flux = tf.numpy_function(
-            partial(self._read, size=size), [first], tf.float32, stateful=False
+        """Read the spectra at some positions in a row."""
+        (flux,) = call(partial(self._read, size=size), first, [tf.float32])
+        return self._reader.finish(flux, size)
+
+    def _read(self, first: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+        positions = range(int(first), int(first) + size)
+        numbers = np.array(
+            [self._sampler.record_at(position) for position in positions]
         )
-        flux = tf.ensure_shape(flux, (size, self._manifest.grid.padded_length))
-        if self._config.normalise == "paper":
-            return normalise_padded(flux, "paper")[0]
-        if self._config.normalise == "continuum":
-            grid = self._manifest.grid
-            return pad_flux(flatten(crop_flux(flux, grid), grid)[0], grid)
-        return flux
 
-    def _read(self, first: np.int64, size: int) -> NDArray[np.float32]:
-        grid, schema = self._manifest.grid, self._manifest.record_schema
-        padded = np.empty((size, grid.padded_length), np.float32)
-        inside = slice(grid.pad_left, grid.pad_left + grid.n_pixels)
-        padded[:, : inside.start] = padded[:, inside.stop :] = np.nan
-        try:
-            for i in range(size):
-                place = int(first) + i
-                record = self._table.read(self._sampler.record_at(place))
-                flux, values = schema.decode(record, ("median_flux",))
-                median = np.float32(values["median_flux"])
-                flux = self._augment(flux, float(median), place)
-                # Divided on the way into the batch: no further pass over memory.
-                np.divide(flux, self._unit(median), out=padded[i, inside])
-        except UserError as error:  # which TensorFlow would bury in its own
-            self.failure = error
-            raise
-        return padded
+        def augment(
+            i: int, flux: NDArray[np.float32], median: float
+        ) -> NDArray[np.float32]:
+            return self._augment(flux, median, positions[i])
 
-    def _unit(self, median: np.float32) -> np.float32:
-        """Return what the flux is divided by; NaN marks all of it as bad."""
-        if self._config.normalise == "paper":  # by a median over the padding, too
-            return np.float32(1.0)
-        return median if median > 0.0 else np.float32(np.nan)
+        return self._reader.read(numbers, change=augment)[0]
 
     def _augment(
-        self, flux: NDArray[np.float32], median: float, place: int
+        self, flux: NDArray[np.float32], median: float, position: int
     ) -> NDArray[np.float32]:
         largest, noise = self._config.max_velocity_shift, self._config.noise
-        rng = np.random.Generator(np.random.Philox(key=(self._seed, place)))
+        rng = np.random.Generator(np.random.Philox(key=(self._seed, position)))
         if largest > 0.0:
             velocity = rng.uniform(-largest, largest)
-            flux = shift_velocity(flux, self._manifest.grid, velocity)
+            flux = shift_velocity(flux, self._grid, velocity)
         if noise > 0.0:
             flux = add_noise(flux, noise * abs(median), rng)
         return flux
@@ -232,7 +149,7 @@ def build_evaluation_dataset(
     one_per_star: bool = False,
 ) -> tf.data.Dataset:
     """
-    Read a split once, in the order of its records, which is that of the results.
+    Read a split once, normalised, in the order of its records.
 
     Parameters
     ----------
@@ -241,7 +158,7 @@ def build_evaluation_dataset(
     split : {"train", "validation", "test"}
         The split.
     config : DatasetConfig
-        Normalisation and reading.
+        Normalisation.
     batch_size : int
         Spectra a batch; the last batch may be smaller.
     with_metadata : bool, default False
@@ -260,74 +177,30 @@ def build_evaluation_dataset(
     EmptySplitError
         If the split has no spectra.
     """
-    n_spectra = _count(manifest, split)
-    records = _read_records(manifest, split)
+    reader = SplitReader(manifest, split, config)
+    numbers = np.arange(len(reader.table))
     if one_per_star:
-        stars = RecordTable(manifest, split).stars()
-        chosen = sampling.one_per_star(stars, seed=0)
-        records, n_spectra = _keep(records, chosen), int(chosen.sum())
-    n_batches = -(-n_spectra // batch_size)
-    read = _Parser(manifest, with_metadata=with_metadata)
+        numbers = numbers[sampling.one_per_star(reader.table.stars(), seed=0)]
+    features = manifest.record_schema.values if with_metadata else ()
+    kinds = {f.name: f.kind for f in features}
+    dtypes = [tf.float32 if k == "float" else tf.string for k in kinds.values()]
 
-    def parse(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = read(serialised)
-        features["flux"] = normalise_flux(
-            features["flux"], manifest.grid, config.normalise, features["median_flux"]
-        ).flux
-        return features
+    def read(numbers: NDArray[np.int64]) -> tuple[NDArray[np.generic], ...]:
+        flux, rows = reader.read(numbers, tuple(kinds))
+        return flux, *(
+            np.array([row[n] for row in rows], np.float32 if k == "float" else object)
+            for n, k in kinds.items()
+        )
+
+    def load(numbers: tf.Tensor) -> dict[str, tf.Tensor]:
+        flux, *columns = call(read, numbers, [tf.float32, *dtypes])
+        values = (tf.ensure_shape(column, (None,)) for column in columns)
+        named = dict(zip(kinds, values, strict=True))
+        return {"flux": reader.finish(flux, None), **named}
 
     return (
-        records.batch(batch_size)
-        .apply(tf.data.experimental.assert_cardinality(n_batches))
-        .map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        tf.data.Dataset.from_tensor_slices(numbers)
+        .batch(batch_size)
+        .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
-
-
-class _Parser:
-    """Parses a batch of serialised records; the flux is raw."""
-
-    def __init__(self, manifest: Manifest, with_metadata: bool = False) -> None:
-        self._n_pixels = manifest.grid.n_pixels
-        self._stored_dtype = tf.as_dtype(manifest.record_schema.flux_dtype)
-        self._spec: dict[str, Any] = {
-            "flux": tf.io.FixedLenFeature((), tf.string),
-            "flux_scale": tf.io.FixedLenFeature((), tf.float32),
-            "median_flux": tf.io.FixedLenFeature((), tf.float32),
-        }
-        if with_metadata:
-            for feature in manifest.record_schema.features:
-                dtype = tf.string if feature.kind != "float" else tf.float32
-                self._spec[feature.name] = tf.io.FixedLenFeature((), dtype)
-
-    def __call__(self, records: tf.Tensor) -> dict[str, tf.Tensor]:
-        features: dict[str, tf.Tensor] = tf.io.parse_example(records, self._spec)
-        flux = tf.io.decode_raw(
-            features["flux"], self._stored_dtype, little_endian=True
-        )
-        flux = tf.ensure_shape(flux, (None, self._n_pixels))
-        if self._stored_dtype != tf.float32:
-            flux = tf.cast(flux, tf.float32) * features["flux_scale"][:, tf.newaxis]
-        features["flux"] = flux
-        return features
-
-
-def _read_records(manifest: Manifest, split: Split) -> tf.data.Dataset:
-    paths = [str(path) for path in manifest.shard_paths(split)]
-    return tf.data.TFRecordDataset(tf.data.Dataset.from_tensor_slices(paths))
-
-
-def _keep(records: tf.data.Dataset, chosen: NDArray[np.bool_]) -> tf.data.Dataset:
-    is_chosen = tf.constant(chosen)
-    kept = records.enumerate().filter(lambda number, _: is_chosen[number])
-    return kept.map(lambda _, record: record)
-
-
-def _count(manifest: Manifest, split: Split) -> int:
-    n_spectra = manifest.n_spectra(split)
-    if n_spectra == 0:
-        raise EmptySplitError(
-            f"{manifest.folder}: the {split} split has no spectra; convert more "
-            f"stars or change convert.split"
-        )
-    return n_spectra

@@ -52,6 +52,45 @@ def mask_zero_runs(flux: tf.Tensor, min_zero_run: int) -> tf.Tensor:
     return tf.where(in_run, tf.constant(float("nan"), flux.dtype), flux)
 
 
+def mask_spikes(flux: tf.Tensor, max_ratio: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """
+    Mark pixels that are far from all others as bad.
+
+    Parameters
+    ----------
+    flux : Tensor of float32, shape (batch, n_pixels)
+        Raw flux, finite or NaN.
+    max_ratio : float
+        A pixel larger in size than so many medians is a spike. The median is that of
+        the sizes of all valid pixels that are not zero.
+
+    Returns
+    -------
+    flux : Tensor of float32, shape (batch, n_pixels)
+        NaN at spikes.
+    has_spikes : Tensor of bool, shape (batch,)
+        Whether there are any.
+    """
+    size = tf.abs(flux)
+    size = tf.where(size > 0.0, size, tf.constant(float("nan")))
+    counted = tf.math.is_finite(size)
+    largest = tf.reduce_max(tf.where(counted, size, 0.0), axis=-1, keepdims=True)
+    # Where more than half of the pixels reach that, so does the median: no spikes.
+    n_high = tf.math.count_nonzero(counted & (size >= largest / max_ratio), axis=-1)
+    is_even = 2 * n_high > tf.math.count_nonzero(counted, axis=-1)
+
+    def find_spikes() -> tf.Tensor:
+        median = tf.cast(median_valid(size), tf.float64)
+        limit = tf.cast(max_ratio * median, tf.float32)
+        return size > limit[:, tf.newaxis]
+
+    is_spike = tf.cond(
+        tf.reduce_all(is_even), lambda: tf.zeros_like(counted), find_spikes
+    )
+    masked = tf.where(is_spike, tf.constant(float("nan")), flux)
+    return masked, tf.reduce_any(is_spike, axis=-1)
+
+
 def _over_windows(
     operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], values: tf.Tensor, n: int
 ) -> tf.Tensor:
@@ -169,6 +208,17 @@ def normalise_flux(
     Notes
     -----
     Sedaghat et al. 2021 released both variants; theirs of 2021 is "paper".
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> from stellar_tf.batches.normalisation import normalise_flux
+    >>> from tfrecords_tools.grid import Grid
+    >>> grid = Grid(n_pixels=4, pad_to_multiple=4)
+    >>> raw = tf.constant([[10.0, 20.0, np.nan, 40.0]])
+    >>> normalised = normalise_flux(raw, grid, "masked")
+    >>> normalised.flux.numpy(), normalised.median_flux.numpy()
+    (array([[0.5, 1. , nan, 2. ]], dtype=float32), array([20.], dtype=float32))
     """
     padded, median_flux = normalise_padded(pad_flux(flux, grid), kind, median_flux)
     unit = median_flux[:, tf.newaxis]

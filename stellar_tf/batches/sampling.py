@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 class Sampler:
     """
-    Say which record stands at each place of an endless stream.
+    Say which record is at each position of an endless stream.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ class Sampler:
 
     Notes
     -----
-    A pass has as many places as there are records. Without weights each record is
+    A pass has as many positions as there are records. Without weights each record is
     met once in it. With weights, systematic sampling draws each as often as its
-    share of the pass says, rounded down or up. A stream can be entered anywhere,
-    and reads nothing to get there.
+    share of the pass says, rounded down or up. Reading can start anywhere, and
+    nothing is read to get there.
     """
 
     def __init__(
@@ -40,21 +40,9 @@ class Sampler:
         # Reading ahead reaches into the next pass before this one is done.
         self.order = lru_cache(maxsize=2)(self._order)
 
-    def record_at(self, place: int) -> int:
-        """
-        Look up a place.
-
-        Parameters
-        ----------
-        place : int
-            From 0, over all passes.
-
-        Returns
-        -------
-        number : int
-            Of the record.
-        """
-        number, offset = divmod(place, self._n_records)
+    def record_at(self, position: int) -> int:
+        """Return the record at a position, which counts from 0 over all passes."""
+        number, offset = divmod(position, self._n_records)
         return int(self.order(number)[offset])
 
     def _order(self, number: int) -> NDArray[np.int64]:
@@ -69,9 +57,9 @@ class Sampler:
         return rng.permutation(drawn)
 
 
-def balance(stars: Sequence[str]) -> NDArray[np.float64]:
+def balanced_weights(stars: Sequence[str]) -> NDArray[np.float64]:
     """
-    Weigh spectra such that every star counts alike.
+    Compute weights of spectra such that every star counts alike.
 
     Parameters
     ----------

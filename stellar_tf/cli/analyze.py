@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
 from stellar_tf.cli.printing import print_table
+from stellar_tf.config import LABEL_SETTINGS
+from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from astropy.table import Table
-    from numpy.typing import NDArray
-
     from stellar_tf.analysis.analyze import AnalysisResult
-    from stellar_tf.report.contents import Provenance, Reconstructions
-    from stellar_tf.run import Run
-
-N_EXAMPLES = 3
-"""Reconstructions in the report."""
+    from stellar_tf.analysis.codes_alone import CodesResult
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +35,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=existing_path,
         metavar="TABLE",
-        help="table of known parameters, with a column dp_id or target; without it "
-        "the labels of the records are used; for CODES.npy a row per code, in order",
+        help="table of known parameters, with a column dp_id, target or source_id, or "
+        "with ra and dec; without it the labels of the records are used; for CODES.npy "
+        "a row per code, in order",
     )
     parser.add_argument(
         "--truth",
@@ -57,6 +51,16 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="for CODES.npy: folder of the tables; default: CODES_analysis",
     )
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change how tables are read and looked up, such as "
+        "convert.missing_values=[-9999] (repeatable); "
+        f"one of {', '.join(LABEL_SETTINGS)}",
+    )
     add_overwrite_option(parser)
 
 
@@ -66,140 +70,43 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _run_run(args: argparse.Namespace) -> int:
-    from stellar_tf.analysis.analyze import analyze
-    from stellar_tf.analysis.traversal import traverse
-    from stellar_tf.analysis.writing import write_tables
-    from stellar_tf.inference.decoding import build_decode
-    from stellar_tf.report.write import write_report
-    from stellar_tf.run import Run
-    from stellar_tf.tables import join_labels, read_table
-    from tfrecords_tools.errors import UserError
+    from stellar_tf.api import analyze
 
     if args.out is not None:
         raise UserError("--out: is for CODES.npy; that of a run is RUN/analysis")
-    run = Run(args.source)
-    config = run.read_config()
-    report = run.analysis / "report.html"
-    _refuse_existing(report, overwrite=args.overwrite)
-    latents = read_table(args.latents or run.latents_path)
-    aliases = config.convert.aliases
-    for table in (args.labels, args.truth):
-        if table is not None:
-            join_labels(latents, table, aliases)
-    factors = _factors(args.truth, latents)
-    result = analyze(latents, config.analysis, factors=factors)
-    traversal = traverse(
-        build_decode(run),
-        config.grid.wave,
-        result.stars["z_mean"],
-        result.verdict.dimensions,
-        n=config.analysis.n_traversal,
+    analysis = analyze(
+        args.source,
+        latents=args.latents,
+        labels=args.labels,
+        truth=args.truth,
+        settings=args.assignments,
+        save=True,
+        overwrite=args.overwrite,
     )
-    write_tables(result, run.analysis, traversal=traversal, overwrite=args.overwrite)
-    write_report(
-        result,
-        report,
-        traversals=traversal,
-        reconstructions=_reconstruct(run),
-        provenance=_provenance(run),
-    )
-    _print_verdict(result)
-    print(f"report: {report}")
+    _print_verdict(analysis.result)
+    for note in analysis.notes:
+        print(note)
+    print(f"report: {analysis.report_path}")
     return EXIT_OK
 
 
 def _run_codes(args: argparse.Namespace) -> int:
-    from stellar_tf.analysis.codes_alone import analyze_codes
-    from stellar_tf.analysis.writing import write_named
-    from stellar_tf.config import AnalysisConfig
-    from stellar_tf.tables import read_table
-    from tfrecords_tools.errors import UserError
+    from stellar_tf.api import analyze_codes
 
     for name in ("latents", "truth"):
         if getattr(args, name) is not None:
             raise UserError(f"--{name}: is for a run, not for codes alone")
-    labels = None if args.labels is None else read_table(args.labels)
-    result = analyze_codes(_load_codes(args.source), labels, AnalysisConfig())
-    folder = args.out or args.source.with_name(f"{args.source.stem}_analysis")
-    named = {
-        "dispersion": result.dispersion_table,
-        "associations": result.association_table,
-    }
-    write_named(named, folder, overwrite=args.overwrite)
-    dispersed = result.dispersion_table[result.dispersion_table["mad_informative"]]
-    print(
-        f"{len(dispersed)} of {len(result.dispersion_table)} dimensions have a MAD "
-        f"above the paper's threshold ({result.n_spectra} codes of {result.n_stars} "
-        "stars); without posteriors no number of informative dimensions is claimed"
+    out = args.out or args.source.with_name(f"{args.source.stem}_analysis")
+    result = analyze_codes(
+        args.source,
+        labels=args.labels,
+        settings=args.assignments,
+        out=out,
+        overwrite=args.overwrite,
     )
-    columns = ["dimension", "mad", "mad_low", "mad_high", "tracks", "tracks_mi"]
-    print_table(dispersed[columns])
-    for name, reason in result.unusable_labels.items():
-        print(f"label left out: {name}: {reason}")
-    print(f"tables: {folder}")
+    _print_dispersion(result)
+    print(f"tables: {out}")
     return EXIT_OK
-
-
-def _load_codes(path: Path) -> NDArray[np.floating]:
-    import numpy as np
-
-    from tfrecords_tools.errors import UserError
-
-    try:
-        codes: NDArray[np.floating] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        raise UserError(f"{path}: is no array of numbers saved by numpy") from None
-    return codes
-
-
-def _refuse_existing(report: Path, *, overwrite: bool) -> None:
-    from tfrecords_tools.errors import UserError
-
-    if report.exists() and not overwrite:
-        raise UserError(f"{report}: exists; pass --overwrite to replace it")
-
-
-def _factors(truth: Path | None, latents: Table) -> list[str]:
-    from stellar_tf.config import Factors
-
-    if truth is None:
-        return []
-    # The level of the noise changes no spectrum's expectation: there is nothing in
-    # it that a reconstruction could follow.
-    names = set(Factors.model_fields) - {"log_snr"}
-    return [name for name in latents.colnames if name in names]
-
-
-def _reconstruct(run: Run) -> Reconstructions:
-    import numpy as np
-
-    from stellar_tf.inference.decoding import reconstruct_examples
-    from stellar_tf.report.contents import Reconstructions
-    from tfrecords_tools.records.manifest import ManifestError, read_manifest
-
-    wave = run.read_config().grid.wave
-    try:
-        manifest = read_manifest(Path(run.read_records()["folder"]))
-    except ManifestError:  # the records have been moved since: a report without them
-        nothing = np.empty((0, wave.size), np.float32)
-        return Reconstructions(wave, (), nothing, nothing)
-    return Reconstructions(wave, *reconstruct_examples(run, manifest, N_EXAMPLES))
-
-
-def _provenance(run: Run) -> Provenance:
-    from stellar_tf import __version__
-    from stellar_tf.report.contents import Provenance
-
-    config = run.read_config()
-    return Provenance(
-        version=__version__,
-        run=str(run.folder),
-        manifest_sha256=run.read_records()["manifest_sha256"],
-        seed=config.analysis.seed,
-        splits=config.analysis.splits,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        config=run.config_path.read_text(encoding="utf-8"),
-    )
 
 
 def _print_verdict(result: AnalysisResult) -> None:
@@ -215,6 +122,21 @@ def _print_verdict(result: AnalysisResult) -> None:
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]
     print_table(result.label_table[columns])
+
+
+def _print_dispersion(result: CodesResult) -> None:
+    dispersed = result.dispersion_table[result.dispersion_table["mad_informative"]]
+    print(
+        f"{len(dispersed)} of {len(result.dispersion_table)} dimensions have a MAD "
+        f"above the paper's threshold ({result.n_spectra} codes of {result.n_stars} "
+        "stars); without posteriors no number of informative dimensions is claimed"
+    )
+    columns = ["dimension", "mad", "mad_low", "mad_high", "tracks", "tracks_mi"]
+    print_table(dispersed[columns])
+    for note in result.notes:
+        print(note)
+    for name, reason in result.unusable_labels.items():
+        print(f"label left out: {name}: {reason}")
 
 
 COMMAND = Command(

@@ -1,8 +1,9 @@
-"""``stellar-tf convert``: from FITS files to TFRecords."""
+"""``stellar-tf convert``: from files of spectra to TFRecords."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,17 @@ from stellar_tf.cli.options import (
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
+    from tfrecords_tools.conversion.convert import ConversionSummary
     from tfrecords_tools.conversion.engine import Engine
+
+_COUNTS = {
+    "air assumed": "{n} files: air assumed (set convert.medium if not), see {table}",
+    "kept topocentric": "{n} files kept topocentric (header without BERV), see {table}",
+    "frame unknown": "{n} files: frame of the wavelengths unknown, see {table}",
+    "with spikes": "{n} files: pixels far beyond all others are bad now "
+    "(convert.max_flux_ratio)",
+}
+"""What the counts of a conversion mean; rejects have a line of their own."""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +41,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=existing_path,
         metavar="INPUT",
-        help="FITS files, and folders that are searched for *.fits and *.fits.gz",
+        help="files of spectra, and folders that are searched for FITS, HDF5, Parquet, "
+        "npz and text",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="RECORDS", help="folder to create"
@@ -39,7 +51,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=existing_path,
         metavar="TABLE",
-        help="table of known parameters, with a column dp_id or target",
+        help="table of known parameters, with a column dp_id, target or source_id, or "
+        "with ra and dec",
     )
     parser.add_argument(
         "--engine",
@@ -59,36 +72,43 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tfrecords_tools.conversion.convert import convert
+    from stellar_tf.api import convert
+    from tfrecords_tools.records.layout import REJECTS_NAME
 
-    config = read_config(args)
     summary = convert(
         args.inputs,
         args.out,
-        config.grid,
-        config.convert,
         labels=args.labels,
+        config=read_config(args),
         engine=_choose_engine(args),
         overwrite=args.overwrite,
     )
     counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())
     print(f"{summary.n_taken} spectra in {args.out} ({counts})")
-    if args.labels:
-        print(f"{summary.n_labelled} spectra with labels of {args.labels}")
-    if summary.labels_left_out:
-        print(
-            "labels left out, for every record holds them from its header: "
-            + ", ".join(summary.labels_left_out)
-        )
-    if summary.n_ambiguous:
-        print(f"{summary.n_ambiguous} spectra match rows that differ: no labels")
+    for line in (*summary.label_notes, *_describe(summary, args.out)):
+        print(line)
     print(
         f"{summary.n_rejected} of {summary.n_taken + summary.n_rejected} files rejected"
-        + (f", see {args.out / 'rejects.csv'}" if summary.n_rejected else "")
+        + (f", see {args.out / REJECTS_NAME}" if summary.n_rejected else "")
     )
     if summary.n_taken == 0:
         return EXIT_FAILED
     return EXIT_REJECTS if summary.n_rejected else EXIT_OK
+
+
+def _describe(summary: ConversionSummary, out: Path) -> Iterator[str]:
+    """Say what was taken for granted, left out, or is to be mended."""
+    for name, n in summary.counts.items():
+        if name in _COUNTS:
+            yield _COUNTS[name].format(n=n, table=out / "assumptions.csv")
+    if summary.passed_over:
+        n = sum(summary.passed_over.values())
+        endings = (
+            f"{ending or 'none'}: {count}"
+            for ending, count in summary.passed_over.items()
+        )
+        yield f"{n} files with other endings passed over ({', '.join(endings)})"
+    yield from summary.warnings
 
 
 def _choose_engine(args: argparse.Namespace) -> AbstractContextManager[Engine]:
@@ -108,7 +128,7 @@ def _choose_engine(args: argparse.Namespace) -> AbstractContextManager[Engine]:
 
 COMMAND = Command(
     "convert",
-    "put FITS spectra on one grid and write them as TFRecords",
+    "put spectra on one grid and write them as TFRecords",
     _add_options,
     _run,
     description="Exit status: 0 if every file was taken, 3 if some were rejected, "

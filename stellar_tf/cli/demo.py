@@ -59,10 +59,13 @@ def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
     commands : list of (list of str, Path)
         Name and arguments of each command, and what is there when it has finished.
     """
+    from stellar_tf.run import Run
+    from stellar_tf.simulator.simulate import TRUTH_FILE
+
     out = args.out
-    fits, records, run = (out / name for name in ("fits", "records", "run"))
-    latents, models = run / "latents.parquet", out / "models" / "demo"
-    truth = fits / "truth.ecsv"
+    fits, records, folder = (out / name for name in ("fits", "records", "run"))
+    run, truth, models = Run(folder), fits / TRUTH_FILE, out / "models" / "demo"
+    encoded = run.latents_path
     settings = ["--config", args.config]
     for assignment in args.assignments:
         settings += ["--set", assignment]
@@ -74,13 +77,10 @@ def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
         (["simulate", str(fits), *settings, *overwrite], truth),
         (["convert", *convert, *settings, *overwrite], records),
         # A run that was cut short has no latents yet: fit continues it.
-        (["fit", str(records), "--run", str(run), *settings, *overwrite], latents),
-        (["encode", str(run), str(records), *overwrite], latents),
-        (
-            ["analyze", str(run), "--truth", str(truth), *overwrite],
-            run / "analysis" / "report.html",
-        ),
-        (["export", str(run), "--out", str(models)], models / "1" / "saved_model.pb"),
+        (["fit", str(records), "--run", str(folder), *settings, *overwrite], encoded),
+        (["encode", str(folder), str(records), *overwrite], encoded),
+        (["analyze", str(folder), "--truth", str(truth), *overwrite], run.report_path),
+        (["export", str(folder), "--out", str(models)], models / "1"),
     ]
 
 

@@ -16,7 +16,7 @@ from stellar_tf.cli.options import (
     add_overwrite_option,
     at_least,
 )
-from tfrecords_tools.errors import UserError
+from tfrecords_tools.errors import UserError, ask_for_extra
 
 if TYPE_CHECKING:
     from stellar_tf.archive.journal import Entry
@@ -96,9 +96,7 @@ def _run(args: argparse.Namespace) -> int:
     try:
         import pyvo  # noqa: F401 (only to see whether it is there)
     except ImportError:
-        raise UserError(
-            "download needs pyvo: pip install 'stellar-tf[archive]'"
-        ) from None
+        raise UserError(ask_for_extra("pyvo", "archive")) from None
     from stellar_tf.archive.download import Access, download, plan_download
     from stellar_tf.archive.products import ESO_TAP
 
@@ -113,7 +111,6 @@ def _run(args: argparse.Namespace) -> int:
         access,
         limit=args.limit,
         overwrite=args.overwrite,
-        show=True,
     )
     return _report(entries, args.out)
 

@@ -6,7 +6,7 @@ import argparse
 import importlib.util
 
 from stellar_tf.cli.command import Command
-from stellar_tf.cli.options import EXIT_OK, existing_path
+from stellar_tf.cli.options import EXIT_OK, existing_path, port
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,25 +25,19 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port,
         default=5006,
         help="port to listen at, 0 for any that is free; default: %(default)s",
     )
     parser.add_argument("--show", action="store_true", help="open a browser, too")
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"must be 0 to {_LAST_PORT}, got {text}")
-    return int(text)
-
-
 def _run(args: argparse.Namespace) -> int:
     from stellar_tf.run import Run
-    from tfrecords_tools.errors import UserError
+    from tfrecords_tools.errors import UserError, ask_for_extra
 
     if importlib.util.find_spec("panel") is None:
-        raise UserError("needs: pip install 'stellar-tf[explore]'")
+        raise UserError(ask_for_extra("Panel", "explore"))
     from stellar_tf.explore.explorer import Explorer
     from stellar_tf.explore.serve import build_server, name_url, run_server
 
@@ -53,8 +47,6 @@ def _run(args: argparse.Namespace) -> int:
     run_server(server)
     return EXIT_OK
 
-
-_LAST_PORT = 65_535
 
 COMMAND = Command(
     "explore",

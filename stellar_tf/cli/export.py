@@ -31,30 +31,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.out is None and args.page is None:
         raise UserError("give --out MODELS/NAME, --page PAGE.html or both")
-    if args.page is not None:
-        _refuse(args.page, overwrite=args.overwrite)
+    from stellar_tf.api import export, export_page
 
-    from stellar_tf.report.traversal_page import export_page
-    from stellar_tf.run import Run
-    from stellar_tf.saved_model.export import export
-
-    run = Run(args.run_folder)
     # The page first: it is refused where a SavedModel is not.
     if args.page is not None:
-        export_page(run, args.page)
-        print(f"page: {args.page}")
+        page = export_page(args.run_folder, args.page, overwrite=args.overwrite)
+        print(f"page: {page}")
     if args.out is not None:
-        print(f"SavedModel: {export(run, args.out)}")
+        print(f"SavedModel: {export(args.run_folder, args.out)}")
     return EXIT_OK
-
-
-def _refuse(page: Path, *, overwrite: bool) -> None:
-    if page.is_dir():
-        raise UserError(f"{page}: is a folder; --page is a file, such as page.html")
-    if page.exists() and not overwrite:
-        raise UserError(f"{page}: exists; choose another name or pass --overwrite")
-    if not page.parent.is_dir():
-        raise UserError(f"{page}: its folder does not exist")
 
 
 COMMAND = Command(

@@ -56,18 +56,16 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from stellar_tf.api import fit
+
     steps = [] if args.steps is None else [f"training.n_steps={args.steps}"]
-    config = read_config(args, *steps)
 
-    from stellar_tf.training.fit import fit
-    from stellar_tf.training.strategy import build_strategy
-
-    strategy = build_strategy(args.strategy, args.devices)
     run = fit(
         args.records,
         args.run_folder,
-        config,
-        strategy,
+        config=read_config(args, *steps),
+        strategy=args.strategy,
+        devices=args.devices,
         init_from=args.init_from,
         skip_corrupt=args.skip_corrupt,
         overwrite=args.overwrite,

@@ -29,11 +29,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from stellar_tf.config import load_config
     from stellar_tf.network.torch_import import import_torch
-    from stellar_tf.run import RunError, is_run
 
     config = load_config(args.config or "paper", args.assignments)
-    if is_run(args.run_folder) and not args.overwrite:
-        raise RunError(f"{args.run_folder}: exists (use --overwrite to replace it)")
     run = import_torch(
         args.checkpoint, args.run_folder, config, overwrite=args.overwrite
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 
-from absl import app, logging
+from absl import app
+from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
 from stellar_tf import __version__
@@ -28,6 +31,7 @@ from stellar_tf.cli import (
     verify,
 )
 from stellar_tf.cli.command import add_commands
+from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_USER_ERROR
 from tfrecords_tools.errors import UserError
 
 COMMANDS = tuple(
@@ -37,9 +41,6 @@ COMMANDS = tuple(
         *(encode, analyze, compare, neighbours, export, serve, explore, demo),
     )
 )
-
-EXIT_USER_ERROR = 2
-"""A mistake in the command line, a setting or an input; nothing was written."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,19 +88,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def run_command(argv: Sequence[str]) -> int:
-    """
-    Run one command in this process.
-
-    Parameters
-    ----------
-    argv : sequence of str
-        The command's name and its arguments.
-
-    Returns
-    -------
-    status : int
-        Exit status: 0 on success.
-    """
+    """Run one command in this process."""
     return _run(parse_arguments(argv))
 
 
@@ -107,20 +96,51 @@ def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
     # TensorFlow reports on the machine's devices at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.set_verbosity(logging.WARNING)
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    # What is logged is a plain line: absl would put a head before it.
+    handler = absl_logging.get_absl_handler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
     app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
+
+
+def name_flags(error: UserError) -> str:
+    """
+    Put the flags of the command line for the arguments that an error names.
+
+    Parameters
+    ----------
+    error : UserError
+        Its message speaks of arguments as Python has them.
+
+    Returns
+    -------
+    message : str
+        With ``--overwrite`` for ``overwrite=True``, and so on.
+
+    Examples
+    --------
+    >>> from stellar_tf.cli.main import name_flags
+    >>> from tfrecords_tools.errors import UserError
+    >>> name_flags(UserError("run: exists; pass overwrite=True to replace it"))
+    'run: exists; pass --overwrite to replace it'
+    """
+
+    def as_flag(match: re.Match[str]) -> str:
+        return "--" + match[1].replace("_", "-")
+
+    return re.sub(r"\b(\w+)=True\b", as_flag, str(error))
 
 
 def _run(args: argparse.Namespace) -> int:
     try:
         status: int = args.definition.run(args)
     except UserError as error:
-        print(f"stellar-tf {args.command}: {error}", file=sys.stderr)
+        print(f"stellar-tf {args.command}: {name_flags(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print(
             f"stellar-tf {args.command}: interrupted; the same command continues",
             file=sys.stderr,
         )
-        return 130
+        return EXIT_INTERRUPTED
     return status

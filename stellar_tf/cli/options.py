@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 
 EXIT_OK = 0
 EXIT_FAILED = 1
+EXIT_USER_ERROR = 2
+"""A mistake in the command line, a setting or an input; nothing was written."""
 EXIT_REJECTS = 3
 """The command finished, but some inputs were not taken."""
+EXIT_INTERRUPTED = 130
+"""As shells report SIGINT."""
+_LAST_PORT = 65_535
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -42,35 +47,14 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace, *assignments: str) -> Config:
-    """
-    Read the settings that the options ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed options of `add_config_options`.
-    *assignments : str
-        Settings from other options, which come after those of ``--set``.
-
-    Returns
-    -------
-    config : Config
-        The validated settings.
-    """
+    """Read the settings that the options ask for."""
     from stellar_tf.config import load_config
 
     return load_config(args.config or "default", [*args.assignments, *assignments])
 
 
 def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
-    """
-    Add ``--overwrite``.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        A command's parser.
-    """
+    """Add ``--overwrite``."""
     parser.add_argument(
         "--overwrite", action="store_true", help="replace what exists already"
     )
@@ -145,3 +129,27 @@ def at_least(minimum: int) -> Callable[[str], int]:
         return int(text)
 
     return convert
+
+
+def port(text: str) -> int:
+    """
+    Convert an argument to the number of a port.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    number : int
+        0 for any port that is free.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be 0 to {_LAST_PORT}, got {text}")
+    return int(text)

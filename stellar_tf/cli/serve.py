@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from stellar_tf.cli.command import Command
-from stellar_tf.cli.options import EXIT_OK, at_least, existing_path
+from stellar_tf.cli.options import EXIT_OK, at_least, existing_path, port
 from stellar_tf.serving.allocator import keep_freed_memory
-from tfrecords_tools.errors import UserError
+from tfrecords_tools.errors import UserError, ask_for_extra
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(
             option,
-            type=_port,
+            type=port,
             default=default,
             metavar="PORT",
             help=f"{what}; default: %(default)s",
@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
         host=args.host,
         port=args.port,
         grpc_port=args.grpc_port,
-        max_request_mib=args.max_request_mib,
+        max_bytes=args.max_request_mib * 2**20,
         request_seconds=args.request_seconds,
         max_batch=args.max_batch,
     )
@@ -82,7 +82,7 @@ def _import_kserve() -> None:
     try:
         import kserve  # noqa: F401 (only to see whether it is there)
     except ImportError:
-        raise UserError("needs KServe: pip install 'stellar-tf[serve]'") from None
+        raise UserError(ask_for_extra("KServe", "serve")) from None
     finally:
         sys.argv = argv
 
@@ -92,13 +92,6 @@ def _existing_folder(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: is not a folder")
     return path
-
-
-def _port(text: str) -> int:
-    number = at_least(0)(text)
-    if number > 65_535:
-        raise argparse.ArgumentTypeError(f"must be at most 65535, got {text}")
-    return number
 
 
 COMMAND = Command(

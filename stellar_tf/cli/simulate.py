@@ -31,7 +31,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.simulator.simulate import simulate
+    from stellar_tf.api import simulate
 
     assignments = []
     if args.n_stars is not None:
@@ -40,7 +40,7 @@ def _run(args: argparse.Namespace) -> int:
         assignments.append(f"simulate.n_visits={args.visits}")
     config = read_config(args, *assignments)
     summary = simulate(
-        args.out, config.simulate, seed=args.seed, overwrite=args.overwrite
+        args.out, config=config, seed=args.seed, overwrite=args.overwrite
     )
     print(
         f"{summary.n_files} spectra of {config.simulate.n_stars} stars in {args.out} "

@@ -21,7 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deep",
         action="store_true",
-        help="also compare each flux with a fresh read of its source",
+        help="also compare each flux and its errors with a fresh read of the source",
     )
     parser.add_argument(
         "--workers",
@@ -33,14 +33,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tfrecords_tools.conversion.verify import SAME_PLACE, verify
+    from stellar_tf.api import verify
+    from tfrecords_tools.conversion.verify import SAME_POSITION
 
     records: Path = args.records
-    found = verify(records, deep=args.deep, n_workers=args.workers)
+    found = verify(records, deep=args.deep, workers=args.workers)
     for first, second, distance in found.neighbours:
         print(
             f"note: {first} and {second} are {distance:.1f} arcsec apart: if they are "
-            f"one star, give convert.aliases (looked within {SAME_PLACE:g} arcsec)"
+            f"one star, give convert.aliases (looked within {SAME_POSITION:g} arcsec)"
         )
     for problem in found.problems:
         print(f"{records / problem.file}: {problem.what}")

@@ -1,10 +1,12 @@
 """Settings of every command: one YAML file, one frozen model, one home per number."""
 
 from stellar_tf.config.files import (
+    LABEL_SETTINGS,
     SHIPPED,
     ConfigError,
     describe_error,
     load_config,
+    load_label_config,
     write_config,
 )
 from stellar_tf.config.sections import (
@@ -18,10 +20,17 @@ from stellar_tf.config.sections import (
     StridedConfig,
     TrainingConfig,
 )
-from stellar_tf.config.simulation import Distribution, Factors, SimulateConfig
+from stellar_tf.config.simulation import (
+    UNITS,
+    Distribution,
+    Factors,
+    SimulateConfig,
+)
 
 __all__ = [
+    "LABEL_SETTINGS",
     "SHIPPED",
+    "UNITS",
     "AnalysisConfig",
     "Config",
     "ConfigError",
@@ -37,5 +46,6 @@ __all__ = [
     "TrainingConfig",
     "describe_error",
     "load_config",
+    "load_label_config",
     "write_config",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from stellar_tf.config.sections import Config
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 
 
@@ -22,17 +24,21 @@ SHIPPED = Path(str(files("stellar_tf").joinpath("configs")))
 """Folder of the settings that come with the package."""
 
 
-def load_config(source: Path | str | None, assignments: Iterable[str] = ()) -> Config:
+def load_config(
+    source: Config | Path | str | None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+) -> Config:
     """
-    Read a YAML file and apply ``key=value`` assignments to it.
+    Read settings and change some of them.
 
     Parameters
     ----------
-    source : Path or str or None
-        YAML file, or the bare name of one that comes with the package; None takes
-        the default of every key.
-    assignments : iterable of str
-        Dotted keys and YAML values, such as ``training.batch_size=8``.
+    source : Config, Path, str or None
+        Settings, a YAML file, or the bare name of one that comes with the package;
+        None takes the default of every key.
+    settings : mapping of str or iterable of str
+        Changes: dotted keys and their values, such as ``{"training.batch_size": 8}``,
+        or both in one string with the value in YAML, ``"training.batch_size=8"``.
 
     Returns
     -------
@@ -44,31 +50,76 @@ def load_config(source: Path | str | None, assignments: Iterable[str] = ()) -> C
     ConfigError
         If the file cannot be read, is not a YAML mapping, or a key is unknown or
         its value invalid; the message names the file and the key.
+
+    Examples
+    --------
+    >>> config = st.load_config("demo", {"training.batch_size": 8})
+    >>> config.training.batch_size, config.grid.n_pixels
+    (8, 8192)
     """
     tree: dict[str, Any] = {}
-    if source is not None:
+    if isinstance(source, Config):
+        tree = source.model_dump()
+    elif source is not None:
         tree = _read_mapping(_find(source))
-    for assignment in assignments:
-        _assign(tree, assignment)
+    if isinstance(settings, Mapping):
+        changes = list(settings.items())
+    else:
+        changes = [_parse_assignment(text) for text in settings]
+    for key, value in changes:
+        _assign(tree, key, value)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"{source or 'settings'}: {describe_error(error)}") from None
+        name = "settings" if isinstance(source, Config | None) else source
+        raise ConfigError(f"{name}: {describe_error(error)}") from None
 
 
-def write_config(config: Config, path: Path) -> None:
+LABEL_SETTINGS = tuple(
+    f"convert.{name}"
+    for name in ("aliases", "label_key", "match_radius", "missing_values")
+)
+"""Settings that decide how tables of labels are read and looked up."""
+
+
+def load_label_config(
+    source: Config | Path | str | None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+) -> ConvertConfig:
     """
-    Write the settings as YAML that `load_config` reads back unchanged.
+    Read how tables of labels are read and looked up.
 
     Parameters
     ----------
-    config : Config
-        The settings.
-    path : Path
-        The file to write.
+    source : Config, Path, str or None
+        As of `load_config`.
+    settings : mapping of str or iterable of str
+        Changes, as of `load_config`, to `LABEL_SETTINGS` alone.
+
+    Returns
+    -------
+    config : ConvertConfig
+        The validated settings.
+
+    Raises
+    ------
+    ConfigError
+        If another setting is to be changed, or a value is invalid.
     """
+    settings = settings if isinstance(settings, Mapping) else list(settings)
+    for key in (text.partition("=")[0] for text in settings):
+        if key not in LABEL_SETTINGS:
+            listed = ", ".join(LABEL_SETTINGS)
+            raise ConfigError(
+                f"settings: {key}: may not be changed here, only {listed}"
+            )
+    return load_config(source, settings).convert
+
+
+def write_config(config: Config, path: Path) -> None:
+    """Write the settings as YAML that `load_config` reads back unchanged."""
     tree = config.model_dump(mode="json")
-    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    write_whole(path, yaml.safe_dump(tree, sort_keys=False))
 
 
 def _find(source: Path | str) -> Path:
@@ -93,19 +144,22 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _assign(tree: dict[str, Any], assignment: str) -> None:
-    key, equals, text = assignment.partition("=")
+def _parse_assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set must be given as key=value, got {assignment!r}")
+        raise ConfigError(f"settings must be given as key=value, got {text!r}")
     try:
-        value = yaml.safe_load(text)
+        return key, yaml.safe_load(value)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {key}: {text!r} is not a YAML value") from None
+        raise ConfigError(f"settings: {key}: {value!r} is not a YAML value") from None
+
+
+def _assign(tree: dict[str, Any], key: str, value: Any) -> None:
     *sections, name = key.split(".")
     for section in sections:
         tree = tree.setdefault(section, {})
         if not isinstance(tree, dict):
-            raise ConfigError(f"--set {key}: {section} is not a section")
+            raise ConfigError(f"settings: {key}: {section} is not a section")
     tree[name] = value
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from stellar_tf.config.simulation import SimulateConfig
 from tfrecords_tools.config import ConvertConfig, Section
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.split import SPLITS, Split
 
 Normalisation = Literal["masked", "paper", "continuum"]
 """What spectra are divided by."""
@@ -206,12 +207,8 @@ class TrainingConfig(Section):
 class AnalysisConfig(Section):
     """Levels and sizes of the statistics."""
 
-    splits: tuple[Literal["train", "validation", "test"], ...] = (
-        "train",
-        "validation",
-        "test",
-    )
-    """Stars that enter."""
+    splits: tuple[Split, ...] = SPLITS
+    """Splits whose stars the statistics use."""
     fdr: float = Field(default=0.05, gt=0.0, lt=1.0)
     """False discovery rate of the verdict and of the table of labels."""
     min_information: float = Field(default=0.05, ge=0.0)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tfrecords_tools.config import Section
+from tfrecords_tools.records.schema import SPECTRUM_FEATURES
 
 
 class Distribution(Section):
@@ -52,6 +53,18 @@ class Factors(Section):
     """log10 of the exposure's signal to noise per pixel."""
 
 
+UNITS = {
+    "teff": "K",
+    "logg": "dex(cm/s2)",
+    "mh": "dex",
+    "alpha_m": "dex",
+    "vsini": "km/s",
+    "rv": "km/s",
+    **{feature.name: feature.unit for feature in SPECTRUM_FEATURES if feature.unit},
+}
+"""Of the factors and of what every record holds, as FITS writes them."""
+
+
 class SimulateConfig(Section):
     """The simulated survey: its stars, its visits and the window of its files."""
 
@@ -66,7 +79,7 @@ class SimulateConfig(Section):
     n_pixels: int = Field(default=313_030, ge=256)
     """Pixels that every file covers; the detectors' edges add some at each end."""
     full_header: bool = True
-    """Write all 3,000 cards of an ESO product, or the 60 that readers use."""
+    """Write all 3,000 cards of an ESO product, or the 70 that readers use."""
     factors: Factors = Factors()
 
     @property

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.categories import Label
-from stellar_tf.report.style import (
+from stellar_tf.analysis.columns import Label
+from stellar_tf.analysis.labels.categories import OTHER
+from stellar_tf.figures.style import (
     BLUE,
     GREEN,
     GREY,
@@ -23,8 +24,6 @@ _CATEGORIES = (
     (VERMILLION, "inverted_triangle"),
 )  # fmt: skip
 """Told apart by their shapes as well."""
-OTHER = "other"
-"""Name of all categories but the most frequent ones."""
 UNKNOWN = "unknown"
 """Name of spectra without a value."""
 _OUTER = 2.0
@@ -32,7 +31,7 @@ _OUTER = 2.0
 _N_STEPS = 256
 
 
-class Key(NamedTuple):
+class LegendEntry(NamedTuple):
     """One entry of the legend."""
 
     text: str
@@ -52,8 +51,8 @@ class Colouring(NamedTuple):
     """Bokeh's name of each shape, shape (n,)."""
     ends: tuple[float, float] | None
     """Values at the blue and at the orange end of a ramp; None for categories."""
-    keys: tuple[Key, ...]
-    """Legend of what is on no ramp."""
+    legend: tuple[LegendEntry, ...]
+    """What is on no ramp."""
 
 
 def colour_by(label: Label) -> Colouring:
@@ -86,8 +85,8 @@ def _by_number(label: NDArray[np.float64]) -> Colouring:
     rgba = np.tile(_rgba(GREY), (label.size, 1))
     rgba[known] = steps[np.round(share[known] * (_N_STEPS - 1)).astype(np.intp)]
     marker = np.where(known, "circle", "x")
-    keys = () if known.all() else (Key(UNKNOWN, GREY, "x"),)
-    return Colouring(rgba, marker, (float(low), float(high)), keys)
+    legend = () if known.all() else (LegendEntry(UNKNOWN, GREY, "x"),)
+    return Colouring(rgba, marker, (float(low), float(high)), legend)
 
 
 def _by_category(label: NDArray[np.str_]) -> Colouring:
@@ -95,18 +94,18 @@ def _by_category(label: NDArray[np.str_]) -> Colouring:
     frequent = names[np.argsort(-count, kind="stable")][: len(_CATEGORIES)]
     rgba = np.tile(_rgba(GREY), (label.size, 1))
     marker = np.full(label.size, "x", "U20")
-    keys = []
+    legend = []
     for name, (colour, shape) in zip(frequent, _CATEGORIES, strict=False):
         rgba[label == name] = _rgba(colour)
         marker[label == name] = shape
-        keys.append(Key(str(name), colour, shape))
+        legend.append(LegendEntry(str(name), colour, shape))
     if names.size > frequent.size:
         rest = ~np.isin(label, frequent) & (label != "")
         marker[rest] = "cross"
-        keys.append(Key(OTHER, GREY, "cross"))
+        legend.append(LegendEntry(OTHER, GREY, "cross"))
     if (label == "").any():
-        keys.append(Key(UNKNOWN, GREY, "x"))
-    return Colouring(rgba, marker, None, tuple(keys))
+        legend.append(LegendEntry(UNKNOWN, GREY, "x"))
+    return Colouring(rgba, marker, None, tuple(legend))
 
 
 def _rgba(colour: str) -> NDArray[np.uint8]:

@@ -15,6 +15,8 @@ from stellar_tf.explore.upload import MAX_UPLOAD_MB
 CHUNK_BYTES = 4_000_000
 """Of a file, sent in one message."""
 MAX_CHUNKS = -(-MAX_UPLOAD_MB * 1_000_000 // CHUNK_BYTES)
+CHOOSE = "choose …"
+"""What a list shows before anything is chosen."""
 N_STEPS = 200
 """Steps of a slider from end to end."""
 
@@ -23,14 +25,7 @@ WIDE = {"sizing_mode": "stretch_width", "margin": 0}
 
 
 def style() -> dict[str, Any]:
-    """
-    Build the parameters every widget shares.
-
-    Returns
-    -------
-    parameters : dict
-        Of a Panel widget.
-    """
+    """Build the parameters every widget shares."""
     templates = resources.files("stellar_tf.explore").joinpath("templates")
     sheet = templates.joinpath("widgets.css").read_text(encoding="utf-8")
     return {"stylesheets": [sheet], "sizing_mode": "stretch_width", "margin": (2, 4)}

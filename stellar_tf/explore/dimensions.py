@@ -10,6 +10,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
+from stellar_tf.analysis.files import VERDICT_NAME
 from stellar_tf.tables import read_table
 from tfrecords_tools.errors import UserError
 
@@ -18,7 +19,7 @@ N_WITHOUT_VERDICT = 8
 
 
 class ExploreError(UserError):
-    """There is nothing to look at yet; the message names the command to run first."""
+    """The page cannot be shown; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def read_dimensions(
     ExploreError
         If there is no verdict, or it is about another number of dimensions.
     """
-    path = analysis / "verdict.ecsv"
+    path = analysis / VERDICT_NAME
     if not path.is_file():
         raise ExploreError(
             f"{analysis.parent}: has no analysis; run stellar-tf analyze "
@@ -79,7 +80,7 @@ def read_dimensions(
     if len(verdict) != z_mean.shape[1]:
         raise ExploreError(
             f"{path}: is about {len(verdict)} dimensions, the latents have "
-            f"{z_mean.shape[1]}; run stellar-tf analyze {analysis.parent} --overwrite"
+            f"{z_mean.shape[1]}; analyse it again with overwrite=True"
         )
     return _choose(verdict, z_mean)
 

@@ -13,10 +13,10 @@ from stellar_tf.explore.dimensions import (
     MovableDimension,
     read_dimensions,
 )
-from stellar_tf.explore.network import Network
 from stellar_tf.explore.observed import open_observed
 from stellar_tf.explore.survey import Survey
 from stellar_tf.explore.upload import read_upload
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 from tfrecords_tools.errors import UserError
@@ -53,7 +53,9 @@ class Explorer:
     Raises
     ------
     ExploreError
-        If a command has to be run first, or the records do not fit.
+        If a command has to be run first.
+    GridError
+        If the records stand on another grid than the run's.
     """
 
     def __init__(self, run: Run, records: Path | None = None) -> None:
@@ -70,7 +72,7 @@ class Explorer:
         dimensions = read_dimensions(run.analysis, np.asarray(latents["z_mean"]))
         self.survey = Survey(latents, dimensions, self.config.analysis)
         self.observed = open_observed(run, records)
-        self.network = Network(run)
+        self.model = SpectrumModel.from_run(run)
 
     @property
     def dimensions(self) -> list[MovableDimension]:
@@ -80,7 +82,7 @@ class Explorer:
     @property
     def wave(self) -> NDArray[np.float64]:
         """Wavelengths of the pixels, shape (n_pixels,) [Angstrom]."""
-        return self.network.wave
+        return self.model.wave
 
     def pick(self, row: int) -> Subject:
         """
@@ -107,7 +109,7 @@ class Explorer:
         if flux is None:
             absence = absence or "the records do not have this spectrum"
             return Subject(name, row, False, self.survey.z_mean[row], None, absence)
-        normalised = self.network.normalise(flux)
+        normalised = self.model.normalise(flux)
         return Subject(name, row, False, self.survey.z_mean[row], normalised, "")
 
     def receive(self, name: str, content: bytes) -> Subject:
@@ -132,7 +134,8 @@ class Explorer:
             If it is not taken.
         """
         upload = read_upload(name, content, self.config)
-        encoded = self.network.encode(upload.flux)
-        row = self.survey.twin_of(upload.dp_id, encoded.z_mean)
+        z_mean = self.model.encode_flux(upload.flux).z_mean[0]
+        row = self.survey.find_copy(upload.dp_id, z_mean)
         title = f"{upload.target} ({upload.dp_id})" if upload.target else upload.dp_id
-        return Subject(title, row, True, encoded.z_mean, encoded.flux, "")
+        normalised = self.model.normalise(upload.flux)
+        return Subject(title, row, True, z_mean, normalised, "")

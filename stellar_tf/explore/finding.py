@@ -8,13 +8,12 @@ from html import escape
 import numpy as np
 import panel as pn
 
-from stellar_tf.explore.controls import build_button, build_upload, style
+from stellar_tf.explore.controls import CHOOSE, build_button, build_upload, style
 from stellar_tf.explore.explorer import Explorer, Subject
 from tfrecords_tools.errors import UserError
 
 N_FOUND = 50
 """Most spectra listed by a search."""
-_CHOOSE = "choose …"
 
 
 class Finder:
@@ -72,7 +71,7 @@ class Finder:
         }
         some = f", the first {N_FOUND}" if rows.size > N_FOUND else ""
         self.found.param.update(
-            options={_CHOOSE if names else "nothing found": -1, **names},
+            options={CHOOSE if names else "nothing found": -1, **names},
             value=-1,
             label=f"{rows.size:,} found{some}",
         )
@@ -121,7 +120,7 @@ class Finder:
 
     def pick_unusual(self) -> None:
         """Make the most unusual spectrum the start; again: the next one."""
-        order = self._explorer.survey.loneliest
+        order = self._explorer.survey.most_unusual
         row = int(order[self._n_unusual % order.size])
         self._n_unusual += 1
         self.take(self._explorer.pick(row))

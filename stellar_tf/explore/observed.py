@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.explore.dimensions import ExploreError
-from stellar_tf.run import Run
-from tfrecords_tools.records.manifest import Manifest, read_manifest
+from stellar_tf.run import Run, open_records
+from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordTable
 from tfrecords_tools.split import SPLITS
 
@@ -30,18 +29,17 @@ class Observed:
     """
 
     def __init__(self, manifest: Manifest | None) -> None:
-        self._places: dict[str, tuple[RecordTable, int]] = {}
+        self._locations: dict[str, tuple[RecordTable, int]] = {}
         if manifest is None:
             return
-        self._schema = manifest.record_schema
         for split in SPLITS:
             table = RecordTable(manifest, split)
             for number in range(len(table)):
-                self._places[table.place(number).dp_id] = (table, number)
+                self._locations[table.locate(number).dp_id] = (table, number)
 
     def __bool__(self) -> bool:
         """Tell whether there is any flux."""
-        return bool(self._places)
+        return bool(self._locations)
 
     def read(self, dp_id: str) -> NDArray[np.float32] | None:
         """
@@ -62,10 +60,10 @@ class Observed:
         RecordError
             If the record is corrupt or cannot be read.
         """
-        if dp_id not in self._places:
+        if dp_id not in self._locations:
             return None
-        table, number = self._places[dp_id]
-        return self._schema.decode(table.read(number), names=())[0]
+        table, number = self._locations[dp_id]
+        return table.read(number, names=())[0]
 
 
 def open_observed(run: Run, records: Path | None) -> Observed:
@@ -87,7 +85,7 @@ def open_observed(run: Run, records: Path | None) -> Observed:
 
     Raises
     ------
-    ExploreError
+    GridError
         If the records stand on another grid than the run's.
     ManifestError
         If the folder that was named is no data set.
@@ -95,7 +93,4 @@ def open_observed(run: Run, records: Path | None) -> Observed:
     folder = records or Path(run.read_records()["folder"])
     if records is None and not folder.is_dir():
         return Observed(None)
-    manifest = read_manifest(folder)
-    if not manifest.grid.has_pixels_of(run.read_config().grid):
-        raise ExploreError(f"{folder}: has another grid than {run.folder}")
-    return Observed(manifest)
+    return Observed(open_records(run, folder))

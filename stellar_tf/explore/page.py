@@ -8,7 +8,7 @@ from importlib import resources
 
 import panel as pn
 
-from stellar_tf.explore import words
+from stellar_tf.explore import captions
 from stellar_tf.explore.controls import (
     WIDE,
     build_button,
@@ -48,7 +48,7 @@ class Page:
         self.finder = Finder(explorer, self._start_from)
         self.plane = Plane(self.session, self._pick)
         self._build_modes()
-        self.subject, self.key = (pn.pane.HTML("", **style()) for _ in range(2))
+        self.subject, self.legend = (pn.pane.HTML("", **style()) for _ in range(2))
         self.plane.show()
         self.finder.take(self.session.start)
         self._show_mode()
@@ -70,7 +70,7 @@ class Page:
             "style": folder.joinpath("page.css").read_text(encoding="utf-8"),
             "title": f"stellar-tf explore: {run}",
             "run": run,
-            "summary": words.describe_run(self._explorer),
+            "summary": captions.describe_run(self._explorer),
         }.items():
             template.add_variable(name, value)
         return template
@@ -105,11 +105,11 @@ class Page:
             ),
             "plane": pn.Column(
                 build_grid(*plane.choices, width="6.5rem"),
-                *(pn.pane.Bokeh(plane.figure.panel, **WIDE), plane.key),
+                *(pn.pane.Bokeh(plane.figure.panel, **WIDE), plane.legend),
                 **WIDE,
             ),
             "spectrum": pn.Column(
-                *(self.mode, self.key),
+                *(self.mode, self.legend),
                 *(
                     pn.pane.Bokeh(panel, **WIDE)
                     for panel in self.figure.panels.values()
@@ -129,7 +129,7 @@ class Page:
     def _start_from(self, subject: Subject) -> None:
         self.session.start_from(subject)
         self._set_sliders()
-        self.subject.object = words.describe_subject(self._explorer, subject)
+        self.subject.object = captions.describe_subject(self._explorer, subject)
         self._name_neighbours()
         self._show_all()
 
@@ -177,7 +177,7 @@ class Page:
         self._show_all()
 
     def _show_all(self) -> None:
-        self.key.object = words.draw_curve_key(self.session)
+        self.legend.object = captions.draw_curve_legend(self.session)
         self._show_view()
 
     def _request(self, roles: Set[str]) -> None:
@@ -194,7 +194,7 @@ class Page:
         with pn.io.hold():  # so that all of it is sent, and painted, at once
             self.figure.show(drawing, None if _EVERYTHING in roles else roles)
             self.plane.show_marks()
-            self.moved.object = words.describe_move(self.session)
+            self.moved.object = captions.describe_move(self.session)
 
 
 _EVERYTHING = "everything"

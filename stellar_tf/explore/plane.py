@@ -8,7 +8,7 @@ import numpy as np
 import panel as pn
 from numpy.typing import NDArray
 
-from stellar_tf.explore import words
+from stellar_tf.explore import captions
 from stellar_tf.explore.colouring import colour_by
 from stellar_tf.explore.controls import style
 from stellar_tf.explore.dimensions import MovableDimension
@@ -26,7 +26,7 @@ class Plane:
     Parameters
     ----------
     session : Session
-        The person's place in the run.
+        What the person looks at.
     pick : callable
         Called with the row of the spectrum that was pointed at.
     """
@@ -57,7 +57,7 @@ class Plane:
         )
         self.choices = (self.horizontal, self.vertical, self.label)
         """The three lists."""
-        self.key = pn.pane.HTML("", **style())
+        self.legend = pn.pane.HTML("", **style())
         """What the colours mean."""
         self.figure = PlaneFigure(survey, self._point)
         for widget in self.choices:
@@ -74,7 +74,7 @@ class Plane:
         colouring = colour_by(survey.labels.get(name, survey.split))
         self.figure.show_points(self.axes, colouring)
         unit = survey.units.get(name, "")
-        self.key.object = words.draw_point_key(colouring, name, unit)
+        self.legend.object = captions.draw_point_legend(colouring, name, unit)
         self.show_marks()
 
     def show_marks(self) -> None:
@@ -82,15 +82,17 @@ class Plane:
         session = self._session
         across, up = (dimension.index for dimension in self.axes)
 
-        def place(z: NDArray[np.floating]) -> Point:
+        def project(z: NDArray[np.floating]) -> Point:
             return float(z[across]), float(z[up])
 
-        start, changed = place(session.start.z_mean), place(session.z)
+        start, changed = project(session.start.z_mean), project(session.z)
         rows = [n.row for n in session.neighbours] if session.mode == "compare" else []
         z_mean = session.explorer.survey.z_mean
         has_moved = changed != start and session.mode == "change"
         self.figure.show_marks(
-            start, changed if has_moved else None, [place(z_mean[row]) for row in rows]
+            start,
+            changed if has_moved else None,
+            [project(z_mean[row]) for row in rows],
         )
 
     def _first_label(self) -> str:

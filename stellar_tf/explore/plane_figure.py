@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stellar_tf.explore.colouring import Colouring
 from stellar_tf.explore.dimensions import MovableDimension
 from stellar_tf.explore.survey import Survey
-from stellar_tf.report.style import GREEN, GREY, VERMILLION
+from stellar_tf.figures.style import GREEN, GREY, VERMILLION
 
 MAX_POINTS = 20_000
 """More spectra than these are not drawn; all can be found and pointed at."""
@@ -38,7 +38,7 @@ class PlaneFigure:
     survey : Survey
         The spectra.
     on_tap : callable
-        Called with the place and the size of the plane when the person points there.
+        Called with the point and the size of the plane when the person clicks there.
     """
 
     def __init__(self, survey: Survey, on_tap: Callable[[Point, Point], None]) -> None:
@@ -51,7 +51,7 @@ class PlaneFigure:
             name: ColumnDataSource({"x": [], "y": [], "text": []})
             for name in ("start", "changed", "neighbours")
         }
-        self._places: dict[str, list[Point]] = {}
+        self._shown: dict[str, list[Point]] = {}
         self.panel = self._build()
         """The Bokeh figure."""
 
@@ -88,21 +88,21 @@ class PlaneFigure:
         Parameters
         ----------
         start : tuple of float
-            Place of the start.
+            The start.
         changed : tuple of float or None
-            Place of the moved code; None if it has not moved.
+            The moved code; None if it has not moved.
         neighbours : sequence of tuple of float
-            Places of the neighbours, nearest first.
+            The neighbours, nearest first.
         """
-        places = {
+        marks = {
             "start": [start],
             "changed": [] if changed is None else [changed],
             "neighbours": list(neighbours),
         }
-        for name, points in places.items():
-            if self._places.get(name) == points:
+        for name, points in marks.items():
+            if self._shown.get(name) == points:
                 continue  # it need not be sent again
-            self._places[name] = points
+            self._shown[name] = points
             self._marks[name].data = {
                 "x": [x for x, _ in points],
                 "y": [y for _, y in points],

@@ -159,7 +159,7 @@ def _find_port(host: str, port: int) -> int:
 
 def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"--port {port}: is in use; choose another one"
+        return f"port {port}: is in use; choose another one"
     if error.errno == errno.EACCES:
-        return f"--port {port}: may not be opened; choose one above 1023"
-    return f"--host {host}: cannot be listened at ({error.strerror})"
+        return f"port {port}: may not be opened; choose one above 1023"
+    return f"host {host}: cannot be listened at ({error.strerror})"

@@ -56,7 +56,7 @@ class Drawing(NamedTuple):
 
 class Session:
     """
-    One person's place in a run.
+    What one person looks at in a run.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Session:
         """
         self.start = subject
         self.z = subject.z_mean.copy()
-        self.reconstruction = self.explorer.network.decode(self.z)
+        self.reconstruction = self.explorer.model.decode(self.z)
         self.changed = self.reconstruction
         self.neighbours = self.explorer.survey.find_neighbours(
             subject.z_mean, N_NEIGHBOURS, without=subject.row
@@ -109,7 +109,7 @@ class Session:
         for dimension, value in values.items():
             z[dimension] = value
         if not np.array_equal(z, self.z):
-            self.changed = self.explorer.network.decode(z)
+            self.changed = self.explorer.model.decode(z)
             self.z = z
         return self.changed
 
@@ -205,7 +205,7 @@ class Session:
                 subject = self.explorer.pick(neighbour.row)
                 flux = subject.observed
                 if flux is None:
-                    flux = self.explorer.network.decode(subject.z_mean)
+                    flux = self.explorer.model.decode(subject.z_mean)
                 self._neighbours_flux.append(flux)
         return self._neighbours_flux
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.lines import TELLURIC_BANDS, Line
 from stellar_tf.explore.session import MIN_PIXELS, Drawing, Mode, Panel, View
-from stellar_tf.report.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+from stellar_tf.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 
 HEIGHTS: dict[Panel, int] = {"flux": 340, "difference": 160}
 """Of the two panels [CSS pixel]."""
@@ -141,14 +141,7 @@ class SpectrumFigure:
         self._line_ticks.ticks = [line.wave for line in lines]
 
     def show_mode(self, mode: Mode) -> None:
-        """
-        Say what the lower panel is.
-
-        Parameters
-        ----------
-        mode : {"change", "compare"}
-            The session's.
-        """
+        """Say what the lower panel is."""
         words = {"change": "changed − start", "compare": "observed − rec."}
         self.panels["difference"].yaxis.axis_label = words[mode]
 

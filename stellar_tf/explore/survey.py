@@ -1,4 +1,4 @@
-"""The spectra of a run's table of latents, to be found, placed and compared."""
+"""The spectra of a run's table of latents, to be found and compared."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.categories import Label
+from stellar_tf.analysis.columns import Label
 from stellar_tf.analysis.latents import read_codes
-from stellar_tf.analysis.neighbours import InformativeSpace
+from stellar_tf.analysis.neighbours.space import InformativeSpace
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.explore.dimensions import MovableDimension
 
@@ -28,13 +28,13 @@ class Neighbour(NamedTuple):
     """In standard deviations of the informative dimensions."""
 
 
-class Loneliness(NamedTuple):
+class OutlierScore(NamedTuple):
     """How unlike all others a spectrum is."""
 
     score: float
     """Local outlier factor: about 1 within a crowd."""
     share: float
-    """Share of the survey's spectra that are less lonely, from 0 to 1."""
+    """Share of the survey's spectra with a smaller score, from 0 to 1."""
 
 
 class Survey:
@@ -58,7 +58,7 @@ class Survey:
         self.dimensions = dimensions
         self.dp_id = codes.dp_id
         """Identifier of each spectrum, shape (n,)."""
-        self.star = np.char.lstrip(codes.star, "\x1f")
+        self.star = codes.star
         """Star of each spectrum, shape (n,)."""
         self.split = codes.split
         """Split of each spectrum, shape (n,)."""
@@ -85,40 +85,16 @@ class Survey:
         return len(np.unique(self.star))
 
     def find(self, text: str) -> NDArray[np.intp]:
-        """
-        Find spectra by a part of their star's name or identifier.
-
-        Parameters
-        ----------
-        text : str
-            What to look for; case and spaces do not count.
-
-        Returns
-        -------
-        rows : ndarray of int
-            Names that begin with it first, then in the order of the survey.
-        """
+        """Find spectra by a part of their star's name or identifier."""
         where = np.char.find(self._names, _fold(text))
         hits = np.flatnonzero(where >= 0)
         return hits[np.argsort(where[hits] > 0, kind="stable")]
 
-    def row_of(self, dp_id: str) -> int | None:
-        """
-        Find a spectrum by its identifier.
-
-        Parameters
-        ----------
-        dp_id : str
-            Of the data product.
-
-        Returns
-        -------
-        row : int or None
-            None if the survey does not have it.
-        """
+    def find_row(self, dp_id: str) -> int | None:
+        """Find the row of an identifier; None if the survey does not have it."""
         return self._rows.get(dp_id)
 
-    def twin_of(self, dp_id: str, z_mean: NDArray[np.floating]) -> int | None:
+    def find_copy(self, dp_id: str, z_mean: NDArray[np.floating]) -> int | None:
         """
         Find the survey's own copy of a spectrum that came from elsewhere.
 
@@ -134,7 +110,7 @@ class Survey:
         row : int or None
             None if the survey has no spectrum of that identifier and code.
         """
-        row = self.row_of(dp_id)
+        row = self.find_row(dp_id)
         if row is None or np.abs(self.z_mean[row] - z_mean).max() > _SAME:
             return None
         return row
@@ -145,23 +121,7 @@ class Survey:
         axes: tuple[int, int],
         span: tuple[float, float],
     ) -> int:
-        """
-        Find the spectrum that was pointed at.
-
-        Parameters
-        ----------
-        point : tuple of float
-            Place in the plane.
-        axes : tuple of int
-            Latent dimensions of the plane.
-        span : tuple of float
-            Width and height of the plane: distances are measured in these.
-
-        Returns
-        -------
-        row : int
-            Of the nearest spectrum.
-        """
+        """Find the spectrum that was pointed at."""
         offset = (self.z_mean[:, list(axes)] - point) / np.array(span)
         return int(np.argmin((offset**2).sum(axis=1)))
 
@@ -190,7 +150,9 @@ class Survey:
         others = [Neighbour(int(r), float(d)) for r, d in pairs if r != without]
         return others[:n]
 
-    def judge(self, z_mean: NDArray[np.floating], row: int | None) -> Loneliness:
+    def score_outlier(
+        self, z_mean: NDArray[np.floating], row: int | None
+    ) -> OutlierScore:
         """
         Say how unlike all others a spectrum is.
 
@@ -203,17 +165,17 @@ class Survey:
 
         Returns
         -------
-        loneliness : Loneliness
+        outlier : OutlierScore
             Its local outlier factor, and the share of spectra with a smaller one.
         """
         if row is None:
             score = float(self._space.score_others(z_mean[np.newaxis])[0])
         else:
             score = float(self._scores[row])
-        return Loneliness(score, float(np.mean(self._scores < score)))
+        return OutlierScore(score, float(np.mean(self._scores < score)))
 
     @cached_property
-    def loneliest(self) -> NDArray[np.intp]:
+    def most_unusual(self) -> NDArray[np.intp]:
         """Rows of all spectra, the most unlike all others first."""
         return np.argsort(-self._scores, kind="stable")
 

@@ -8,9 +8,9 @@ import numpy as np
 import panel as pn
 
 from stellar_tf.analysis.lines import LINES, Line, choose_lines
-from stellar_tf.explore.controls import build_button, style
+from stellar_tf.explore.controls import CHOOSE, build_button, style
 from stellar_tf.explore.session import Session, View
-from stellar_tf.report.windows import choose_window
+from stellar_tf.figures.windows import choose_window
 
 FIRST_WIDTH = 60.0
 """Width of the view the page opens with [Angstrom]."""
@@ -18,7 +18,6 @@ LINE_WIDTH = 10.0
 """Widest view around a line one goes to [Angstrom]."""
 N_NAMES = 30
 """Names of lines that fit side by side."""
-_CHOOSE = "choose …"
 
 
 class Viewer:
@@ -28,7 +27,7 @@ class Viewer:
     Parameters
     ----------
     session : Session
-        The person's place in the run.
+        What the person looks at.
     show : callable
         Called after the view has moved.
     """
@@ -41,7 +40,7 @@ class Viewer:
         inside = [line for line in LINES if first <= line.wave <= last]
         options = {f"{line.name} {line.wave:.2f}": line.wave for line in inside}
         self.line = pn.widgets.Select(
-            label="Go to a line", options={_CHOOSE: 0.0, **options}, **style()
+            label="Go to a line", options={CHOOSE: 0.0, **options}, **style()
         )
         self.line.param.watch(lambda event: self._go_to(event.new), "value")
         self.buttons = pn.FlexBox(
@@ -55,14 +54,7 @@ class Viewer:
         """The buttons, side by side."""
 
     def look_at(self, low: float, high: float) -> None:
-        """
-        Show a stretch.
-
-        Parameters
-        ----------
-        low, high : float
-            Its ends [Angstrom].
-        """
+        """Show the stretch between two wavelengths [Angstrom]."""
         self._session.look_at(low, high)
         self._show()
 
@@ -114,7 +106,7 @@ def choose_first_view(session: Session) -> View:
     for value in (first.low, first.high):
         z = session.start.z_mean.copy()
         z[first.index] = value
-        ends.append(explorer.network.decode(z))
+        ends.append(explorer.model.decode(z))
     wave = explorer.wave
     step = float(wave[-1] - wave[0]) / max(wave.size - 1, 1)
     change = np.abs(ends[1] - ends[0])

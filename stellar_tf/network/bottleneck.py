@@ -16,9 +16,12 @@ class GaussianBottleneck(keras.layers.Layer):
     """
     Draw z from a diagonal normal posterior and state its divergence from the prior.
 
-    The noise is stateless: its key is (seed, step) and each example has its own row
-    by its place in the global batch. One replica or many therefore draw the same
-    noise for the same example, and a restored ``step`` continues the sequence.
+    From the posterior's mean and log variance to z, the mean unless training, and the
+    divergence from the unit normal [nat], all of shape (batch, n_latent) and float32.
+
+    The noise is stateless: its key is (seed, step), and an example has the noise of its
+    row in the global batch. One replica or many therefore draw the same noise for the
+    same example, and a restored ``step`` continues the sequence.
 
     Parameters
     ----------
@@ -26,6 +29,15 @@ class GaussianBottleneck(keras.layers.Layer):
         First half of the key.
     **kwargs
         Passed on to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> from stellar_tf.network.bottleneck import GaussianBottleneck
+    >>> z_mean, z_log_var = tf.constant([[0.0, 2.0]]), tf.zeros((1, 2))
+    >>> z, kl = GaussianBottleneck()((z_mean, z_log_var))
+    >>> kl.numpy()  # half the square of the mean
+    array([[0., 2.]], dtype=float32)
     """
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
@@ -33,15 +45,7 @@ class GaussianBottleneck(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape: Any) -> None:
-        """
-        Create the counter of training steps.
-
-        Parameters
-        ----------
-        input_shape : sequence of tuple
-            Shapes of z_mean and z_log_var, (batch, n_latent) both.
-        """
-        self.step = self.add_weight(
+        self.step = self.add_weight(  # training steps
             name="step",
             shape=(),
             dtype="int32",
@@ -53,23 +57,6 @@ class GaussianBottleneck(keras.layers.Layer):
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """
-        Sample while training; otherwise take the posterior's mean.
-
-        Parameters
-        ----------
-        inputs : tuple of two Tensors of float32, shape (batch, n_latent)
-            Mean and log variance of the posterior.
-        training : bool
-            Whether to draw.
-
-        Returns
-        -------
-        z : Tensor of float32, shape (batch, n_latent)
-            The latent code.
-        kl : Tensor of float32, shape (batch, n_latent)
-            Divergence of the posterior from the unit normal, in nats per dimension.
-        """
         z_mean, z_log_var = inputs
         posterior = tfd.Normal(z_mean, tf.exp(0.5 * z_log_var))
         prior = tfd.Normal(tf.zeros_like(z_mean), tf.ones_like(z_mean))
@@ -81,30 +68,9 @@ class GaussianBottleneck(keras.layers.Layer):
         return posterior.loc + posterior.scale * noise, kl
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, Any]:
-        """
-        Return the shapes of z and kl.
-
-        Parameters
-        ----------
-        input_shape : sequence of tuple
-            Shapes of z_mean and z_log_var.
-
-        Returns
-        -------
-        shapes : tuple
-            Both (batch, n_latent).
-        """
         return input_shape[0], input_shape[1]
 
     def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
         return {**super().get_config(), "seed": self.seed}
 
     def _draw_noise(self, z_mean: tf.Tensor) -> tf.Tensor:

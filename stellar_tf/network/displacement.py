@@ -18,7 +18,7 @@ def displace(flux: tf.Tensor, coefficients: tf.Tensor, scale: float) -> tf.Tenso
     flux : Tensor of float32, shape (batch, n_pixels)
         Spectra.
     coefficients : Tensor of float32, shape (batch, n_terms)
-        Of a polynomial in the pixel's place, which runs from -1 to 1; positive to the
+        Of a polynomial in the pixel's coordinate, from -1 to 1; positive to the
         right.
     scale : float
         Displacement by a coefficient of 1 [pixel].
@@ -77,9 +77,9 @@ def _find_gradient(
 
     _, _, step = _neighbours(flux, coefficients, scale)
     by_pixel = tf.where(before | beyond, 0.0, -scale * upstream * step)
-    place = _place(pixel, last)
+    coordinate = _coordinate(pixel, last)
     n_terms = coefficients.shape[-1]
-    by_term = [tf.reduce_sum(by_pixel * place**k, axis=-1) for k in range(n_terms)]
+    by_term = [tf.reduce_sum(by_pixel * coordinate**k, axis=-1) for k in range(n_terms)]
 
     by_source = _collect(upstream, coefficients, scale)
     for is_outside, end in ((before, 0.0), (beyond, last)):
@@ -127,14 +127,14 @@ def _neighbours(
 def _displacement(
     coefficients: tf.Tensor, pixel: tf.Tensor, scale: float, last: float
 ) -> tf.Tensor:
-    place = _place(pixel, last)
-    total = tf.zeros_like(place)
+    coordinate = _coordinate(pixel, last)
+    total = tf.zeros_like(coordinate)
     for k in reversed(range(coefficients.shape[-1])):
-        total = coefficients[:, k : k + 1] + place * total
+        total = coefficients[:, k : k + 1] + coordinate * total
     return scale * total
 
 
-def _place(pixel: tf.Tensor, last: float) -> tf.Tensor:
+def _coordinate(pixel: tf.Tensor, last: float) -> tf.Tensor:
     """Let the pixels run from -1 to 1."""
     return 2.0 * pixel / last - 1.0
 
@@ -144,6 +144,6 @@ def _pixels(flux: tf.Tensor) -> tf.Tensor:
 
 
 def _take(flux: tf.Tensor, pixel: tf.Tensor) -> tf.Tensor:
-    # NaN has no place: it must reach the loss, where it is told, not the indices.
+    # NaN has no coordinate: it must reach the loss, where it is told, not the indices.
     index = tf.clip_by_value(tf.cast(pixel, tf.int32), 0, flux.shape[-1] - 1)
     return tf.gather(flux, index, axis=1, batch_dims=1)

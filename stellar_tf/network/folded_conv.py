@@ -23,6 +23,11 @@ class FoldedConv1D(keras.layers.Conv1D):
     **kwargs
         Passed on to `keras.layers.Conv1D`; padding must be "valid".
 
+    Raises
+    ------
+    ValueError
+        When it is built, if the outputs cannot be folded so.
+
     Notes
     -----
     Each row of the one matrix holds the inputs that ``fold`` outputs need, each column
@@ -36,19 +41,6 @@ class FoldedConv1D(keras.layers.Conv1D):
         self.fold = fold
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """
-        Check that the outputs can be folded, and create the weights.
-
-        Parameters
-        ----------
-        input_shape : tuple
-            Shape (batch, n_inputs, n_channels).
-
-        Raises
-        ------
-        ValueError
-            If they cannot.
-        """
         (stride,), (width,) = self.strides, self.kernel_size
         n_outputs = ((input_shape[1] or 0) - width) // stride + 1
         reach = stride * (self.fold + 1)
@@ -60,19 +52,6 @@ class FoldedConv1D(keras.layers.Conv1D):
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """
-        Convolve.
-
-        Parameters
-        ----------
-        inputs : Tensor, shape (batch, n_inputs, n_channels)
-            Padded already.
-
-        Returns
-        -------
-        outputs : Tensor, shape (batch, n_outputs, filters)
-            As `keras.layers.Conv1D` has them.
-        """
         (stride,), (width,) = self.strides, self.kernel_size
         n_channels, step = inputs.shape[2], stride * self.fold
         n_rows = ((inputs.shape[1] - width) // stride + 1) // self.fold
@@ -91,7 +70,7 @@ class FoldedConv1D(keras.layers.Conv1D):
         return tf.reshape(outputs, (-1, n_rows * self.fold, self.filters))
 
     def _band(self, kernel: tf.Tensor) -> tf.Tensor:
-        """Move the kernel to each output's place, (inputs of a row, fold * filters)."""
+        """Move the kernel to each output, (inputs of a row, fold * filters)."""
         (stride,) = self.strides
         room = stride * (self.fold - 1)
         moved = [
@@ -102,12 +81,4 @@ class FoldedConv1D(keras.layers.Conv1D):
         return tf.reshape(band, (-1, self.fold * self.filters))
 
     def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
         return {**super().get_config(), "fold": self.fold}

@@ -38,17 +38,9 @@ class Standardise(keras.layers.Layer):
         self.relative = relative
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """
-        Create the reference spectrum and the scale, 0 and 0.1 until `fit` sets them.
-
-        Parameters
-        ----------
-        input_shape : tuple
-            Shape (batch, n_pixels).
-        """
         if not self.relative:
             return
-        self.reference = self.add_weight(
+        self.reference = self.add_weight(  # zero until `fit` sets it
             name="reference",
             shape=(input_shape[-1],),
             initializer="zeros",
@@ -62,19 +54,7 @@ class Standardise(keras.layers.Layer):
         )
 
     def call(self, flux: tf.Tensor) -> tf.Tensor:
-        """
-        Subtract the reference, scale, compress and blank the bad pixels.
-
-        Parameters
-        ----------
-        flux : Tensor of float32, shape (batch, n_pixels)
-            Normalised flux, NaN at bad pixels.
-
-        Returns
-        -------
-        x : Tensor of float32, shape (batch, n_pixels)
-            Finite everywhere.
-        """
+        """Map flux, (batch, n_pixels) with NaN, to finite x of that shape."""
         x = ops.where(ops.isfinite(flux), flux, ops.zeros_like(flux))
         if not self.relative:
             return x
@@ -83,14 +63,6 @@ class Standardise(keras.layers.Layer):
         return ops.where(ops.isfinite(flux), x, ops.zeros_like(x))
 
     def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
         return {**super().get_config(), "relative": self.relative}
 
 
@@ -99,19 +71,7 @@ class Destandardise(Standardise):
     """From the network's units to normalised flux: `Standardise` without its asinh."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """
-        Scale and add the reference.
-
-        Parameters
-        ----------
-        x : Tensor of float32, shape (batch, n_pixels)
-            Output of the last convolution.
-
-        Returns
-        -------
-        flux : Tensor of float32, shape (batch, n_pixels)
-            Normalised flux.
-        """
+        """Map the last layer's output, (batch, n_pixels), to normalised flux."""
         return x * self.scale + self.reference if self.relative else x
 
 
@@ -119,6 +79,11 @@ class Destandardise(Standardise):
 class Displace(keras.layers.Layer):
     """
     Move the content of spectra along their pixels, by linear interpolation.
+
+    From flux, (batch, n_pixels), and coefficients, (batch, n_terms), to the displaced
+    flux, (batch, n_pixels); beyond its ends a spectrum goes on with its last value.
+    While training it is compiled by XLA, which is faster; the saved model has
+    TensorFlow's own operations only.
 
     Parameters
     ----------
@@ -130,7 +95,7 @@ class Displace(keras.layers.Layer):
     Notes
     -----
     A spatial transformer (Jaderberg et al. 2015, arXiv 1506.02025) in one dimension.
-    The displacement is a polynomial in the pixel's place u, which runs from -1 to 1:
+    The displacement is a polynomial in the pixel's coordinate u, from -1 to 1:
     ``scale * (c_0 + c_1 u + c_2 u^2 + ...)``, positive to the right.
     """
 
@@ -141,57 +106,22 @@ class Displace(keras.layers.Layer):
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
     ) -> tf.Tensor:
-        """
-        Take each pixel's value from where the displacement brings it from.
-
-        Parameters
-        ----------
-        inputs : tuple of two Tensors of float32
-            Flux, shape (batch, n_pixels), and coefficients, shape (batch, n_terms).
-        training : bool
-            Whether to compile it by XLA, which is faster; the saved model has
-            TensorFlow's own operations only.
-
-        Returns
-        -------
-        displaced : Tensor of float32, shape (batch, n_pixels)
-            Beyond its ends a spectrum goes on with its last value.
-        """
         flux, coefficients = inputs
         return (displace_fast if training else displace)(flux, coefficients, self.scale)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """
-        Return the shape of the displaced flux.
-
-        Parameters
-        ----------
-        input_shape : sequence of tuple
-            Shapes of flux and coefficients.
-
-        Returns
-        -------
-        shape : tuple
-            That of the flux.
-        """
         return input_shape[0]
 
     def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
         return {**super().get_config(), "scale": self.scale}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
 class Unbin(keras.layers.Layer):
     """
-    Interpolate linearly from bins, whose values stand at their centres, to pixels.
+    Interpolate linearly from the centres of bins to pixels.
+
+    Beyond the outermost centres a spectrum goes on with its last value.
 
     Parameters
     ----------
@@ -206,19 +136,7 @@ class Unbin(keras.layers.Layer):
         self.n_pixels = n_pixels
 
     def call(self, bins: tf.Tensor) -> tf.Tensor:
-        """
-        Interpolate.
-
-        Parameters
-        ----------
-        bins : Tensor of float32, shape (batch, n_bins)
-            Values at the bins' centres.
-
-        Returns
-        -------
-        pixels : Tensor of float32, shape (batch, n_bins * n_pixels)
-            Beyond the outermost centres a spectrum goes on with its last value.
-        """
+        """Map values at the centres of bins, (batch, n_bins), to pixels."""
         # Rows of bins times one matrix: faster than to weave the pixels together.
         n_bins = bins.shape[-1]
         n_row = math.gcd(n_bins, 64)
@@ -231,33 +149,12 @@ class Unbin(keras.layers.Layer):
 
     def _interpolation(self, n_row: int) -> np.ndarray:
         """Weights of a row's bins and its two neighbours in each of its pixels."""
-        place = (np.arange(n_row * self.n_pixels) + 0.5) / self.n_pixels + 0.5
-        distance = np.abs(place - np.arange(n_row + 2)[:, np.newaxis])
+        position = (np.arange(n_row * self.n_pixels) + 0.5) / self.n_pixels + 0.5
+        distance = np.abs(position - np.arange(n_row + 2)[:, np.newaxis])
         return np.maximum(0.0, 1.0 - distance).astype(np.float32)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """
-        Return the shape of the pixels.
-
-        Parameters
-        ----------
-        input_shape : tuple
-            Shape of the bins.
-
-        Returns
-        -------
-        shape : tuple
-            As many pixels for each bin.
-        """
         return input_shape[0], input_shape[1] * self.n_pixels
 
     def get_config(self) -> dict[str, Any]:
-        """
-        Return the constructor's arguments.
-
-        Returns
-        -------
-        config : dict
-            Arguments by name.
-        """
         return {**super().get_config(), "n_pixels": self.n_pixels}

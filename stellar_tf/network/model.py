@@ -18,6 +18,7 @@ from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.folded_conv import FoldedConv1D
 from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
 from stellar_tf.run import Run, RunError
+from tfrecords_tools.durable import partial_path, put_in_place
 
 _LARGEST_MEAN, _LARGEST_LOG_VAR = 8.0, 12.0
 """Soft bounds of our network's posteriors: whatever a spectrum holds, the divergence is
@@ -305,6 +306,24 @@ def _check_length(config: ModelConfig, n_pixels: int) -> None:
             f"n_pixels must be a multiple of {multiple} for this network, "
             f"got {n_pixels}"
         )
+
+
+def save_autoencoder(autoencoder: keras.Model, run: Run) -> None:
+    """
+    Save the best model of a run.
+
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        From `build_autoencoder`.
+    run : Run
+        The run; its model is replaced if there is one.
+    """
+    with partial_path(run.model_path) as partial:
+        # In a folder, for Keras wants its own ending.
+        partial.mkdir()
+        autoencoder.save(partial / run.model_path.name)
+        put_in_place(partial / run.model_path.name, run.model_path)
 
 
 def load_autoencoder(run: Run) -> keras.Model:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.config import Config
-from stellar_tf.network.model import build_autoencoder
-from stellar_tf.run import Run, open_run
-from tfrecords_tools.errors import UserError
+from stellar_tf.network.model import build_autoencoder, save_autoencoder
+from stellar_tf.run import Run, RunError, is_run, open_run
+from tfrecords_tools.errors import UserError, ask_for_extra
+from tfrecords_tools.records.manifest import hash_file
 
 _LOAD_ERRORS = (
     *(pickle.UnpicklingError, EOFError, OSError),
@@ -57,7 +57,7 @@ def import_torch(
     CheckpointError
         If PyTorch is missing, or the file is no checkpoint of that network.
     RunError
-        If the folder holds something else.
+        If the folder holds something else, or a run that may not be replaced.
 
     Notes
     -----
@@ -66,22 +66,22 @@ def import_torch(
     if config.model.architecture != "strided":
         raise CheckpointError(
             f"{checkpoint}: is loaded into model.architecture strided, the settings "
-            f"have {config.model.architecture} (use --config paper)"
+            f"have {config.model.architecture} (use the settings of paper.yaml)"
         )
+    if is_run(run_folder) and not overwrite:
+        raise RunError(f"{run_folder}: exists; pass overwrite=True to replace it")
     state = read_state(checkpoint)
     autoencoder = build_autoencoder(config)
     assign_state(autoencoder, state, checkpoint)
-    with checkpoint.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     origin = {
         "folder": "",
         "manifest_sha256": "",
         "n_spectra": {},
         "checkpoint": checkpoint.name,
-        "checkpoint_sha256": sha256,
+        "checkpoint_sha256": hash_file(checkpoint),
     }
     run = open_run(run_folder, config, origin, overwrite=overwrite)
-    autoencoder.save(run.model_path)
+    save_autoencoder(autoencoder, run)
     return run
 
 
@@ -107,9 +107,7 @@ def read_state(checkpoint: Path) -> dict[str, NDArray[np.float32]]:
     try:
         import torch
     except ImportError:
-        raise CheckpointError(
-            "import-torch needs PyTorch: pip install 'stellar-tf[torch]'"
-        ) from None
+        raise CheckpointError(ask_for_extra("PyTorch", "torch")) from None
     try:
         loaded: Any = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except _LOAD_ERRORS as error:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -22,21 +18,8 @@ class Provenance:
     seed: int
     """Seed of the analysis."""
     splits: tuple[str, ...]
-    """Splits whose stars entered."""
+    """Splits whose stars the statistics use."""
     created: str
     """Date and time, ISO 8601."""
     config: str
     """The resolved settings, YAML."""
-
-
-class Reconstructions(NamedTuple):
-    """Example spectra beside what the network makes of them."""
-
-    wave: NDArray[np.float64]
-    """Wavelengths in air, barycentric, shape (n_pixels,) [Angstrom]."""
-    names: tuple[str, ...]
-    """What to call each spectrum."""
-    flux: NDArray[np.float32]
-    """Normalised flux, NaN where invalid, shape (n_spectra, n_pixels)."""
-    reconstruction: NDArray[np.float32]
-    """Normalised flux out of the decoder, shape (n_spectra, n_pixels)."""

@@ -25,17 +25,5 @@ def build_environment() -> Environment:
 
 
 def embed_json(text: str) -> Markup:
-    """
-    Make JSON safe inside a script element.
-
-    Parameters
-    ----------
-    text : str
-        JSON.
-
-    Returns
-    -------
-    markup : markupsafe.Markup
-        The same data; there only "<" could end the element early.
-    """
+    """Make JSON safe inside a script element."""
     return Markup(text.replace("<", "\\u003c"))

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from stellar_tf import __version__
+from stellar_tf.analysis.columns import read_labels
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.latents import read_labels
-from stellar_tf.analysis.reading import AnalysisError, read_analysis
-from stellar_tf.analysis.traversal import Traversal, traverse
-from stellar_tf.analysis.typical import measure_typical
-from stellar_tf.inference.decoding import build_decode
+from stellar_tf.analysis.files import AnalysisError, read_analysis
+from stellar_tf.analysis.traversal import Traversal, local_percentiles, traverse
 from stellar_tf.report.templating import build_environment, embed_json
 from stellar_tf.report.traversal_panels import build_panel
 from stellar_tf.run import Run
-from tfrecords_tools.durable import write_durably
+from stellar_tf.tables import TableError
+from tfrecords_tools.durable import write_whole
 
 N_POSITIONS = 21
 """Steps of a slider; the one in the middle is the median star."""
@@ -62,7 +61,7 @@ def write_traversal_page(
     path: Path,
     traversal: Traversal,
     dimensions: Sequence[Dimension],
-    typical: Sequence[NDArray[np.float64]],
+    percentiles: Sequence[NDArray[np.float64]],
     facts: PageFacts,
 ) -> None:
     """
@@ -76,7 +75,7 @@ def write_traversal_page(
         Decoded spectra, with the median star in the middle.
     dimensions : sequence of Dimension
         What is known of each dimension of the traversal, in its order.
-    typical : sequence of ndarray of float, shape (n, 3)
+    percentiles : sequence of ndarray of float, shape (n, 3)
         For each: percentiles of the label it tracks at each position.
     facts : PageFacts
         Where it all comes from.
@@ -88,7 +87,7 @@ def write_traversal_page(
             describe_dimension(dimension),
             n_steps // 2,
             n_steps,
-            embed_json(build_panel(traversal, row, dimension, typical[row])),
+            embed_json(build_panel(traversal, row, dimension, percentiles[row])),
         )
         for row, dimension in enumerate(dimensions)
     ]
@@ -103,7 +102,7 @@ def write_traversal_page(
             high=float(traversal.wave[-1]),
         )
     )
-    write_durably(path, page.encode("utf-8"))
+    write_whole(path, page)
 
 
 def describe_dimension(dimension: Dimension) -> str:
@@ -129,7 +128,7 @@ def describe_dimension(dimension: Dimension) -> str:
     return note
 
 
-def export_page(run: Run, path: Path) -> None:
+def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
     """
     Write the traversals of the informative dimensions as one HTML file.
 
@@ -138,13 +137,23 @@ def export_page(run: Run, path: Path) -> None:
     run : Run
         The run, analysed.
     path : Path
-        The file; replaced if it exists.
+        The file.
+    overwrite : bool, default False
+        Whether it may exist.
+
+    Returns
+    -------
+    path : Path
+        The file.
 
     Raises
     ------
+    TableError
+        If the file cannot be written there.
     AnalysisError
         If the run has not been analysed, or no dimension is informative.
     """
+    _refuse(path, overwrite=overwrite)
     config = run.read_config()
     analysis = read_analysis(run.analysis, config.model.n_latent)
     dimensions = [d for d in describe_dimensions(analysis.verdict) if d.informative]
@@ -153,16 +162,19 @@ def export_page(run: Run, path: Path) -> None:
             f"{run.analysis}: no dimension is informative: none to show"
         )
     z_mean = np.asarray(analysis.stars["z_mean"], np.float32)
+    # TensorFlow comes after what a mistake is seen without.
+    from stellar_tf.inference.spectrum_model import SpectrumModel
+
     traversal = traverse(
-        build_decode(run),
+        SpectrumModel.from_run(run).decode,
         config.grid.wave,
         z_mean,
         [dimension.index for dimension in dimensions],
         n=N_POSITIONS,
         through_median=True,
     )
-    typical = [
-        measure_typical(
+    percentiles = [
+        local_percentiles(
             z_mean[:, dimension.index],
             read_labels(analysis.stars, [dimension.tracks])[dimension.tracks],
             positions,
@@ -178,4 +190,14 @@ def export_page(run: Run, path: Path) -> None:
         n_stars=len(z_mean),
         created=datetime.now(UTC).date().isoformat(),
     )
-    write_traversal_page(path, traversal, dimensions, typical, facts)
+    write_traversal_page(path, traversal, dimensions, percentiles, facts)
+    return path
+
+
+def _refuse(page: Path, *, overwrite: bool) -> None:
+    if page.is_dir():
+        raise TableError(f"{page}: is a folder; give a file, such as page.html")
+    if page.exists() and not overwrite:
+        raise TableError(f"{page}: exists; choose another name or pass overwrite=True")
+    if not page.parent.is_dir():
+        raise TableError(f"{page}: its folder does not exist")

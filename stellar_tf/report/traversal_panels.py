@@ -13,12 +13,12 @@ from plotly.subplots import make_subplots
 from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.analysis.lines import name_wavelengths
 from stellar_tf.analysis.traversal import Traversal
+from stellar_tf.figures.spectra import ZOOM, Marks
+from stellar_tf.figures.style import GREY, VERMILLION, apply_style
+from stellar_tf.figures.windows import block_maximum, choose_windows
 from stellar_tf.report.packing import encode_floats, pack
-from stellar_tf.report.spectrum_figures import ZOOM, Marks
-from stellar_tf.report.style import GREY, VERMILLION, apply_style
-from stellar_tf.report.windows import block_maximum, choose_windows
 
-N_VIEWS = 3
+N_WINDOWS = 3
 """Stretches of the spectrum that are offered for each dimension."""
 _MAX_PIXELS = 8_192
 _MAX_VALUES = 2_000_000
@@ -26,7 +26,7 @@ _MAX_VALUES = 2_000_000
 _OVERVIEW_POINTS = 1_000
 
 
-class View(NamedTuple):
+class Window(NamedTuple):
     """A stretch of the spectrum to look at."""
 
     low: float
@@ -53,9 +53,9 @@ def choose_pixels(
     Returns
     -------
     pixels : ndarray of int
-        All if they are few, else those of `views`; ascending, with -1 between
+        All if they are few, else those of `windows`; ascending, with -1 between
         stretches.
-    views : list of slice
+    windows : list of slice
         Stretches that change most, the one that does so most first.
     """
     n_pixels = traversal.wave.size
@@ -64,20 +64,20 @@ def choose_pixels(
     width = max(round(ZOOM / step), 2) if step > 0.0 else n_pixels
     fits = n_pixels <= afford
     if not fits:
-        width = min(width, afford // N_VIEWS)
-    views = choose_windows(traversal.change[row], width, N_VIEWS)
+        width = min(width, afford // N_WINDOWS)
+    windows = choose_windows(traversal.change[row], width, N_WINDOWS)
     if fits:
-        return np.arange(n_pixels), views
-    parts = [np.arange(view.start, view.stop) for view in sorted(views, key=_start)]
+        return np.arange(n_pixels), windows
+    parts = [np.arange(w.start, w.stop) for w in sorted(windows, key=_start)]
     pixels = np.concatenate([p for part in parts for p in (part, [-1])][:-1])
-    return pixels.astype(np.intp), views
+    return pixels.astype(np.intp), windows
 
 
 def build_panel(
     traversal: Traversal,
     row: int,
     dimension: Dimension,
-    typical: NDArray[np.float64],
+    percentiles: NDArray[np.float64],
 ) -> str:
     """
     Gather all that the page's script needs of one dimension.
@@ -90,14 +90,14 @@ def build_panel(
         Which of its dimensions.
     dimension : Dimension
         Its name, and what it tracks.
-    typical : ndarray of float, shape (n, 3)
+    percentiles : ndarray of float, shape (n, 3)
         16th, 50th and 84th percentile of that label at each position.
 
     Returns
     -------
     panel : str
         JSON: ``title``, ``positions``, ``words`` of each, ``wave`` [Angstrom],
-        ``median`` flux, ``difference`` from it at each position, ``views``, and two
+        ``median`` flux, ``difference`` from it at each position, ``windows``, and two
         figures.
     """
     pixels, slices = choose_pixels(traversal, row)
@@ -106,17 +106,17 @@ def build_panel(
     wave = traversal.wave[pixels]
     wave[gap] = 0.5 * (wave[np.roll(gap, -1)] + wave[np.roll(gap, 1)])
     middle = len(flux) // 2
-    views = [_view(traversal, row, part) for part in slices]
+    windows = [_window(traversal, row, part) for part in slices]
     if not gap.any():
-        views.append(View(float(wave[0]), float(wave[-1]), "whole range"))
+        windows.append(Window(float(wave[0]), float(wave[-1]), "whole range"))
     panel = {
         "title": f"{dimension.tracks or 'no label given'} ({dimension.name})",
         "positions": traversal.positions[row].tolist(),
-        "words": _describe_positions(traversal, row, dimension, typical),
+        "words": _describe_positions(traversal, row, dimension, percentiles),
         "wave": encode_floats(wave),
         "median": pack(flux[middle]),
         "difference": pack(flux - flux[middle]),
-        "views": [view._asdict() for view in views],
+        "windows": [window._asdict() for window in windows],
         "spectra": _draw_spectra(wave, traversal.change[row][pixels]).to_plotly_json(),
         "overview": _draw_overview(traversal, row).to_plotly_json(),
     }
@@ -127,12 +127,12 @@ def _describe_positions(
     traversal: Traversal,
     row: int,
     dimension: Dimension,
-    typical: NDArray[np.float64],
+    percentiles: NDArray[np.float64],
 ) -> list[str]:
     words = [f"{dimension.name} = {z:+.2f}" for z in traversal.positions[row]]
-    for i, percentiles in enumerate(typical):
-        if np.isfinite(percentiles).all():
-            low, middle, high = (_round(value) for value in percentiles)
+    for i, ends in enumerate(percentiles):
+        if np.isfinite(ends).all():
+            low, middle, high = (_round(value) for value in ends)
             words[i] += f"; {dimension.tracks} here {middle} ({low} to {high})"
     return words
 
@@ -142,12 +142,12 @@ def _round(value: float) -> str:
     return text.removesuffix(".").replace("-", "\u2212")
 
 
-def _view(traversal: Traversal, row: int, part: slice) -> View:
+def _window(traversal: Traversal, row: int, part: slice) -> Window:
     wave, change = traversal.wave[part], traversal.change[row][part]
     low, high = float(wave[0]), float(wave[-1])
     line = name_wavelengths(wave[[np.argmax(change)]])[0]
     name = f"{low:.0f}–{high:.0f} Å"
-    return View(low, high, f"{name}, {line}" if line else name)
+    return Window(low, high, f"{name}, {line}" if line else name)
 
 
 def _draw_spectra(wave: NDArray[np.float64], change: NDArray[np.float32]) -> go.Figure:

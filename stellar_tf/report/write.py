@@ -11,26 +11,31 @@ from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.tables import disentanglement_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
-from stellar_tf.report.contents import Provenance, Reconstructions
-from stellar_tf.report.dimension_figures import (
+from stellar_tf.analysis.truth.disentanglement import disentanglement_table
+from stellar_tf.figures.dimensions import (
     draw_associations,
     draw_dimensions,
     draw_importance,
     draw_leakage,
 )
-from stellar_tf.report.label_figures import choose_pairs, draw_pair
-from stellar_tf.report.sheets import build_sheet
-from stellar_tf.report.spectrum_figures import draw_reconstruction, draw_traversal
-from stellar_tf.report.templating import build_environment, embed_json
-from stellar_tf.report.words import (
+from stellar_tf.figures.labels import choose_pairs, draw_pair
+from stellar_tf.figures.spectra import (
+    Reconstructions,
+    draw_reconstruction,
+    draw_traversal,
+)
+from stellar_tf.report.captions import (
     choose_headlines,
     describe_pair,
     describe_residual,
     describe_traversal,
     describe_verdict,
 )
+from stellar_tf.report.contents import Provenance
+from stellar_tf.report.sheets import build_sheet
+from stellar_tf.report.templating import build_environment, embed_json
+from tfrecords_tools.durable import write_whole
 
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000
@@ -92,7 +97,7 @@ def write_report(
             **_tabulate(result, traversals),
         )
     )
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
 
 
 def _draw(

@@ -11,16 +11,23 @@ from typing import Any
 
 from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.config import Config
-from stellar_tf.saved_model.flags import MEANINGS
+from stellar_tf.flags import MEANINGS
+from tfrecords_tools.errors import UserError
 
-GRID_FILE = Path("assets.extra", "grid.json")
+EXTRA = Path("assets.extra")
+"""Inside a version folder: what is not TensorFlow's."""
+GRID_FILE = EXTRA / "grid.json"
 """Inside a version folder: the wavelengths its inputs stand on."""
-CONVERT_FILE = Path("assets.extra", "convert.json")
+CONVERT_FILE = EXTRA / "convert.json"
 """Inside a version folder: how files are brought there."""
-FLAGS_FILE = Path("assets.extra", "flags.json")
+FLAGS_FILE = EXTRA / "flags.json"
 """Inside a version folder: what each bit of ``flags`` means."""
-DIMENSIONS_FILE = Path("assets.extra", "dimensions.json")
+DIMENSIONS_FILE = EXTRA / "dimensions.json"
 """Inside a version folder: what each latent dimension means."""
+
+
+class ModelError(UserError):
+    """A folder holds no trained model; the message names it."""
 
 
 def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) -> None:
@@ -55,24 +62,34 @@ def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) 
     )
 
 
-def read_grid(version: Path) -> dict[str, float]:
+def find_version(folder: Path) -> Path:
     """
-    Read the wavelength grid of an exported model.
+    Find an exported model.
 
     Parameters
     ----------
-    version : Path
-        Folder of one version.
+    folder : Path
+        MODELS/NAME, whose newest version is taken, or a version.
 
     Returns
     -------
-    grid : dict
-        ``wave_min`` and ``wave_step`` [Angstrom], ``spacing``, ``n_pixels`` and
-        ``pad_to_multiple``.
+    version : Path
+        The version's folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
     """
-    text = (version / GRID_FILE).read_text(encoding="utf-8")
-    grid: dict[str, float] = json.loads(text)
-    return grid
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    versions = [path.parent for path in folder.glob("*/saved_model.pb")]
+    numbered = [path for path in versions if path.name.isdecimal()]
+    if not numbered:
+        raise ModelError(
+            f"{folder}: is neither a run folder nor an exported model (MODELS/NAME)"
+        )
+    return max(numbered, key=lambda path: int(path.name))
 
 
 def read_settings(version: Path) -> dict[str, dict[str, Any]]:
@@ -96,26 +113,6 @@ def read_settings(version: Path) -> dict[str, dict[str, Any]]:
         for name, path in paths.items()
         if path.is_file()
     }
-
-
-def read_dimensions(version: Path) -> list[dict[str, Any]]:
-    """
-    Read the meaning of the latent dimensions of an exported model.
-
-    Parameters
-    ----------
-    version : Path
-        Folder of one version.
-
-    Returns
-    -------
-    dimensions : list of dict
-        One per dimension, in the order of ``z_mean``: ``name``, ``title`` and the
-        fields of `Dimension`; None where nothing is known.
-    """
-    text = (version / DIMENSIONS_FILE).read_text(encoding="utf-8")
-    dimensions: list[dict[str, Any]] = json.loads(text)
-    return dimensions
 
 
 def _describe(index: int, dimension: Dimension | None) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from pathlib import Path
 
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.reading import has_analysis, read_analysis
+from stellar_tf.analysis.files import has_analysis, read_analysis
+from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import write_assets
 from stellar_tf.saved_model.model_card import write_model_card
-from stellar_tf.saved_model.signatures import Signatures, write_signatures
+from stellar_tf.saved_model.signatures import write_signatures
 from stellar_tf.saved_model.warmup import write_warmup
+from tfrecords_tools.durable import partial_path, put_in_place
 from tfrecords_tools.errors import UserError
 
 
@@ -44,43 +44,41 @@ def export(run: Run, out: Path) -> Path:
 
     Notes
     -----
-    The signatures are the methods of `Signatures`; docs/saved_model.md has them in
+    The signatures are the methods of `ModelGraph`; docs/saved_model.md has them in
     full. Beside the graph stand a model card (README.md) and, in assets.extra, the
     grid, the flags, the meaning of the dimensions and warm-up requests.
     """
     if out.exists() and not out.is_dir():
-        raise ExportError(f"{out}: is a file; --out is the folder of all versions")
+        raise ExportError(f"{out}: is a file; give the folder of all versions")
     config = run.read_config()
-    signatures = Signatures(load_autoencoder(run), config)
+    graph = ModelGraph(load_autoencoder(run), config)
     analysis = (
         read_analysis(run.analysis, config.model.n_latent)
         if has_analysis(run.analysis)
         else None
     )
     dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
-    # A name that no server takes for a version, and no other export uses.
-    temporary = out / f"part-{uuid.uuid4().hex}"
-    try:
-        write_signatures(signatures, temporary)
-        write_assets(config, dimensions, temporary)
-        write_warmup(signatures, out.name, temporary)
-        write_model_card(run, signatures, analysis, out.name, temporary)
-        return _publish(temporary, out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    # No server takes such a name for a version.
+    with partial_path(out / "version") as partial:
+        write_signatures(graph, partial)
+        write_assets(config, dimensions, partial)
+        write_warmup(graph, out.name, partial)
+        write_model_card(run, graph, analysis, out.name, partial)
+        return _publish(partial, out)
 
 
-def _publish(temporary: Path, out: Path) -> Path:
+def _publish(partial: Path, out: Path) -> Path:
     """Give a complete version the next number that is free."""
     while True:
         version = out / str(_next_version(out))
         try:
-            return temporary.rename(version)
+            put_in_place(partial, version)
         except OSError:
             if not version.exists():
                 raise
             # Another export has just taken the number.
+        else:
+            return version
 
 
 def _next_version(out: Path) -> int:

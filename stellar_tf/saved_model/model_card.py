@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stellar_tf import __version__
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.reading import SavedAnalysis
+from stellar_tf.analysis.files import SavedAnalysis
+from stellar_tf.flags import MEANINGS, UNUSABLE
+from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.run import Run
-from stellar_tf.saved_model.flags import MEANINGS, UNUSABLE
-from stellar_tf.saved_model.signatures import Signatures
 
 CARD_FILE = Path("README.md")
 """Inside a version folder."""
@@ -38,7 +38,7 @@ class Training(NamedTuple):
 
 def write_model_card(
     run: Run,
-    signatures: Signatures,
+    graph: ModelGraph,
     analysis: SavedAnalysis | None,
     name: str,
     folder: Path,
@@ -50,7 +50,7 @@ def write_model_card(
     ----------
     run : Run
         The run.
-    signatures : Signatures
+    graph : ModelGraph
         Of its model.
     analysis : SavedAnalysis or None
         Its verdict, if there is one.
@@ -72,7 +72,7 @@ def write_model_card(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    config, records = signatures.config, run.read_records()
+    config, records = graph.config, run.read_records()
     text = environment.get_template("model_card.md.j2").render(
         name=name,
         version=__version__,
@@ -86,7 +86,7 @@ def write_model_card(
         manifest_sha256=records["manifest_sha256"],
         checkpoint=records.get("checkpoint", ""),
         training=read_training(run.history_path),
-        n_weights=signatures.autoencoder.count_params(),
+        n_weights=graph.autoencoder.count_params(),
         settings=run.config_path.read_text(encoding="utf-8").rstrip(),
         **_tell_analysis(analysis),
     )

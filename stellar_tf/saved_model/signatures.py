@@ -2,175 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from stellar_tf.batches.normalisation import crop_flux, mask_zero_runs, normalise_flux
-from stellar_tf.config import Config
-from stellar_tf.saved_model.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
-from stellar_tf.saved_model.placement import place_flux
-
-Outputs = dict[str, tf.Tensor]
-"""Named outputs."""
+from stellar_tf.inference.graph import ModelGraph
 
 
-@dataclass(frozen=True, eq=False)
-class Signatures:
-    """What is served of one model; every input is checked, and every output finite."""
-
-    autoencoder: keras.Model
-    """As `stellar_tf.network.model.build_autoencoder` builds it, trained."""
-    config: Config
-    """Settings of its run."""
-
-    def encode(self, flux: tf.Tensor) -> Outputs:
-        """
-        Encode spectra on the grid.
-
-        Parameters
-        ----------
-        flux : Tensor of float32, shape (batch, n_pixels)
-            In any unit, on the grid; NaN or long runs of zeros at bad pixels.
-
-        Returns
-        -------
-        outputs : dict
-            ``z_mean`` and ``z_log_var`` (batch, n_latent); ``median_flux``, which the
-            spectrum was divided by, in its unit, 0 if there is none, and
-            ``valid_fraction`` (batch,); ``flags``, int32 (batch,), of `Flag`. With
-            `UNUSABLE` flags the posterior is the prior.
-        """
-        return self._encode_placed(*self._mask(flux))[0]
-
-    def encode_spectrum(self, wave: tf.Tensor, flux: tf.Tensor) -> Outputs:
-        """
-        Encode one spectrum of any wavelengths.
-
-        Parameters
-        ----------
-        wave : Tensor of float64, shape (n,)
-            Wavelengths in air, barycentric, increasing [Angstrom].
-        flux : Tensor of float32, shape (n,)
-            Flux density in any unit; NaN or long runs of zeros at bad pixels.
-
-        Returns
-        -------
-        outputs : dict
-            As of `encode`, with a batch of 1.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If `wave` and `flux` differ in length.
-        """
-        tf.debugging.assert_equal(
-            tf.size(wave), tf.size(flux), "wave and flux must have the same length"
-        )
-        finite, flags = _blank_infinities(flux[tf.newaxis])
-        config = self.config
-        placed = place_flux(wave, finite[0], config.grid, config.convert)
-        return self._encode_placed(placed.flux[tf.newaxis], flags + placed.flags)[0]
-
-    def decode(self, z: tf.Tensor) -> Outputs:
-        """
-        Decode latent codes.
-
-        Parameters
-        ----------
-        z : Tensor of float32, shape (batch, n_latent)
-            Finite.
-
-        Returns
-        -------
-        outputs : dict
-            ``flux`` (batch, n_pixels), normalised: in units of the median, or of
-            the continuum if the run divides by it.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If a code is not finite, or so large that the flux is not.
-        """
-        z = tf.debugging.check_numerics(z, "z must be finite")
-        decoder = self.autoencoder.get_layer("decoder")
-        flux = crop_flux(decoder(z, training=False), self.config.grid)
-        return {"flux": tf.debugging.check_numerics(flux, "z is too large to decode")}
-
-    def reconstruct(self, flux: tf.Tensor) -> Outputs:
-        """
-        Decode what was encoded.
-
-        Parameters
-        ----------
-        flux : Tensor of float32, shape (batch, n_pixels)
-            As of `encode`.
-
-        Returns
-        -------
-        outputs : dict
-            ``flux`` (batch, n_pixels), in the unit of the input; zero with
-            `UNUSABLE` flags and where there is no continuum; ``flags`` as of `encode`.
-        """
-        code, unit = self._encode_placed(*self._mask(flux))
-        usable = tf.equal(tf.bitwise.bitwise_and(code["flags"], int(UNUSABLE)), 0)
-        has_unit = usable[:, tf.newaxis] & tf.math.is_finite(unit)
-        normalised = self.decode(code["z_mean"])["flux"]
-        return {
-            "flux": tf.where(has_unit, normalised * unit, 0.0),
-            "flags": code["flags"],
-        }
-
-    def _mask(self, flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        finite, flags = _blank_infinities(flux)
-        return mask_zero_runs(finite, self.config.convert.min_zero_run), flags
-
-    def _encode_placed(
-        self, flux: tf.Tensor, flags: tf.Tensor
-    ) -> tuple[Outputs, tf.Tensor]:
-        """Encode; return also what the flux was divided by."""
-        config = self.config
-        normalised = normalise_flux(flux, config.grid, config.dataset.normalise)
-        encoder = self.autoencoder.get_layer("encoder")
-        posterior = encoder(normalised.flux, training=False)
-        n_valid = tf.math.count_nonzero(tf.math.is_finite(flux), axis=-1)
-        median_flux = normalised.median_flux
-        has_median = tf.math.is_finite(median_flux) & (median_flux > 0.0)
-        is_finite = tf.reduce_all(
-            tf.math.is_finite(posterior["z_mean"] + posterior["z_log_var"]), axis=-1
-        )
-        flags += _flag(n_valid == 0, Flag.NO_VALID_PIXEL)
-        flags += _flag((n_valid > 0) & ~has_median, Flag.MEDIAN_NOT_POSITIVE)
-        few = normalised.valid_fraction < MIN_VALID_FRACTION
-        flags += _flag(few, Flag.FEW_VALID_PIXELS)
-        flags += _flag(has_median & ~is_finite, Flag.LATENT_NOT_FINITE)
-        known = (has_median & is_finite)[:, tf.newaxis]
-        outputs = {
-            # The prior is a unit normal: mean 0, logarithm of the variance 0.
-            "z_mean": tf.where(known, posterior["z_mean"], 0.0),
-            "z_log_var": tf.where(known, posterior["z_log_var"], 0.0),
-            # JSON has no NaN.
-            "median_flux": tf.where(tf.math.is_finite(median_flux), median_flux, 0.0),
-            "valid_fraction": normalised.valid_fraction,
-            "flags": flags,
-        }
-        return outputs, normalised.unit
-
-
-def write_signatures(signatures: Signatures, folder: Path) -> None:
+def write_signatures(graph: ModelGraph, folder: Path) -> None:
     """
     Write a SavedModel, which needs nothing but TensorFlow to be loaded.
 
     Parameters
     ----------
-    signatures : Signatures
+    graph : ModelGraph
         What to serve; ``encode`` is also the default.
     folder : Path
         Folder to make.
     """
-    config = signatures.config
+    config = graph.config
     flux = tf.TensorSpec((None, config.grid.n_pixels), tf.float32, name="flux")
     z = tf.TensorSpec((None, config.model.n_latent), tf.float32, name="z")
     spectrum = [
@@ -180,19 +31,9 @@ def write_signatures(signatures: Signatures, folder: Path) -> None:
     archive = keras.export.ExportArchive()
     # Without archive.track, which would store every weight twice: endpoints bring
     # theirs along. The first becomes serving_default.
-    archive.add_endpoint("encode", signatures.encode, [flux])
-    archive.add_endpoint("encode_spectrum", signatures.encode_spectrum, spectrum)
-    archive.add_endpoint("decode", signatures.decode, [z])
-    archive.add_endpoint("reconstruct", signatures.reconstruct, [flux])
+    archive.add_endpoint("encode", graph.encode, [flux])
+    archive.add_endpoint("encode_spectrum", graph.encode_spectrum, spectrum)
+    archive.add_endpoint("decode", graph.decode, [z])
+    archive.add_endpoint("reconstruct", graph.reconstruct, [flux])
+    archive.add_endpoint("normalise", graph.normalise, [flux])
     archive.write_out(str(folder), verbose=False)
-
-
-def _blank_infinities(flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mark infinities as bad; return also the flags, int32 (batch,)."""
-    is_infinite = tf.math.is_inf(flux)
-    flags = _flag(tf.reduce_any(is_infinite, axis=-1), Flag.INFINITE_FLUX)
-    return tf.where(is_infinite, float("nan"), flux), flags
-
-
-def _flag(condition: tf.Tensor, flag: Flag) -> tf.Tensor:
-    return tf.where(condition, int(flag), 0)

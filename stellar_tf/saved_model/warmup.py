@@ -9,22 +9,24 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from stellar_tf.saved_model.signatures import Signatures
+from stellar_tf.inference.graph import ModelGraph
+from stellar_tf.saved_model.assets import EXTRA
+from tfrecords_tools.records.example import field_head
 
-WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
+WARMUP_FILE = EXTRA / "tf_serving_warmup_requests"
 """Inside a version folder: where TensorFlow Serving looks for them."""
 
 Request = tuple[str, dict[str, NDArray[np.floating]]]
 """Name of a signature, and its inputs."""
 
 
-def build_requests(signatures: Signatures) -> Iterator[Request]:
+def build_requests(graph: ModelGraph) -> Iterator[Request]:
     """
     Make a request for each signature, and for each way onto the grid.
 
     Parameters
     ----------
-    signatures : Signatures
+    graph : ModelGraph
         Of the model to be served.
 
     Yields
@@ -34,24 +36,25 @@ def build_requests(signatures: Signatures) -> Iterator[Request]:
     inputs : dict
         The spectrum decoded from the prior's mean, or that code.
     """
-    grid = signatures.config.grid
-    z = np.zeros((1, signatures.config.model.n_latent), np.float32)
-    flux = signatures.decode(tf.constant(z))["flux"].numpy()
+    grid = graph.config.grid
+    z = np.zeros((1, graph.config.model.n_latent), np.float32)
+    flux = graph.decode(tf.constant(z))["flux"].numpy()
     yield "encode", {"flux": flux}
     yield "encode_spectrum", {"wave": grid.wave, "flux": flux[0]}
     # Two pixels of the grid in one: resampled instead of shifted.
     yield "encode_spectrum", {"wave": grid.wave[::2], "flux": flux[0, ::2]}
     yield "decode", {"z": z}
     yield "reconstruct", {"flux": flux}
+    yield "normalise", {"flux": flux}
 
 
-def write_warmup(signatures: Signatures, name: str, folder: Path) -> None:
+def write_warmup(graph: ModelGraph, name: str, folder: Path) -> None:
     """
     Write the requests as TensorFlow Serving replays them when it loads a version.
 
     Parameters
     ----------
-    signatures : Signatures
+    graph : ModelGraph
         Of the model to be served.
     name : str
         The name it is served by.
@@ -63,16 +66,33 @@ def write_warmup(signatures: Signatures, name: str, folder: Path) -> None:
     A TFRecord file of ``PredictionLog``, at most 1,000 of them
     (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
-    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
-
     path = folder / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in build_requests(signatures):
-            log = PredictionLog()
-            request = log.predict_log.request
-            request.model_spec.name = name
-            request.model_spec.signature_name = signature
-            for key, values in inputs.items():
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
-            writer.write(log.SerializeToString())
+        for signature, inputs in build_requests(graph):
+            writer.write(_encode_log(name, signature, inputs))
+
+
+def _encode_log(
+    name: str, signature: str, inputs: dict[str, NDArray[np.floating]]
+) -> bytes:
+    """
+    Serialize a request as TensorFlow Serving logs it, without its package.
+
+    The messages, in the encoding of protocol buffers, whose fields are numbered::
+
+        PredictionLog:  predict_log = 6
+        PredictLog:     request = 1
+        PredictRequest: model_spec = 1; inputs = 2, a map: key = 1, value = 2
+        ModelSpec:      name = 1, signature_name = 3
+    """
+    model_spec = _field(1, name.encode()) + _field(3, signature.encode())
+    request = _field(1, model_spec)
+    for key, values in inputs.items():
+        tensor = tf.make_tensor_proto(values).SerializeToString()
+        request += _field(2, _field(1, key.encode()) + _field(2, tensor))
+    return _field(6, _field(1, request))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return field_head(number, len(content)) + content

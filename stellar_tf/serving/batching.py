@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Histogram
 
-from stellar_tf.serving.signatures import Arrays, Signature
+from stellar_tf.serving.loading import Arrays, LoadedSignature
 
 BATCH_ROWS = Histogram(
     "batch_rows",
@@ -33,7 +33,7 @@ class Batcher:
 
     Parameters
     ----------
-    signature : Signature
+    signature : LoadedSignature
         What is run.
     model_name : str
         For the metrics.
@@ -48,7 +48,11 @@ class Batcher:
     """
 
     def __init__(
-        self, signature: Signature, model_name: str, max_rows: int, executor: Executor
+        self,
+        signature: LoadedSignature,
+        model_name: str,
+        max_rows: int,
+        executor: Executor,
     ) -> None:
         self._signature, self._executor = signature, executor
         self._max_rows = max_rows if signature.has_rows else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,15 +13,14 @@ import requests
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
-from stellar_tf.inference.prepared_files import (
-    Batch,
-    Columns,
-    EncodedFiles,
-    encode_prepared,
-)
+from stellar_tf.inference.latents import OUTPUTS, Columns, Latents
+from stellar_tf.inference.prepared_files import Batch, encode_prepared
+from stellar_tf.tables import check_table_path, write_table
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.records.manifest import is_records
 
 _DATATYPES = {
     "FP16": "<f2",
@@ -281,32 +280,68 @@ class Client:
 
 
 def encode_remotely(
-    client: Client, paths: list[Path], batch_size: int = 16
-) -> EncodedFiles:
+    url: str,
+    inputs: Sequence[str | Path],
+    *,
+    out: Path | None = None,
+    overwrite: bool = False,
+    batch_size: int = 16,
+    progress: bool = True,
+) -> Latents:
     """
-    Prepare FITS files here and encode them there.
+    Prepare files here and encode them there.
 
     Parameters
     ----------
-    client : Client
-        Of the server.
-    paths : list of Path
-        FITS files.
+    url : str
+        REST address of the server, such as ``http://127.0.0.1:8501``.
+    inputs : sequence of str or Path
+        Files, and folders that are searched for files.
+    out : Path, optional
+        Table to write.
+    overwrite : bool, default False
+        Whether `out` may exist.
     batch_size : int, default 16
         Spectra a request.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
 
     Returns
     -------
-    encoded : EncodedFiles
-        The same as of `stellar_tf.inference.encoding.encode_files` with the run
-        of the served model.
+    latents : Latents
+        The same as of `SpectrumModel.encode` with the run of the served model.
+
+    Raises
+    ------
+    ServerError
+        If an input is a folder of records, or the server does not answer.
+    InputError
+        If an input does not exist.
+    TableError
+        If `out` cannot be written.
     """
+    if out is not None:
+        check_table_path(out, overwrite=overwrite)
+    folders = [Path(path) for path in inputs]
+    for path in folders:
+        if is_records(path):
+            raise ServerError(
+                f"{path}: is a folder of records, which only a run encodes; name the "
+                f"files"
+            )
+    paths = discover(folders)
+    with Client(url) as client:
 
-    def encode(batch: Batch) -> Columns:
-        code = client.encode(batch.flux)
-        return {name: code[name] for name in ("median_flux", "z_mean", "z_log_var")}
+        def encode(batch: Batch) -> Columns:
+            code = client.encode(batch.flux)
+            return {name: code[name] for name in OUTPUTS}
 
-    return encode_prepared(paths, client.grid, client.convert, batch_size, encode)
+        latents = encode_prepared(
+            paths, client.grid, client.convert, batch_size, encode, progress
+        )
+    if out is not None and len(latents):
+        write_table(latents.table, out, overwrite=overwrite)
+    return latents
 
 
 def _split(

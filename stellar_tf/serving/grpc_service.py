@@ -28,111 +28,35 @@ _MAX_CALLS = 64
 """More at a time are answered RESOURCE_EXHAUSTED."""
 
 
-class Servicer(InferenceServicer):
-    """
-    KServe's, with versions, and without loading and unloading of models.
-
-    Parameters
-    ----------
-    data_plane : VersionedDataPlane
-        What answers.
-    """
-
-    def __init__(self, data_plane: VersionedDataPlane) -> None:
-        super().__init__(data_plane, None)
-        self._versioned = data_plane
+class _Servicer(InferenceServicer):
+    """KServe's, with versions, and without loading and unloading of models."""
 
     async def ModelReady(self, request: Any, context: Any) -> Any:
-        """
-        Tell whether a model can be called.
-
-        Parameters
-        ----------
-        request : ModelReadyRequest
-            Name and version.
-        context : grpc.aio.ServicerContext
-            The call.
-
-        Returns
-        -------
-        response : ModelReadyResponse
-            The answer.
-        """
         async with _errors_as_status(context):
-            model = self._versioned.find(address(request.name, request.version))
+            model = self._data_plane.find(address(request.name, request.version))
             return pb.ModelReadyResponse(ready=await model.healthy())
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:
-        """
-        Describe a model.
-
-        Parameters
-        ----------
-        request : ModelMetadataRequest
-            Name and version.
-        context : grpc.aio.ServicerContext
-            The call.
-
-        Returns
-        -------
-        response : ModelMetadataResponse
-            The answer; the grid is in the trailing metadata.
-        """
         async with _errors_as_status(context):
             name = address(request.name, request.version)
-            metadata = await self._versioned.model_metadata(name)
+            metadata = await self._data_plane.model_metadata(name)
             parameters = metadata.pop("parameters")
             shown = {key: parameters.get(key) for key in ("version", "grid")}
             context.set_trailing_metadata(((PARAMETERS_KEY, json.dumps(shown)),))
             return pb.ModelMetadataResponse(**metadata)
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:
-        """
-        Call a model.
-
-        Parameters
-        ----------
-        request : ModelInferRequest
-            Name, version and tensors.
-        context : grpc.aio.ServicerContext
-            The call.
-
-        Returns
-        -------
-        response : ModelInferResponse
-            Tensors, as bytes if the request's were.
-        """
         async with _errors_as_status(context):
             name = address(request.model_name, request.model_version)
-            self._versioned.find(name)
+            self._data_plane.find(name)
             request.model_name = name
             return await super().ModelInfer(request, context)
 
     async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
-        """
-        Refuse: a client only asks.
+        reason = "a client neither loads nor unloads models"
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, reason)
 
-        Parameters
-        ----------
-        request : RepositoryModelLoadRequest
-            Not used.
-        context : grpc.aio.ServicerContext
-            The call.
-        """
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "models are not loaded here")
-
-    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:
-        """
-        Refuse: a client only asks.
-
-        Parameters
-        ----------
-        request : RepositoryModelUnloadRequest
-            Not used.
-        context : grpc.aio.ServicerContext
-            The call.
-        """
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "nor unloaded")
+    RepositoryModelUnload = RepositoryModelLoad
 
 
 def build_grpc_server(
@@ -173,26 +97,23 @@ def build_grpc_server(
         ],
         maximum_concurrent_rpcs=_MAX_CALLS,
     )
-    add_GRPCInferenceServiceServicer_to_server(Servicer(data_plane), server)
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    add_GRPCInferenceServiceServicer_to_server(_Servicer(data_plane, None), server)
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        return server, server.add_insecure_port(place)
+        return server, server.add_insecure_port(target)
     except RuntimeError:
-        raise ServingError(
-            f"--grpc-port {port}: {host} cannot be listened on"
-        ) from None
+        raise ServingError(f"grpc_port {port}: {host} cannot be listened on") from None
 
 
 @asynccontextmanager
 async def _errors_as_status(context: Any) -> AsyncIterator[None]:
+    # KServe's interceptor logs a traceback for each bad request.
     try:
         yield
     except InvalidInput as error:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
     except ModelNotFound as error:
         await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
-    except grpc.aio.AbortError:
-        raise
     except Exception:  # the log tells what a client need not know
         _LOG.exception("a call failed")
         await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")

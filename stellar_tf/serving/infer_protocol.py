@@ -7,14 +7,12 @@ from typing import Any
 
 import orjson
 from kserve import InferInput, InferRequest, InferResponse
+from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
 from kserve.errors import InvalidInput
 from kserve.protocol.infer_type import RequestedOutput
 
 from stellar_tf.serving.predict_protocol import parse_json
 from stellar_tf.serving.tensors import check_shape, read_bytes
-
-JSON_LENGTH_HEADER = "inference-header-content-length"
-"""Where the JSON ends and the bytes begin."""
 
 
 def read_infer(body: bytes, json_length: str | None, model_name: str) -> InferRequest:
@@ -111,19 +109,7 @@ def write_infer(
 
 
 def dump_json(answer: object) -> bytes:
-    """
-    Write JSON, arrays in it as lists and what is not finite as null.
-
-    Parameters
-    ----------
-    answer : object
-        Of dictionaries, lists, arrays and plain values.
-
-    Returns
-    -------
-    text : bytes
-        JSON.
-    """
+    """Write JSON, arrays in it as lists and what is not finite as null."""
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -131,7 +117,9 @@ def _read_length(header: str | None, n_body: int) -> int:
     if header is None:
         return n_body
     if not header.isdecimal() or int(header) > n_body:
-        raise InvalidInput(f"{JSON_LENGTH_HEADER} must be a length within the body")
+        raise InvalidInput(
+            f"{INFERENCE_CONTENT_LENGTH_HEADER} must be a length within the body"
+        )
     return int(header)
 
 

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from stellar_tf.saved_model.assets import read_settings
 from stellar_tf.serving.batching import Batcher
-from stellar_tf.serving.predict_protocol import (
-    DEFAULT_SIGNATURE,
-    read_predict,
-    write_predict,
+from stellar_tf.serving.loading import (
+    Arrays,
+    LoadedSignature,
+    TensorInfo,
+    load_signatures,
 )
-from stellar_tf.serving.signatures import Arrays, Signature, TensorSpec, load_signatures
+from stellar_tf.serving.predict_protocol import read_predict, write_predict
 from stellar_tf.serving.tensors import (
     check_inputs,
     check_shape,
@@ -133,10 +134,8 @@ class ServedModel(Model):
         ----------
         payload : dict or InferRequest
             The request.
-        headers : mapping, optional
-            Not used.
-        response_headers : mapping, optional
-            Not used.
+        headers, response_headers : mapping, optional
+            Given by KServe; no answer depends on them.
 
         Returns
         -------
@@ -151,16 +150,14 @@ class ServedModel(Model):
         if isinstance(payload, InferRequest):
             return await self._infer(payload)
         signature = self._signature(payload.get("signature_name"))
-        loop = asyncio.get_running_loop()
-        inputs = await loop.run_in_executor(None, read_predict, signature, payload)
+        inputs = await asyncio.to_thread(read_predict, signature, payload)
         outputs = await self._run(signature, inputs)
         return write_predict(outputs, in_rows="instances" in payload)
 
     async def _infer(self, request: InferRequest) -> InferResponse:
         parameters = to_http_parameters(request.parameters or {})
         signature = self._signature(parameters.get("signature_name"))
-        loop = asyncio.get_running_loop()
-        inputs = await loop.run_in_executor(None, _read_inputs, signature, request)
+        inputs = await asyncio.to_thread(_read_inputs, signature, request)
         outputs = await self._run(signature, inputs)
         for output in request.request_outputs or []:
             if output.name not in outputs:
@@ -175,7 +172,7 @@ class ServedModel(Model):
         )
 
     async def _run(
-        self, signature: Signature, inputs: Arrays
+        self, signature: LoadedSignature, inputs: Arrays
     ) -> dict[str, NDArray[Any]]:
         check_inputs(signature, inputs, self.max_bytes)
         try:
@@ -183,8 +180,9 @@ class ServedModel(Model):
         except tf.errors.InvalidArgumentError as error:
             raise InvalidInput(f"{signature.name}: {_reason(error)}") from None
 
-    def _signature(self, name: object) -> Signature:
-        wanted = DEFAULT_SIGNATURE if name is None or name == "" else name
+    def _signature(self, name: object) -> LoadedSignature:
+        default = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+        wanted = default if name is None or name == "" else name
         if not isinstance(wanted, str) or wanted not in self.signatures:
             listed = ", ".join(sorted(self.signatures))
             raise InvalidInput(
@@ -214,7 +212,7 @@ def _reason(error: tf.errors.InvalidArgumentError) -> str:
     return asserted[1] if asserted else own[0]
 
 
-def _describe(specs: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:
+def _describe(specs: tuple[TensorInfo, ...]) -> list[dict[str, Any]]:
     return [
         {
             "name": spec.name,
@@ -225,7 +223,7 @@ def _describe(specs: tuple[TensorSpec, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def _read_inputs(signature: Signature, request: InferRequest) -> Arrays:
+def _read_inputs(signature: LoadedSignature, request: InferRequest) -> Arrays:
     specs = {spec.name: spec for spec in signature.inputs}
     inputs: dict[str, NDArray[Any]] = {}
     for tensor in request.inputs:
@@ -242,7 +240,7 @@ def _read_inputs(signature: Signature, request: InferRequest) -> Arrays:
     return inputs
 
 
-def _read_tensor(tensor: Any, spec: TensorSpec) -> NDArray[Any]:
+def _read_tensor(tensor: Any, spec: TensorInfo) -> NDArray[Any]:
     shape = check_shape(spec.name, tensor.shape)
     try:
         if isinstance(tensor.data, np.ndarray):
@@ -259,7 +257,7 @@ def _read_tensor(tensor: Any, spec: TensorSpec) -> NDArray[Any]:
 
 
 def _write_output(
-    spec: TensorSpec, values: NDArray[Any], request: InferRequest
+    spec: TensorInfo, values: NDArray[Any], request: InferRequest
 ) -> InferOutput:
     data: Any = values
     if request.from_grpc and not request.use_binary_outputs:

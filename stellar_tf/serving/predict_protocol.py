@@ -10,10 +10,8 @@ import orjson
 from kserve.errors import InvalidInput
 from numpy.typing import NDArray
 
-from stellar_tf.serving.signatures import Arrays, Signature, TensorSpec
+from stellar_tf.serving.loading import Arrays, LoadedSignature, TensorInfo
 from stellar_tf.serving.tensors import read_json_values
-
-DEFAULT_SIGNATURE = "serving_default"
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -46,13 +44,13 @@ def parse_json(body: bytes) -> dict[str, Any]:
     return request
 
 
-def read_predict(signature: Signature, request: Mapping[str, Any]) -> Arrays:
+def read_predict(signature: LoadedSignature, request: Mapping[str, Any]) -> Arrays:
     """
     Take the inputs of a signature from a request.
 
     Parameters
     ----------
-    signature : Signature
+    signature : LoadedSignature
         What is to be called.
     request : mapping
         With ``instances``, one a row, or ``inputs``, one a tensor.
@@ -118,7 +116,7 @@ def write_predict(outputs: Arrays, *, in_rows: bool) -> dict[str, Any]:
     return {"predictions": rows}
 
 
-def _by_name(values: object, specs: tuple[TensorSpec, ...]) -> Mapping[str, object]:
+def _by_name(values: object, specs: tuple[TensorInfo, ...]) -> Mapping[str, object]:
     if isinstance(values, dict):
         return values
     if len(specs) != 1:
@@ -126,7 +124,7 @@ def _by_name(values: object, specs: tuple[TensorSpec, ...]) -> Mapping[str, obje
     return {specs[0].name: values}
 
 
-def _gather_rows(rows: object, specs: tuple[TensorSpec, ...]) -> dict[str, list[Any]]:
+def _gather_rows(rows: object, specs: tuple[TensorInfo, ...]) -> dict[str, list[Any]]:
     if not isinstance(rows, list) or not rows:
         raise InvalidInput("instances must be a list of at least one row")
     named = [_by_name(row, specs) for row in rows]

@@ -28,19 +28,7 @@ class Repository(ModelRepository):
         self.update(models[-1])
 
     def get_model(self, name: str) -> ServedModel | None:
-        """
-        Find a version.
-
-        Parameters
-        ----------
-        name : str
-            A name, or an `address`.
-
-        Returns
-        -------
-        model : ServedModel or None
-            None if there is no such version.
-        """
+        """Find a version."""
         return self._by_address.get(name) or self.models.get(name)
 
 
@@ -59,14 +47,7 @@ class VersionedDataPlane(DataPlane):
         self.repository = repository
 
     def metadata(self) -> dict[str, Any]:
-        """
-        Describe the server.
-
-        Returns
-        -------
-        metadata : dict
-            As the Open Inference protocol has it.
-        """
+        """Describe the server."""
         return {**super().metadata(), "extensions": ["binary_tensor_data"]}
 
     async def model_metadata(self, model_name: str) -> dict[str, Any]:
@@ -118,19 +99,5 @@ class VersionedDataPlane(DataPlane):
 
 
 def address(name: str, version: str | None) -> str:
-    """
-    Name one version.
-
-    Parameters
-    ----------
-    name : str
-        The model.
-    version : str or None
-        Its version; none, or an empty one, for the highest that is served.
-
-    Returns
-    -------
-    address : str
-        What `Repository.get_model` takes, as it stands in URLs.
-    """
+    """Name one version."""
     return f"{name}/versions/{version}" if version else name

@@ -10,18 +10,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
 from kserve.errors import InvalidInput, ModelNotFound
 from kserve.protocol.rest.server import metrics_handler
 from kserve.protocol.rest.v1_endpoints import V1Endpoints
 from kserve.protocol.rest.v2_endpoints import V2Endpoints
 from starlette.exceptions import HTTPException
 
-from stellar_tf.serving.infer_protocol import (
-    JSON_LENGTH_HEADER,
-    dump_json,
-    read_infer,
-    write_infer,
-)
+from stellar_tf.serving.infer_protocol import dump_json, read_infer, write_infer
 from stellar_tf.serving.predict_protocol import parse_json
 from stellar_tf.serving.repository import VersionedDataPlane, address
 
@@ -102,31 +98,28 @@ class _Endpoints:
 
     async def predict(self, request: Request, name: str, version: str = "") -> Response:
         model = self._data_plane.find(address(name, version))
-        payload = await _in_thread(parse_json, await request.body())
+        payload = await asyncio.to_thread(parse_json, await request.body())
         answer, _ = await model(payload, headers=dict(request.headers))
-        return _respond(await _in_thread(dump_json, answer))
+        return _respond(await asyncio.to_thread(dump_json, answer))
 
     async def infer(self, request: Request, name: str, version: str = "") -> Response:
         model = self._data_plane.find(address(name, version))
-        n_json = request.headers.get(JSON_LENGTH_HEADER)
+        n_json = request.headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
         body = await request.body()
-        asked = await _in_thread(read_infer, body, n_json, model.name)
+        asked = await asyncio.to_thread(read_infer, body, n_json, model.name)
         answer, _ = await model(asked, headers=dict(request.headers))
-        return _respond(*await _in_thread(write_infer, answer, asked))
-
-
-async def _in_thread(function: Callable[..., Any], *args: object) -> Any:
-    return await asyncio.get_running_loop().run_in_executor(None, function, *args)
+        return _respond(*await asyncio.to_thread(write_infer, answer, asked))
 
 
 def _respond(body: bytes, n_json: int | None = None) -> Response:
     if n_json is None:
         return Response(body, media_type="application/json")
-    headers = {JSON_LENGTH_HEADER: str(n_json)}
+    headers = {INFERENCE_CONTENT_LENGTH_HEADER: str(n_json)}
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
 def _add_error_handlers(app: FastAPI) -> None:
+    # KServe's own log a traceback for each bad request.
     def tell(status: int, reason: str) -> JSONResponse:
         return JSONResponse({"error": reason}, status)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ import uvicorn
 from stellar_tf.serving.errors import ServingError
 from stellar_tf.serving.grpc_service import build_grpc_server
 from stellar_tf.serving.kserve_model import ServedModel
-from stellar_tf.serving.limits import BodyLimits, PunctualProtocol
+from stellar_tf.serving.limits import BodyLimits, HeaderDeadline
 from stellar_tf.serving.repository import Repository, VersionedDataPlane
 from stellar_tf.serving.rest import build_app
 from stellar_tf.serving.versions import choose_versions
@@ -28,17 +27,17 @@ _GRACE = 30
 class ServerSettings(NamedTuple):
     """Where and within which limits to serve."""
 
-    host: str = "127.0.0.1"
-    """Nobody else's machine reaches the loopback interface."""
-    port: int = 8501
+    host: str
+    """Address to listen on."""
+    port: int
     """REST; 0 for any that is free."""
-    grpc_port: int = 8500
+    grpc_port: int
     """The same for gRPC."""
-    max_request_mib: int = 64
-    """Size of a request and, as binary tensors, of an answer [MiB]."""
-    request_seconds: int = 60
+    max_bytes: int
+    """Size of a request and, as binary tensors, of an answer."""
+    request_seconds: int
     """How long a request may take to arrive [s]."""
-    max_batch: int = 32
+    max_batch: int
     """Rows of one call of the model."""
 
 
@@ -46,7 +45,7 @@ def serve(
     folder: Path,
     numbers: list[int],
     settings: ServerSettings,
-    tell: Callable[[str], None],
+    on_ready: Callable[[str], None],
 ) -> None:
     """
     Serve a model until SIGINT or SIGTERM.
@@ -59,8 +58,8 @@ def serve(
         Versions to serve; none for the highest.
     settings : ServerSettings
         Where and how.
-    tell : callable
-        Is given a line when the server is ready.
+    on_ready : callable
+        Called with a line about the server when it is ready.
 
     Raises
     ------
@@ -68,41 +67,40 @@ def serve(
         If there is no such version, or a port cannot be had.
     """
     versions = choose_versions(folder, numbers)
-    max_bytes = settings.max_request_mib * 2**20
     with (
-        _bind(settings.host, settings.port, "--port") as listener,
+        _bind(settings.host, settings.port, "port") as listener,
         ThreadPoolExecutor(2, "model") as executor,
     ):
-        _bind(settings.host, settings.grpc_port, "--grpc-port").close()
+        _bind(settings.host, settings.grpc_port, "grpc_port").close()
         models = [
             ServedModel(
                 folder.resolve().name,
                 number,
                 path,
                 executor,
-                max_bytes=max_bytes,
+                max_bytes=settings.max_bytes,
                 max_rows=settings.max_batch,
             )
             for number, path in versions.items()
         ]
         data_plane = VersionedDataPlane(Repository(models))
-        asyncio.run(_serve(data_plane, settings, listener, tell))
+        asyncio.run(_serve(data_plane, settings, listener, on_ready))
 
 
 async def _serve(
     data_plane: VersionedDataPlane,
     settings: ServerSettings,
     listener: socket.socket,
-    tell: Callable[[str], None],
+    on_ready: Callable[[str], None],
 ) -> None:
-    max_bytes = settings.max_request_mib * 2**20
     grpc_server, grpc_port = build_grpc_server(
-        data_plane, settings.host, settings.grpc_port, max_bytes
+        data_plane, settings.host, settings.grpc_port, settings.max_bytes
     )
+    app = build_app(data_plane)
     rest_server = _RestServer(
         uvicorn.Config(
-            BodyLimits(build_app(data_plane), max_bytes, settings.request_seconds),
-            http=PunctualProtocol,
+            BodyLimits(app, settings.max_bytes, settings.request_seconds),
+            http="h11",  # which limits the size of headers
             lifespan="off",
             log_level="warning",
             access_log=False,
@@ -111,48 +109,50 @@ async def _serve(
             timeout_graceful_shutdown=_GRACE,
         )
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, rest_server.stop)
-    await grpc_server.start()
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     listing = ", ".join(map(str, data_plane.repository.versions))
     name = next(iter(data_plane.repository.get_models()))
-    rest_server.on_start = lambda: tell(
+    rest_server.on_ready = lambda: on_ready(
         f"{name}, version {listing}: REST http://{host}:{port}, gRPC {host}:{grpc_port}"
     )
+    await grpc_server.start()
+    # uvicorn sets the same handlers, but when it has stopped it restores those before
+    # and raises the signal again: Python's would end the process with another status.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, rest_server.handle_exit)
     await rest_server.serve(sockets=[listener])
     await grpc_server.stop(_GRACE)
 
 
 class _RestServer(uvicorn.Server):
-    """Leaves signals to us: uvicorn would raise them again when it has stopped."""
+    """Says when it is ready, and closes connections without a request."""
 
-    on_start: Callable[[], None]
+    on_ready: Callable[[], None]
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._header_deadline = HeaderDeadline(config.timeout_keep_alive)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.on_start()
+        self.on_ready()
 
-    def stop(self) -> None:
-        self.force_exit = self.should_exit  # asked twice
-        self.should_exit = True
+    async def on_tick(self, counter: int) -> bool:
+        self._header_deadline.check(self.server_state.connections)
+        return await super().on_tick(counter)
 
 
 def _bind(host: str, port: int, option: str) -> socket.socket:
     """Take a port before the model is loaded, which takes a while."""
     listener = None
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
+        listener.bind(address)
     except OSError as error:
         if listener is not None:
             listener.close()

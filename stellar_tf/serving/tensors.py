@@ -10,30 +10,18 @@ from kserve.errors import InvalidInput
 from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
 from numpy.typing import NDArray
 
-from stellar_tf.serving.signatures import Arrays, Signature, TensorSpec
+from stellar_tf.serving.loading import Arrays, LoadedSignature, TensorInfo
 
 _KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
 """Which kinds of values a type takes without changing them."""
 
 
-def datatype(spec: TensorSpec) -> str:
-    """
-    Name a type as the Open Inference protocol does.
-
-    Parameters
-    ----------
-    spec : TensorSpec
-        A tensor.
-
-    Returns
-    -------
-    name : str
-        Such as FP32.
-    """
+def datatype(spec: TensorInfo) -> str:
+    """Name a type as the Open Inference protocol does."""
     return str(from_np_dtype(spec.dtype))
 
 
-def read_json_values(values: object, spec: TensorSpec) -> NDArray[Any]:
+def read_json_values(values: object, spec: TensorInfo) -> NDArray[Any]:
     """
     Make an array of nested lists.
 
@@ -41,7 +29,7 @@ def read_json_values(values: object, spec: TensorSpec) -> NDArray[Any]:
     ----------
     values : object
         From JSON; null is NaN, for JSON has no other way.
-    spec : TensorSpec
+    spec : TensorInfo
         What they are for.
 
     Returns
@@ -70,7 +58,7 @@ def read_json_values(values: object, spec: TensorSpec) -> NDArray[Any]:
         raise InvalidInput(f"{spec.name}: a number is too large") from None
 
 
-def _cast(array: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+def _cast(array: NDArray[Any], spec: TensorInfo) -> NDArray[Any]:
     cast = array.astype(spec.dtype)
     if spec.dtype.kind in "iu" and array.size and not np.array_equal(cast, array):
         raise OverflowError
@@ -142,13 +130,13 @@ def check_shape(name: str, shape: object) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def check_inputs(signature: Signature, inputs: Arrays, max_bytes: int) -> None:
+def check_inputs(signature: LoadedSignature, inputs: Arrays, max_bytes: int) -> None:
     """
     Refuse what a signature does not take.
 
     Parameters
     ----------
-    signature : Signature
+    signature : LoadedSignature
         What is to be called.
     inputs : mapping of str to ndarray
         With what.
@@ -182,7 +170,7 @@ def check_inputs(signature: Signature, inputs: Arrays, max_bytes: int) -> None:
             )
 
 
-def _check_tensor(array: NDArray[Any], spec: TensorSpec) -> None:
+def _check_tensor(array: NDArray[Any], spec: TensorInfo) -> None:
     if array.dtype != spec.dtype:
         got = from_np_dtype(array.dtype) or array.dtype
         raise InvalidInput(f"{spec.name} must be {datatype(spec)}, got {got}")

@@ -35,7 +35,7 @@ def choose_versions(folder: Path, numbers: list[int]) -> dict[int, Path]:
         if (folder / _SAVED_MODEL).is_file():
             raise ServingError(
                 f"{folder}: is one version; name the folder of the model, "
-                f"{folder.parent}, and --version {folder.name}"
+                f"{folder.parent}, and the version {folder.name}"
             )
         raise ServingError(
             f"{folder}: holds no model (no 1/{_SAVED_MODEL}); stellar-tf export "

@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.simulator.archive_cards import table_cards
-from stellar_tf.simulator.cards import BLOCK, HeaderTemplate
-from stellar_tf.simulator.header import primary_cards, primary_values
+from stellar_tf.simulator.header import (
+    order_snr,
+    primary_values,
+    read_template,
+    table_values,
+)
 from stellar_tf.simulator.record import Record
-from stellar_tf.simulator.spectrum import Spectrum
+from stellar_tf.simulator.spectrum import SimulatedSpectrum
+from stellar_tf.simulator.template import BLOCK
+from tfrecords_tools.durable import write_whole
 
 
 class AdpWriter:
@@ -27,14 +32,16 @@ class AdpWriter:
     -----
     A product has a primary HDU without data and a binary table of one row, which
     holds the arrays WAVE (float64), FLUX and ERR (float32; HARPS leaves it NaN). The
-    primary header is formatted once and only its changing cards are replaced: with
-    its 3,000 cards it would otherwise cost more than the spectrum.
+    headers are read once, and only the cards that vary are set for every file: to
+    make 3,000 cards anew would cost more than the spectrum.
     """
 
     def __init__(self, full_header: bool) -> None:
-        self._primary = HeaderTemplate(primary_cards(full_header))
+        self._primary = read_template("primary", full_header)
+        self._table = read_template("table", full_header)
+        self._order_snr = order_snr(self._primary)
 
-    def write(self, path: Path, spectrum: Spectrum, record: Record) -> None:
+    def write(self, path: Path, spectrum: SimulatedSpectrum, record: Record) -> None:
         """
         Write one file.
 
@@ -42,29 +49,24 @@ class AdpWriter:
         ----------
         path : Path
             Its final name; it appears under that name only when complete.
-        spectrum : Spectrum
+        spectrum : SimulatedSpectrum
             The pixels.
         record : Record
             What the header says about them.
         """
-        primary = self._primary.fill(primary_values(spectrum, record))
-        self._primary.sign(primary, b"")
-        data = _table_bytes(spectrum.wave, spectrum.flux)
-        template = HeaderTemplate(table_cards(spectrum, record))
-        table = template.fill({})
-        template.sign(table, data)
-        partial = path.with_name(path.name + ".part")
-        with partial.open("wb") as stream:
-            stream.writelines((primary, table, data))
-        partial.replace(path)
+        self._primary.fill(primary_values(spectrum, record, self._order_snr))
+        self._table.fill(table_values(spectrum, record))
+        data = _table_data(spectrum.wave, spectrum.flux)
+        headers = (self._primary.sign(b""), self._table.sign(data))
+        write_whole(path, b"".join((*headers, data)))
 
 
-def _table_bytes(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> bytes:
+def _table_data(wave: NDArray[np.float64], flux: NDArray[np.float32]) -> bytearray:
     """Concatenate the one row of the table, padded to whole blocks."""
     n_pixels = len(wave)
     size = n_pixels * (8 + 4 + 4)
-    row = np.zeros(-(-size // BLOCK) * BLOCK, np.uint8)
-    row[: 8 * n_pixels].view(">f8")[:] = wave
-    row[8 * n_pixels : 12 * n_pixels].view(">f4")[:] = flux
-    row[12 * n_pixels : size].view(">f4")[:] = np.nan
-    return row.tobytes()
+    row = bytearray(-(-size // BLOCK) * BLOCK)
+    np.frombuffer(row, ">f8", n_pixels)[:] = wave
+    np.frombuffer(row, ">f4", n_pixels, 8 * n_pixels)[:] = flux
+    np.frombuffer(row, ">f4", n_pixels, 12 * n_pixels)[:] = np.nan
+    return row

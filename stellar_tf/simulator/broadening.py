@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage, special
 
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT, Emulator
+from stellar_tf.simulator.emulator import Emulator
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 LIMB_DARKENING = 0.6
 """Linear coefficient of Gray's profile, usual in the optical for cool stars."""
@@ -85,12 +88,18 @@ def spline_coefficients(
     n_padded = len(flux) + 2 * N_PAD
     n_fast = fft.next_fast_len(n_padded, real=True)
     extended = np.pad(flux, (N_PAD, N_PAD + n_fast - n_padded), mode="edge")
-    frequency = fft.rfftfreq(n_fast)  # cycles per pixel
-    spline = 3.0 / (2.0 + np.cos(2.0 * np.pi * frequency))
+    frequency, spline = _spline_filter(n_fast)
     transfer = spline * rotation_transfer(frequency / velocity_step, vsini)
     spectrum = fft.rfft(extended) * transfer.astype(np.float32)
     coefficients: NDArray[np.float32] = fft.irfft(spectrum, n_fast)[:n_padded]
     return coefficients
+
+
+@cache
+def _spline_filter(n_fast: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Frequencies [cycles per pixel] and what turns values there into coefficients."""
+    frequency = fft.rfftfreq(n_fast)
+    return frequency, 3.0 / (2.0 + np.cos(2.0 * np.pi * frequency))
 
 
 def observe(

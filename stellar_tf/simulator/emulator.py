@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.simulator.domain import is_inside
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
-SPEED_OF_LIGHT = 299_792.458
 """[km/s]"""
 REFERENCE_TEFF = 5040.0
 """[K]: 5040 K / teff is the temperature axis of the Gaussian processes."""
@@ -142,7 +142,7 @@ class Emulator:
 
     def position(self, wave: NDArray[np.float64]) -> NDArray[np.float64]:
         """
-        Place of wavelengths on the logarithmic grid.
+        Compute the positions of wavelengths on the logarithmic grid.
 
         Parameters
         ----------

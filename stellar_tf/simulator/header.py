@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import resources
+
 import numpy as np
 
-from stellar_tf.simulator.archive_cards import TITLE_SUFFIX, archive_cards, nanometres
-from stellar_tf.simulator.calibration_cards import (
-    N_ORDERS,
-    calibration_cards,
-    order_wave,
-)
-from stellar_tf.simulator.cards import Card, Value
 from stellar_tf.simulator.instrument import response
-from stellar_tf.simulator.instrument_cards import instrument_cards
 from stellar_tf.simulator.record import SECONDS_PER_DAY, Record, iso_time, mjd_after
-from stellar_tf.simulator.spectrum import Spectrum
-from stellar_tf.simulator.telescope_cards import telescope_cards
+from stellar_tf.simulator.spectrum import SimulatedSpectrum
+from stellar_tf.simulator.template import HeaderTemplate, Value
 
 MJD_ZERO = 2_400_000.5
 """Julian date of modified Julian date zero [d]."""
@@ -23,6 +18,9 @@ LONGITUDE = -70.7345
 """Of La Silla, east [deg]."""
 AIRMASS_DRIFT = 1.0e-5
 """Rise of the airmass during an exposure, per second."""
+TITLE_SUFFIX = "_s1d_A"
+HALF_ORDER = 2048.0
+"""Pixels from the beginning of an order to its centre."""
 SHORT = frozenset(
     {
         "ESO DPR CATG",
@@ -40,42 +38,70 @@ SHORT = frozenset(
 """Cards of the observatory that the short header keeps."""
 
 
-def primary_cards(full: bool) -> list[Card]:
+def read_template(name: str, full: bool) -> HeaderTemplate:
     """
-    Cards of the primary header, their changing values still to be filled.
+    Read a header whose changing values are still to be filled.
 
     Parameters
     ----------
+    name : str
+        HDU of the product: ``primary`` or ``table``.
     full : bool
-        All of a real product, or those that readers use.
+        All cards of a real product, or those that readers use.
 
     Returns
     -------
-    cards : list of Card
-        All but END.
+    header : HeaderTemplate
+        The keywords are those of a real product, the values are made up.
     """
-    observatory = telescope_cards() + instrument_cards() + calibration_cards()
+    folder = resources.files("stellar_tf.simulator").joinpath("templates")
+    cards = folder.joinpath(f"{name}.hdr").read_text("ascii").splitlines()
     if not full:
-        observatory = [card for card in observatory if card.keyword in SHORT]
-    closing = [
-        Card("CHECKSUM", "", "HDU checksum"),
-        Card("DATASUM", "", "data unit checksum"),
-        Card("ARCFILE", "", "Archive File Name"),
-        Card("P3ORIG", "IDP", "ESO internal data product"),
-    ]
-    return [*archive_cards(), *observatory, *closing]
+        cards = [card for card in cards if _is_short(card)]
+    return HeaderTemplate(cards)
 
 
-def primary_values(spectrum: Spectrum, record: Record) -> dict[str, Value]:
+def order_snr(primary: HeaderTemplate) -> dict[str, float]:
+    """
+    Signal to noise at the orders' centres, relative to their median.
+
+    Parameters
+    ----------
+    primary : HeaderTemplate
+        Has the wavelength solution of every order, or of none.
+
+    Returns
+    -------
+    relative : dict of str to float
+        By the keyword that states an order's signal to noise.
+    """
+    if "ESO DRS CAL TH ORDER NBR" not in primary:
+        return {}
+    n_orders = int(primary["ESO DRS CAL TH ORDER NBR"])
+    n_terms = int(primary["ESO DRS CAL TH DEG LL"]) + 1
+    stem = "ESO DRS CAL TH COEFF LL"
+    terms = [float(primary[f"{stem}{i}"]) for i in range(n_orders * n_terms)]
+    # Higher terms move the centre by 2 Angstrom, over which the response is even.
+    start, slope = np.reshape(terms, (n_orders, n_terms))[:, :2].T
+    signal = np.sqrt(response(start + HALF_ORDER * slope))
+    relative = signal / np.median(signal)
+    return {f"ESO DRS SPE EXT SN{i}": float(snr) for i, snr in enumerate(relative)}
+
+
+def primary_values(
+    spectrum: SimulatedSpectrum, record: Record, relative_snr: Mapping[str, float]
+) -> dict[str, Value]:
     """
     Values of the primary header that differ between exposures.
 
     Parameters
     ----------
-    spectrum : Spectrum
+    spectrum : SimulatedSpectrum
         The pixels.
     record : Record
         What is known about the exposure.
+    relative_snr : mapping of str to float
+        What `order_snr` returned.
 
     Returns
     -------
@@ -86,20 +112,59 @@ def primary_values(spectrum: Spectrum, record: Record) -> dict[str, Value]:
         **_archive_values(spectrum, record),
         **_time_values(record),
         **_pointing_values(record),
-        **_signal_values(record),
+        **_signal_values(record, relative_snr),
         "ESO DRS BERV": record.exposure.berv,
     }
 
 
-def _archive_values(spectrum: Spectrum, record: Record) -> dict[str, Value]:
+def table_values(spectrum: SimulatedSpectrum, record: Record) -> dict[str, Value]:
+    """
+    Values of the table's header that differ between exposures.
+
+    Parameters
+    ----------
+    spectrum : SimulatedSpectrum
+        The pixels.
+    record : Record
+        What is known about the exposure.
+
+    Returns
+    -------
+    values : dict of str to bool, int, float or str
+        By keyword.
+    """
+    wave, flux = spectrum.wave, spectrum.flux
+    n_pixels = len(wave)
+    return {
+        "NAXIS1": 16 * n_pixels,
+        "TFORM1": f"{n_pixels}D",
+        "TFORM2": f"{n_pixels}E",
+        "TFORM3": f"{n_pixels}E",
+        "TITLE": f"{record.target}_HARPS.{iso_time(record.mjd)}{TITLE_SUFFIX}",
+        "OBJECT": record.target,
+        "RA": record.ra,
+        "DEC": record.dec,
+        "TELAPSE": record.exptime,
+        "TMID": mjd_after(record, 0.5),
+        "NELEM": n_pixels,
+        "SPEC_VAL": _nanometres(wave[[0, -1]].mean()),
+        "SPEC_BW": _nanometres(wave[-1] - wave[0]),
+        "TDMIN1": float(wave[0]),
+        "TDMAX1": float(wave[-1]),
+        "TDMIN2": round(float(np.min(flux)), 5),
+        "TDMAX2": round(float(np.max(flux)), 5),
+    }
+
+
+def _archive_values(spectrum: SimulatedSpectrum, record: Record) -> dict[str, Value]:
     raw = f"HARPS.{iso_time(record.mjd)}"
     wave = spectrum.wave
     return {
         "OBJECT": record.target,
         "ESO OBS TARG NAME": record.target,
-        "WAVELMIN": nanometres(wave[0]),
-        "WAVELMAX": nanometres(wave[-1]),
-        "SPEC_BIN": nanometres(wave[1] - wave[0]),
+        "WAVELMIN": _nanometres(wave[0]),
+        "WAVELMAX": _nanometres(wave[-1]),
+        "SPEC_BIN": _nanometres(wave[1] - wave[0]),
         "ORIGFILE": f"{raw}{TITLE_SUFFIX}_DRS_HARPS_3.5_ESOSDP.fits",
         "ASSON1": f"{raw}_DRS_HARPS_3.5.tar",
         "PROV1": f"{raw}.fits",
@@ -150,22 +215,12 @@ def _pointing_values(record: Record) -> dict[str, Value]:
     }
 
 
-def _signal_values(record: Record) -> dict[str, Value]:
+def _signal_values(
+    record: Record, relative_snr: Mapping[str, float]
+) -> dict[str, Value]:
     snr = 10.0**record.exposure.log_snr
-    values: dict[str, Value] = {"SNR": round(snr, 2)}
-    for order, relative in enumerate(_ORDER_SNR):
-        values[f"ESO DRS SPE EXT SN{order}"] = round(snr * relative, 1)
-    return values
-
-
-def _order_snr() -> list[float]:
-    """Signal to noise at the orders' centres, relative to their median."""
-    centres = np.array([order_wave(order) for order in range(N_ORDERS)])
-    signal = np.sqrt(response(centres))
-    return [float(value) for value in signal / np.median(signal)]
-
-
-_ORDER_SNR = _order_snr()
+    orders = {key: round(snr * value, 1) for key, value in relative_snr.items()}
+    return {"SNR": round(snr, 2), **orders}
 
 
 def _sidereal_hours(mjd: float) -> float:
@@ -188,3 +243,14 @@ def _clock(hours: float) -> str:
     return (
         f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
     )
+
+
+def _nanometres(wave: float) -> float:
+    """Convert a wavelength [Angstrom] as headers state it."""
+    return round(float(wave) / 10.0, 6)
+
+
+def _is_short(card: str) -> bool:
+    """Whether the short header has a card."""
+    keyword, _, _ = card.removeprefix("HIERARCH ").partition(" = ")
+    return not card.startswith("HIERARCH ") or keyword in SHORT

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 GAIN = 1.42
 """Electrons per ADU."""

@@ -1,4 +1,4 @@
-"""One exposure of the simulated survey: its name, its place and its truth."""
+"""One exposure of the simulated survey: its name, its position and its truth."""
 
 from __future__ import annotations
 

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import astropy.units as u
 import yaml
 from astropy.table import Table
-from rich.console import Console
-from rich.progress import Progress
 
-from stellar_tf.config import SimulateConfig
+from stellar_tf.config import UNITS, SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
 from stellar_tf.simulator.record import Record, draw_records
 from stellar_tf.simulator.spectrum import SpectrumSimulator
+from stellar_tf.tables import write_table
+from tfrecords_tools.durable import remove_partial, write_whole
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.progress import show_progress
 
 TRUTH_FILE = "truth.ecsv"
 SETTINGS_FILE = "simulation.yaml"
 GROWING = ("n_stars", "n_visits")
 """Settings that may grow when a simulation is continued."""
-UNITS = {
-    "teff": u.K,
-    "logg": u.dex(u.cm / u.s**2),
-    "mh": u.dex,
-    "alpha_m": u.dex,
-    "vsini": u.km / u.s,
-    "rv": u.km / u.s,
-    "berv": u.km / u.s,
-    "ra": u.deg,
-    "dec": u.deg,
-    "mjd": u.d,
-    "exptime": u.s,
-}
 
 
 class FolderError(UserError):
@@ -54,7 +40,12 @@ class SimulationSummary(NamedTuple):
 
 
 def simulate(
-    out: Path, config: SimulateConfig, seed: int, overwrite: bool
+    out: Path,
+    config: SimulateConfig,
+    *,
+    seed: int,
+    overwrite: bool = False,
+    progress: bool = True,
 ) -> SimulationSummary:
     """
     Simulate a survey as ESO Phase 3 files with a table of the truth.
@@ -67,8 +58,10 @@ def simulate(
         Stars, visits, window and distributions.
     seed : int
         The same seed and settings give the same files.
-    overwrite : bool
+    overwrite : bool, default False
         Replace another simulation in the folder.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
 
     Returns
     -------
@@ -91,9 +84,7 @@ def simulate(
     n_written = 0
     rows: list[dict[str, Any]] = []
     n_files = config.n_stars * config.n_visits
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("simulate", total=n_files)
+    with show_progress("simulating", n_files, progress) as advance:
         for record in _records(config, seed):
             path = out / f"{record.dp_id}.fits"
             if not path.exists():
@@ -101,7 +92,7 @@ def simulate(
                 writer.write(path, spectrum, record)
                 n_written += 1
             rows.append(_truth(record))
-            progress.advance(task)
+            advance(1)
     return SimulationSummary(n_files, n_written, _write_truth(out, rows))
 
 
@@ -120,10 +111,8 @@ def _truth(record: Record) -> dict[str, Any]:
 
 def _write_truth(out: Path, rows: list[dict[str, Any]]) -> Path:
     table = Table(rows, units={name: UNITS[name] for name in rows[0] if name in UNITS})
-    path = out / TRUTH_FILE
-    partial = path.with_name(path.name + ".part")
-    table.write(partial, format="ascii.ecsv", overwrite=True)
-    return partial.replace(path)
+    write_table(table, out / TRUTH_FILE, overwrite=True)
+    return out / TRUTH_FILE
 
 
 def _claim_folder(
@@ -142,7 +131,8 @@ def _claim_folder(
                 f"{out}: holds a simulation of other settings or another seed"
             )
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    remove_partial(out)
+    write_whole(path, yaml.safe_dump(settings, sort_keys=False))
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
@@ -165,6 +155,6 @@ def _continues(before: dict[str, Any], settings: dict[str, Any]) -> bool:
 
 
 def _remove_simulation(out: Path) -> None:
-    for pattern in ("ADP.*.fits", "ADP.*.fits.part", TRUTH_FILE, SETTINGS_FILE):
+    for pattern in ("ADP.*.fits", TRUTH_FILE, SETTINGS_FILE):
         for path in out.glob(pattern):
             path.unlink()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.config import ConfigError, SimulateConfig
 from stellar_tf.simulator.broadening import observe
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT, Emulator
+from stellar_tf.simulator.emulator import Emulator
 from stellar_tf.simulator.factors import LIMITS, Exposure, Star
 from stellar_tf.simulator.instrument import (
     black_body,
@@ -21,6 +21,7 @@ from stellar_tf.simulator.instrument import (
     tilt_factor,
 )
 from stellar_tf.simulator.tellurics import Tellurics
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 EMULATED_WAVE = (3780.0, 6914.99)
 """Wavelengths of the grid of synthetic spectra [Angstrom]."""
@@ -28,7 +29,7 @@ START_JITTER = 0.05
 """The first wavelength differs by so much from night to night [Angstrom]."""
 
 
-class Spectrum(NamedTuple):
+class SimulatedSpectrum(NamedTuple):
     """One simulated exposure."""
 
     wave: NDArray[np.float64]
@@ -83,7 +84,7 @@ class SpectrumSimulator:
 
     def simulate(
         self, star: Star, exposure: Exposure, rng: np.random.Generator
-    ) -> Spectrum:
+    ) -> SimulatedSpectrum:
         """
         Simulate one exposure.
 
@@ -98,7 +99,7 @@ class SpectrumSimulator:
 
         Returns
         -------
-        spectrum : Spectrum
+        spectrum : SimulatedSpectrum
             With noise.
         """
         jitter = int(rng.integers(0, self._n_jitter + 1))
@@ -108,7 +109,7 @@ class SpectrumSimulator:
         flux += noise_deviation(flux) * correlated_noise(len(flux), rng)
         gap = gap_pixels(wave[0], self._config.wave_step, len(wave), exposure.berv)
         flux[gap.first : gap.last] = 0.0
-        return Spectrum(wave, flux)
+        return SimulatedSpectrum(wave, flux)
 
     def _without_noise(
         self, star: Star, exposure: Exposure, first: int, last: int

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stellar_tf.simulator.emulator import PACKAGE_DATA, SPEED_OF_LIGHT
+from stellar_tf.simulator.emulator import PACKAGE_DATA
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 MEASURED_AIRMASS = 1.254
 """Mean airmass of the exposures the transmission was measured from."""

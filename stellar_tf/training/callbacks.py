@@ -1,12 +1,12 @@
-"""Observers of the training loop: history, progress, TensorBoard."""
+"""Keras callbacks of the training loop: history, progress, TensorBoard."""
 
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import keras
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,12 +20,14 @@ from stellar_tf.batches.dataset import build_evaluation_dataset
 from stellar_tf.config import Config
 from stellar_tf.run import Run
 from stellar_tf.training.tensorboard import Embedding, Pictures, Scalars, Settings
+from tfrecords_tools.durable import write_whole
+from tfrecords_tools.progress import open_console
 from tfrecords_tools.records.manifest import Manifest
 
 
 class ProgressBar(keras.callbacks.Callback):
     """
-    Show steps, rate and the terms of the loss on stderr.
+    Show steps and the terms of the loss on stderr; a log file gets the last state.
 
     Parameters
     ----------
@@ -43,54 +45,28 @@ class ProgressBar(keras.callbacks.Callback):
             MofNCompleteColumn(),
             TextColumn("{task.fields[terms]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=open_console(),
         )
         self._task = self._progress.add_task("fit", total=n_steps, terms="")
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """
-        Draw the bar where a person looks on; a log file gets its last state.
-
-        Parameters
-        ----------
-        logs : dict
-            Not used.
-        """
         self._progress.start()
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
-        """
-        Advance by a step.
-
-        Parameters
-        ----------
-        batch : int
-            Number of the step.
-        logs : dict
-            ``flux_mae`` and ``kl`` are shown.
-        """
         terms = "error {flux_mae:.4f}  KL {kl:.2f} nat".format(**(logs or {}))
         self._progress.update(self._task, completed=batch + 1, terms=terms)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """
-        Leave the terminal as it was.
-
-        Parameters
-        ----------
-        logs : dict
-            Not used.
-        """
         self._progress.stop()
 
 
-def build_observers(
+def build_callbacks(
     run: Run, config: Config, autoencoder: keras.Model, manifest: Manifest
 ) -> list[keras.callbacks.Callback]:
     """
-    Build the observers of a run.
+    Build the callbacks of a run.
 
     Parameters
     ----------
@@ -105,7 +81,7 @@ def build_observers(
 
     Returns
     -------
-    observers : list of keras.callbacks.Callback
+    callbacks : list of keras.callbacks.Callback
         In the order in which they are called.
     """
     validation = build_evaluation_dataset(
@@ -117,7 +93,6 @@ def build_observers(
         one_per_star=True,
     )
     return [
-        ProgressBar(config.training.n_steps),
         keras.callbacks.CSVLogger(str(run.history_path), append=True),
         Settings(run.tensorboard, config),
         Scalars(run.tensorboard),
@@ -147,7 +122,6 @@ def trim_history(path: Path, n_done: int) -> None:
     if not kept:
         path.unlink()
         return
-    temporary = path.with_name(f"{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([header, *kept])
-    temporary.replace(path)
+    content = io.StringIO()
+    csv.writer(content).writerows([header, *kept])
+    write_whole(path, content.getvalue())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +13,10 @@ import keras
 import tensorflow as tf
 
 from stellar_tf.run import RunError
-from tfrecords_tools.durable import PARTIAL_SUFFIX
+from tfrecords_tools.durable import PARTIAL_SUFFIX, replacing
 from tfrecords_tools.records.manifest import hash_file
+
+logger = logging.getLogger(__name__)
 
 N_KEPT = 2
 """The newest, and one more should that be damaged."""
@@ -77,18 +78,13 @@ class CheckpointStore:
             The checkpoint.
         """
         folder = self._folder / f"step-{state.n_steps:09d}"
-        partial = folder.with_name(f"{folder.name}{PARTIAL_SUFFIX}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        self._variables.write(str(partial / _PREFIX))
-        files = {path.name: hash_file(path) for path in sorted(partial.iterdir())}
-        tree = {**state._asdict(), "files": files}
-        (partial / _STATE_NAME).write_text(json.dumps(tree), encoding="ascii")
-        for path in partial.iterdir():
-            _flush(path)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-        _flush(self._folder)
+        with replacing(folder) as partial:
+            partial.mkdir(parents=True)
+            self._variables.write(str(partial / _PREFIX))
+            files = {path.name: hash_file(path) for path in sorted(partial.iterdir())}
+            tree = {**state._asdict(), "files": files}
+            (partial / _STATE_NAME).write_text(json.dumps(tree), encoding="ascii")
+            shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
         for old in self._list()[:-N_KEPT]:
             shutil.rmtree(old)
         return folder
@@ -115,12 +111,10 @@ class CheckpointStore:
                     str(folder / _PREFIX)
                 ).assert_existing_objects_matched()
                 return state
-            print(
-                f"{folder}: is damaged, going back to the one before", file=sys.stderr
-            )
+            logger.warning("%s: is damaged, going back to the one before", folder)
         if folders:
             raise RunError(
-                f"{self._folder}: all checkpoints are damaged; pass --overwrite to "
+                f"{self._folder}: all checkpoints are damaged; pass overwrite=True to "
                 f"begin again"
             )
         return TrainingState()
@@ -182,11 +176,3 @@ def _read_state(folder: Path) -> TrainingState | None:
         return TrainingState(**tree) if whole and files else None
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return None
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stellar_tf.batches.dataset import (
-    CorruptRecordsError,
     TrainingStream,
     build_evaluation_dataset,
-    name_corrupt_records,
 )
+from stellar_tf.batches.reading import name_corrupt_records
 from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
 from stellar_tf.config.recipe import complete_config
-from stellar_tf.network.model import load_autoencoder, set_flux_scale
+from stellar_tf.network.model import (
+    load_autoencoder,
+    save_autoencoder,
+    set_flux_scale,
+)
 from stellar_tf.run import Run, open_run
-from stellar_tf.training.callbacks import ProgressBar, build_observers, trim_history
+from stellar_tf.training.callbacks import ProgressBar, build_callbacks, trim_history
 from stellar_tf.training.checkpoints import (
     CheckpointClock,
     CheckpointStore,
@@ -34,14 +37,15 @@ from stellar_tf.training.checkpoints import (
 )
 from stellar_tf.training.step import NotFiniteError, Trainer, coarse_scale_at
 from stellar_tf.training.strategy import is_chief, wait_for_all
+from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest, hash_file, read_manifest
 from tfrecords_tools.records.salvage import salvage
 from tfrecords_tools.split import SPLITS
 
-ADVICE = "pass --skip-corrupt to do without such records, or convert them again"
+logger = logging.getLogger(__name__)
 
-
+ADVICE = "pass skip_corrupt=True to do without such records, or convert them again"
 MAX_IN_A_ROW = 10
 """Steps left out in a row that end the fit: it is not some spectra then."""
 _N_CULPRITS = 3
@@ -61,6 +65,7 @@ def fit(
     init_from: Path | None = None,
     skip_corrupt: bool = False,
     overwrite: bool = False,
+    progress: bool = True,
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """
@@ -80,12 +85,14 @@ def fit(
     init_from : Path, optional
         Folder of a run whose best weights to begin with.
     skip_corrupt : bool, default False
-        Whether to look for corrupt records first, tell of them on stderr and do
-        without them.
+        Whether to look for corrupt records first, log them and do without
+        them.
     overwrite : bool, default False
         Whether to replace a run that is there instead of continuing it.
+    progress : bool, default True
+        Whether to show steps, rate and the terms of the loss on stderr.
     extra_callbacks : sequence of keras.callbacks.Callback
-        Further observers.
+        Further callbacks.
 
     Returns
     -------
@@ -97,7 +104,7 @@ def fit(
     RunError
         If the folder belongs to other settings or records, or `init_from` is no run.
     CorruptRecordsError
-        If a record is corrupt, unless such are skipped.
+        If a record cannot be read, unless such are skipped.
     ConfigError
         If the batch cannot be shared out equally among the replicas, the network does
         not fit the records' grid or the weights to begin with, or several processes
@@ -107,7 +114,7 @@ def fit(
 
     Notes
     -----
-    A step whose loss or gradient is not finite is left out, told on stderr and counted.
+    A step whose loss or gradient is not finite is left out, logged and counted.
     However a run ends early, the same call goes on from its last checkpoint, in the
     same way as if it had not ended: order, augmentation and noise depend on the seed
     and the step alone.
@@ -118,22 +125,23 @@ def fit(
     _check_replicas(config.training, strategy.num_replicas_in_sync)
     if skip_corrupt and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise ConfigError(
-            "--skip-corrupt works in one process only; convert such records again"
+            "skip_corrupt works in one process only; convert such records again"
         )
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     trainer = Trainer(config, strategy)
     origin = describe_records(manifest)
     if init_from is not None:
-        origin["init_from_sha256"] = _begin_with(trainer, Run(init_from))
+        origin["init_from_sha256"] = _load_weights(trainer, Run(init_from))
     if is_chief(strategy):
         open_run(run_folder, config, origin, overwrite=overwrite)
     wait_for_all(strategy)
     run = Run(run_folder)
     if skip_corrupt:
-        manifest = _leave_out_corrupt(manifest, run.sound_records)
-    with name_corrupt_records(manifest, ADVICE):
-        _train(trainer, manifest, run, extra_callbacks)
+        manifest = _leave_out_corrupt(manifest, run.intact_records)
+    with name_corrupt_records(ADVICE):
+        bar = [ProgressBar(config.training.n_steps)] if progress else []
+        _train(trainer, manifest, run, [*bar, *extra_callbacks])
     return run
 
 
@@ -188,14 +196,14 @@ def describe_records(manifest: Manifest) -> dict[str, object]:
 
 
 def _leave_out_corrupt(manifest: Manifest, folder: Path) -> Manifest:
-    sound, corrupt = salvage(manifest, folder)
+    intact, corrupt = salvage(manifest, folder)
     for record in corrupt:
-        print(f"skipped: {record}", file=sys.stderr)
-    print(f"{len(corrupt)} corrupt records skipped", file=sys.stderr)
-    return sound
+        logger.warning("skipped: %s", record)
+    logger.warning("%d corrupt records skipped", len(corrupt))
+    return intact
 
 
-def _begin_with(trainer: Trainer, run: Run) -> str:
+def _load_weights(trainer: Trainer, run: Run) -> str:
     """Take over the weights of another run; return the SHA-256 of its model."""
     weights = load_autoencoder(run).get_weights()
     try:
@@ -203,7 +211,7 @@ def _begin_with(trainer: Trainer, run: Run) -> str:
     except ValueError:
         raise ConfigError(
             f"{run.folder}: its network differs from that of the settings; give "
-            f"--config {run.config_path}"
+            f"its own, {run.config_path}"
         ) from None
     trainer.model.get_layer("bottleneck").step.assign(0)
     return hash_file(run.model_path)
@@ -218,17 +226,18 @@ def _train(
     config = trainer.config
     store = CheckpointStore(run.checkpoints, trainer.model, trainer.optimizer)
     state = store.restore()
-    own = [ProgressBar(config.training.n_steps)]
+    own: list[keras.callbacks.Callback] = []
     if is_chief(trainer.strategy):
+        remove_partial(run.folder)
         trim_history(run.history_path, state.n_steps)
-        own = build_observers(run, config, trainer.model, manifest)
+        own = build_callbacks(run, config, trainer.model, manifest)
     is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
     if is_new and config.model.subtract_mean:
         statistics = measure_flux(
             manifest, config.dataset, batch_size=config.training.batch_size
         )
         set_flux_scale(trainer.model, *statistics)
-    observers = keras.callbacks.CallbackList(
+    callbacks = keras.callbacks.CallbackList(
         [*own, *extra_callbacks], model=trainer.model
     )
     stream = TrainingStream(
@@ -237,16 +246,12 @@ def _train(
         batch_size=config.training.batch_size,
         seed=config.training.seed,
     )
-    loop = _Loop(trainer, stream, manifest, run, store, observers)
-    observers.on_train_begin()
+    loop = _Loop(trainer, stream, manifest, run, store, callbacks)
+    callbacks.on_train_begin()
     try:
         loop.run(state)
-    except tf.errors.OpError:
-        if stream.failure is None:
-            raise
-        raise CorruptRecordsError(f"{stream.failure}; {ADVICE}") from None
     finally:  # files are closed and the terminal restored, whatever ends training
-        observers.on_train_end()
+        callbacks.on_train_end()
 
 
 class _Loop:
@@ -259,10 +264,10 @@ class _Loop:
         manifest: Manifest,
         run: Run,
         store: CheckpointStore,
-        observers: keras.callbacks.CallbackList,
+        callbacks: keras.callbacks.CallbackList,
     ) -> None:
         self._trainer, self._stream, self._run = trainer, stream, run
-        self._store, self._observers = store, observers
+        self._store, self._callbacks = store, callbacks
         self._is_chief = is_chief(trainer.strategy)
         self._n_in_a_row = 0
         config = trainer.config
@@ -296,9 +301,8 @@ class _Loop:
         for step in range(state.n_steps, training.n_steps):
             n_done = step + 1
             if step % training.steps_per_epoch == 0 or step == state.n_steps:
-                self._observers.on_epoch_begin(step // training.steps_per_epoch)
-            logs = self._make_step(next(batches), step)
-            for name, value in logs.items():
+                self._callbacks.on_epoch_begin(step // training.steps_per_epoch)
+            for name, value in self._make_step(next(batches), step).items():
                 totals[name] = totals.get(name, 0.0) + value
             is_last = n_done == training.n_steps
             if n_done % training.steps_per_epoch == 0 or is_last:
@@ -310,14 +314,14 @@ class _Loop:
 
     def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
         """Make an update, or count that there was none."""
-        self._observers.on_train_batch_begin(step)
+        self._callbacks.on_train_batch_begin(step)
         try:
             logs = self._trainer.train_step(flux, step)
         except NotFiniteError as error:
             self._leave_out(step, error)
             return {"skipped": 1.0}
         self._n_in_a_row = 0
-        self._observers.on_train_batch_end(step, logs)
+        self._callbacks.on_train_batch_end(step, logs)
         return {**logs, "skipped": 0.0}
 
     def _leave_out(self, step: int, error: NotFiniteError) -> None:
@@ -331,13 +335,13 @@ class _Loop:
                 f"smaller training.learning_rate, or look at {culprits}"
             )
         if self._is_chief:
-            print(f"step {step} left out: {error}; look at {culprits}", file=sys.stderr)
+            logger.warning("step %d left out: %s; look at %s", step, error, culprits)
 
     def _find_culprits(
         self, step: int, objective: NDArray[np.float32]
     ) -> Iterator[str]:
         """Name the spectra that add what is not finite, or most."""
-        places = self._stream.places_of(step)
+        places = self._stream.locate_batch(step)
         finite = np.where(np.isfinite(objective), objective, np.inf)
         worst = np.argsort(-finite, kind="stable")
         n_named = int(np.clip(np.isinf(finite).sum(), 1, _N_CULPRITS))
@@ -347,7 +351,7 @@ class _Loop:
     def _end_epoch(
         self, n_done: int, totals: dict[str, float], best_loss: float
     ) -> float:
-        """Validate, tell the observers and keep the model if it is the best so far."""
+        """Validate, tell the callbacks and keep the model if it is the best so far."""
         training, objective = self._training, self._objective
         epoch = (n_done - 1) // training.steps_per_epoch
         n_skipped = totals.pop("skipped")
@@ -361,18 +365,12 @@ class _Loop:
             **{name: total / n_steps for name, total in totals.items()},
             **{f"val_{name}": value for name, value in scores.items()},
         }
-        self._observers.on_epoch_end(epoch, logs)
+        self._callbacks.on_epoch_end(epoch, logs)
         if scores["loss"] >= best_loss or math.isnan(scores["loss"]):
             return best_loss
         if self._is_chief:
-            _save_model(self._trainer.model, self._run.model_path)
+            save_autoencoder(self._trainer.model, self._run)
         return scores["loss"]
-
-
-def _save_model(autoencoder: keras.Model, path: Path) -> None:
-    temporary = path.with_name(f"part-{path.name}")
-    autoencoder.save(temporary)
-    temporary.replace(path)
 
 
 def _check_replicas(training: TrainingConfig, n_replicas: int) -> None:

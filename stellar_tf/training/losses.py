@@ -32,6 +32,14 @@ def masked_absolute_error(flux: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tens
     Notes
     -----
     Sedaghat et al. 2021 mask the same pixels of all spectra; here each has its own.
+
+    Examples
+    --------
+    >>> import tensorflow as tf
+    >>> from stellar_tf.training.losses import masked_absolute_error
+    >>> flux = tf.constant([[1.0, 0.5, np.nan]])
+    >>> masked_absolute_error(flux, tf.constant([[1.0, 1.0, 7.0]])).numpy()
+    array([0.25], dtype=float32)
     """
     valid = tf.math.is_finite(flux)
     # The subtraction comes after the blanking: a NaN behind tf.where would still
@@ -182,6 +190,13 @@ def kl_weight_at(step: int, schedule: Sequence[tuple[int, float]]) -> float:
     -------
     beta : float
         Linear between the steps of the schedule, constant outside.
+
+    Examples
+    --------
+    >>> from stellar_tf.training.losses import kl_weight_at
+    >>> paper = [(5_000, 0.0), (20_000, 0.3)]
+    >>> kl_weight_at(0, paper), kl_weight_at(12_500, paper), kl_weight_at(10**6, paper)
+    (0.0, 0.15, 0.3)
     """
     steps, weights = zip(*schedule, strict=True)
     return float(np.interp(step, steps, weights))

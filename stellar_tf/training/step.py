@@ -176,7 +176,7 @@ class Trainer:
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
             gradients = tape.gradient(loss, self.model.trainable_variables)
-            gradients = self._limit(gradients)
+            gradients = self._clip(gradients)
             # One sum over all says whether any is not finite.
             total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
             return sums, tf.cast(tf.math.is_finite(total), tf.float32), gradients
@@ -188,12 +188,14 @@ class Trainer:
 
     def _run_update(self, gradients: list[tf.Tensor]) -> None:
         def update(gradients: list[tf.Tensor]) -> None:
+            # With one replica a worker, arguments are on no device, as Keras wants it.
+            gradients = [tf.identity(gradient) for gradient in gradients]
             variables = self.model.trainable_variables
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
         self.strategy.run(update, (gradients,))
 
-    def _limit(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    def _clip(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         max_norm = self.config.training.max_gradient_norm
         if max_norm is None:
             return gradients
@@ -243,21 +245,7 @@ class Trainer:
 
 
 def coarse_scale_at(step: int, config: ObjectiveConfig) -> int:
-    """
-    Pixels that input and target are averaged over at a step.
-
-    Parameters
-    ----------
-    step : int
-        Updates made so far.
-    config : ObjectiveConfig
-        The stages.
-
-    Returns
-    -------
-    n_average : int
-        1 at full resolution.
-    """
+    """Pixels that input and target are averaged over at a step."""
     if not config.coarse_scales or step >= config.coarse_end:
         return 1
     return config.coarse_scales[step * len(config.coarse_scales) // config.coarse_end]

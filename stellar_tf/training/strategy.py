@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Literal
 
 import tensorflow as tf
 
@@ -15,9 +14,7 @@ class StrategyError(UserError):
     """The strategy cannot be had on this machine."""
 
 
-def build_strategy(
-    name: Literal["single", "mirrored", "multiworker"], n_devices: int | None = None
-) -> tf.distribute.Strategy:
+def build_strategy(name: str, n_devices: int | None = None) -> tf.distribute.Strategy:
     """
     Build a strategy for one machine or several.
 
@@ -38,12 +35,17 @@ def build_strategy(
     Raises
     ------
     StrategyError
-        If there are fewer devices than asked for, or TF_CONFIG lists no machines.
+        If there is no such strategy, there are fewer devices than asked for, or
+        TF_CONFIG lists no machines.
     """
     if name == "single":
         return tf.distribute.get_strategy()
     if name == "multiworker":
         return _build_multiworker()
+    if name != "mirrored":
+        raise StrategyError(
+            f'strategy must be "single", "mirrored" or "multiworker", got "{name}"'
+        )
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         devices, reduction = [f"GPU:{i}" for i in range(len(gpus))], None
@@ -109,7 +111,7 @@ def _build_multiworker() -> tf.distribute.Strategy:
         known = False
     if not known:
         raise StrategyError(
-            "--strategy multiworker needs the environment variable TF_CONFIG, such as "
+            'strategy "multiworker" needs the environment variable TF_CONFIG, such as '
             '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}'
         )

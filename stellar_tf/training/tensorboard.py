@@ -1,4 +1,4 @@
-"""Observers of the training loop that write for TensorBoard."""
+"""Keras callbacks of the training loop that write for TensorBoard."""
 
 from __future__ import annotations
 
@@ -43,16 +43,6 @@ class Scalars(keras.callbacks.Callback):
         }
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """
-        Write the numbers of an epoch.
-
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch.
-        logs : dict
-            Names that begin with ``val_`` belong to the validation split.
-        """
         numbers = dict(logs or {})
         step = int(numbers.pop("step"))
         for name, value in numbers.items():
@@ -62,14 +52,6 @@ class Scalars(keras.callbacks.Callback):
                 tf.summary.scalar(name.removeprefix("val_"), value)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """
-        Close the event files.
-
-        Parameters
-        ----------
-        logs : dict
-            Not used.
-        """
         for writer in self._writers.values():
             writer.close()
 
@@ -91,14 +73,6 @@ class Settings(keras.callbacks.Callback):
         self._folder, self._config = folder, config
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """
-        Write them.
-
-        Parameters
-        ----------
-        logs : dict
-            Not used.
-        """
         tree = self._config.model_dump(include={"model", "objective", "training"})
         writer = tf.summary.create_file_writer(str(self._folder / "validation"))
         with writer.as_default(step=0):
@@ -134,16 +108,6 @@ class Pictures(keras.callbacks.Callback):
         self._config, self._validation = config, validation
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """
-        Draw, if it is time.
-
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch.
-        logs : dict
-            ``step`` and the divergences ``val_kl_...`` are used.
-        """
         every = self._config.training.epochs_per_image
         logs = logs or {}
         is_last = logs["step"] == self._config.training.n_steps
@@ -184,7 +148,7 @@ class Pictures(keras.callbacks.Callback):
 
 class Embedding(keras.callbacks.Callback):
     """
-    Give the validation spectra's latents to TensorBoard's projector at the end.
+    Write the validation spectra's latents for TensorBoard's projector at the end.
 
     Parameters
     ----------
@@ -205,14 +169,6 @@ class Embedding(keras.callbacks.Callback):
         self._validation = validation
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """
-        Write codes, metadata and the projector's settings.
-
-        Parameters
-        ----------
-        logs : dict
-            Not used.
-        """
         codes, rows, names = [], [], []
         for batch in self._validation:
             codes.append(self._encoder(batch.pop("flux"), training=False)["z_mean"])

@@ -23,6 +23,7 @@ REPLACED = {
     # What is too long for a test.
     "--n-stars 2400": "--n-stars 40",
     "--workers 8": "--workers 1",
+    '"training.n_steps": 600': '"training.n_steps": 2',
     # What the page does not write out.
     "[1034.5, 1031.0, null, ...]": json.dumps([None, *[1.0] * 999]),
     "[[0.0, 0.0, ...]]": "[[0.0, 0.0, 0.0, 0.0]]",
@@ -40,6 +41,7 @@ NOT_RUN = {
     "python scripts/build_emulator.py": "its input, a grid of spectra, is not shipped",
     "import tensorflow_datasets": "is no dependency; test_tfds.py reads its files",
     "docker run": "needs Docker and an image",
+    "import lsdb": "is no dependency",
     "import pyvo": "asks Gaia and SIMBAD",
     "import astropy.units as u": "needs their answers; archive/test_how_to.py has some",
 }
@@ -66,7 +68,7 @@ def workplace(
     home.mkdir()
     folder.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setattr("stellar_tf.config.SHIPPED", small_settings)
+    monkeypatch.setattr("stellar_tf.config.files.SHIPPED", small_settings)
     monkeypatch.chdir(folder)
     assert run_command(["simulate", str(home / "harps")]) == 0
     truth = Table.read(home / "harps" / "truth.ecsv")
@@ -87,9 +89,11 @@ def names_of_pages() -> dict[str, dict[str, object]]:
     read = read_spectrum(path)
     prepared = prepare_spectrum(path, config.grid, config.convert)
     other = {"other_wave": read.wave, "other_flux": read.flux}
+    mine = {"wave": read.wave, "flux": read.flux}
     return {
+        "docs/python.md": {**mine, "vacuum_wave": 1.0003 * read.wave},
+        "docs/saved_model.md": mine,
         "docs/serving.md": {"flux": prepared.flux[np.newaxis], **other},
-        "docs/saved_model.md": {"wave": read.wave, "flux": read.flux},
     }
 
 

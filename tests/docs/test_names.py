@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import stellar_tf as st
 from tests.docs.pages import ROOT, Code, list_inline, list_links, list_pages
 
 PAGES = list_pages()
@@ -33,8 +34,8 @@ def is_defined(dotted: str) -> bool:
     """Whether a name is a module, a package, or what one of them defines."""
     parts = dotted.split(".")
     for n in range(len(parts), 0, -1):
-        place = ROOT.joinpath(*parts[:n])
-        module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        path = ROOT.joinpath(*parts[:n])
+        module = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if module.is_file():
             rest = ".".join(parts[n:])
             return not rest or rest in definitions(module)
@@ -84,6 +85,11 @@ def test_names_of_our_code_are_defined() -> None:
     for code in inline_of_all_pages():
         if re.fullmatch(r"(stellar_tf|tfrecords_tools)(\.\w+)+", code.text):
             assert is_defined(code.text), code
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    lines = (ROOT / "docs/api.md").read_text(encoding="utf-8").splitlines()
+    assert {f"~stellar_tf.{name}" for name in st.__all__} <= set(map(str.strip, lines))
 
 
 FOLDERS = "benchmarks|configs|docs|scripts|stellar_tf|tests|tfrecords_tools"

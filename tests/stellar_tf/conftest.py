@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from astropy.table import Table
 
-from stellar_tf.config import Config, load_config
+from stellar_tf.analysis.analyze import AnalysisResult, analyze
+from stellar_tf.config import AnalysisConfig, Config, load_config
+from stellar_tf.inference.graph import ModelGraph
+from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.simulator.simulate import simulate
 from stellar_tf.training.fit import fit
 from stellar_tf.training.strategy import build_strategy
+from tests.stellar_tf.analysis.planted import FACTORS, plant_latents
 from tfrecords_tools.conversion.convert import convert
 
 # TensorFlow must know of the replicas' devices before its first operation.
@@ -74,3 +80,31 @@ def run(tmp_path_factory: pytest.TempPathFactory, config: Config, records: Path)
     """A run of a few steps on these records."""
     folder = tmp_path_factory.mktemp("run") / "run"
     return fit(records, folder, config, build_strategy("single"))
+
+
+@pytest.fixture(scope="session")
+def latents() -> Table:
+    """Planted latents."""
+    return plant_latents()
+
+
+@pytest.fixture(scope="session")
+def result(latents: Table) -> AnalysisResult:
+    """Their analysis."""
+    return analyze(latents, AnalysisConfig(), factors=FACTORS)
+
+
+@pytest.fixture(scope="session")
+def graph(run: Run) -> ModelGraph:
+    """The network of that run."""
+    return ModelGraph(load_autoencoder(run), run.read_config())
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What the packages log, though others that tests run may silence loggers."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("stellar_tf"):
+            logging.getLogger(name).disabled = False
+    caplog.set_level(logging.WARNING, logger="stellar_tf")
+    return caplog

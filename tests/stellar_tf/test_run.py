@@ -11,7 +11,7 @@ from stellar_tf.run import Run, RunError, is_run, open_run
 RECORDS = {"folder": "records", "manifest_sha256": "ab", "n_spectra": {"train": 3}}
 
 
-def test_a_run_can_be_entered_again(tmp_path: Path, config: Config) -> None:
+def test_a_run_can_be_opened_again(tmp_path: Path, config: Config) -> None:
     run = open_run(tmp_path / "run", config, RECORDS)
     assert run.read_config() == config
     assert run.read_records() == RECORDS
@@ -52,3 +52,13 @@ def test_a_run_is_replaced_only_when_told_to(tmp_path: Path, config: Config) -> 
     open_run(tmp_path / "run", config, other, overwrite=True)
     assert run.read_records() == other
     assert not run.history_path.exists()
+
+
+def test_a_run_killed_while_it_was_made_can_be_made_again(
+    tmp_path: Path, config: Config
+) -> None:
+    run = open_run(tmp_path / "run", config, RECORDS)
+    run.config_path.unlink()
+    run.records_path.with_name("records.json.0.partial").touch()
+    assert not is_run(run.folder)
+    assert open_run(run.folder, config, RECORDS).read_config() == config

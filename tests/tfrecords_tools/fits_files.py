@@ -44,16 +44,18 @@ def write_adp(
     names: tuple[str, str] = ("WAVE", "FLUX"),
     unit: str = "Angstrom",
     flux_unit: str = "adu",
+    error: NDArray[np.float32] | None = None,
     quality: NDArray[np.int32] | None = None,
     more: tuple[fits.Column, ...] = (),
 ) -> Path:
     """Write a table of one row of arrays; prefix "" leaves TUTYP out."""
     flux = make_flux(wave.size) if flux is None else flux
     n = wave.size
+    error = np.full(n, np.nan, np.float32) if error is None else error
     columns = [
         fits.Column(names[0], f"{n}D", unit, array=wave[np.newaxis]),
         fits.Column(names[1], f"{flux.size}E", flux_unit, array=flux[np.newaxis]),
-        fits.Column("ERR", f"{n}E", flux_unit, array=np.full((1, n), np.nan)),
+        fits.Column("ERR", f"{n}E", flux_unit, array=error[np.newaxis]),
     ]
     utypes = ["SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"]
     if quality is not None:
@@ -105,11 +107,27 @@ def write_espresso(
     return path
 
 
+def write_rows(path: Path, n_rows: int) -> Path:
+    """Write a table with a spectrum a row, each of a star of its own."""
+    flux = np.stack([make_flux(seed=100 + i) for i in range(n_rows)])
+    columns = [
+        fits.Column("WAVE", f"{WAVE.size}D", "Angstrom", array=[WAVE] * n_rows),
+        fits.Column("FLUX", f"{WAVE.size}E", array=flux),
+        fits.Column("OBJECT", "8A", array=[f"HD 9{i}" for i in range(n_rows)]),
+        fits.Column("TEFF", "E", array=1000.0 * np.arange(n_rows)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    return path
+
+
 def write_survey(folder: Path, n_stars: int) -> Path:
-    """Write a spectrum of each star, and a file that is none."""
+    """Write a spectrum of each star, one in three with errors, and no spectrum."""
     for i in range(n_stars):
         cards = {**CARDS, "OBJECT": f"HD {i}"}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+        flux = make_flux(seed=i)
+        error = None if i % 3 else np.sqrt(np.abs(flux))
+        write_adp(folder / f"ADP.{i}.fits", flux=flux, error=error, cards=cards)
     (folder / "bad.fits").write_text("no FITS")
     return folder
 

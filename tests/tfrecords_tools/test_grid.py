@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tfrecords_tools.grid import Grid, pixel_edges, resample
+from tfrecords_tools.grid import Grid, pixel_edges, resample, resample_error
 from tfrecords_tools.spectrum import SPEED_OF_LIGHT, SpectrumError
 
 GRID = Grid(wave_min=5000.0, wave_step=0.01, n_pixels=100, pad_to_multiple=64)
@@ -161,3 +161,35 @@ def test_padding_does_not_tell_grids_apart() -> None:
     assert grid.has_pixels_of(Grid(n_pixels=300, pad_to_multiple=7))
     assert not grid.has_pixels_of(Grid(n_pixels=301, pad_to_multiple=128))
     assert not grid.has_pixels_of(Grid(n_pixels=300, spacing="log"))
+
+
+def test_errors_move_with_the_flux():
+    grid = Grid(wave_min=5000.0, wave_step=0.5, n_pixels=4)
+    wave, flux = grid.wave[1:] + 0.01, np.array([1.0, 2.0, 3.0], np.float32)
+    placed = grid.place(wave, flux, 0.05, 0.1 * flux)
+    np.testing.assert_array_equal(placed.flux, [np.nan, 1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(placed.error, 0.1 * placed.flux)
+    assert grid.place(wave, flux, 0.05).error is None
+
+
+def test_variance_of_a_mean_of_overlaps():
+    """By a matrix of all overlaps, and by means of noise."""
+    rng = np.random.default_rng(3)
+    wave = np.cumsum(rng.uniform(0.5, 1.5, 40)) + 100.0
+    edges = np.linspace(wave[3], wave[-4], 15)
+    error = rng.uniform(1.0, 2.0, 40).astype(np.float32)
+    old = pixel_edges(wave)
+    low = np.maximum(old[:-1], edges[:-1, np.newaxis])
+    high = np.minimum(old[1:], edges[1:, np.newaxis])
+    overlap = np.maximum(high - low, 0.0)  # (new, old)
+    mean = overlap / overlap.sum(axis=1, keepdims=True)
+    found = resample_error(wave, error, edges)
+    np.testing.assert_allclose(found, np.sqrt(mean**2 @ error**2.0), rtol=1e-6)
+
+    noise = rng.normal(size=(4000, 40)) * error
+    means = [resample(wave, row.astype(np.float32), edges) for row in noise]
+    np.testing.assert_allclose(found, np.std(means, axis=0), rtol=0.06)
+
+    error[20] = np.nan
+    unknown = np.isnan(resample_error(wave, error, edges))
+    np.testing.assert_array_equal(unknown, overlap[:, 20] > 0.0)

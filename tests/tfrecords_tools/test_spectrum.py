@@ -16,6 +16,7 @@ from tfrecords_tools.spectrum import (
     SpectrumError,
     as_flux,
     doppler_factor,
+    mask_spikes,
     mask_zero_runs,
     to_air,
     to_barycentric,
@@ -79,6 +80,24 @@ def test_zero_runs_are_masked_as_a_loop_does(values, min_zero_run):
     np.testing.assert_array_equal(flux, before)
 
 
+@given(
+    st.lists(
+        st.sampled_from([0.0, 1.0, -1.5, 3.0, 400.0, -1e4, 1e10, math.nan]), max_size=40
+    ),
+    st.sampled_from([2.0, 100.0, 1e5]),
+)
+def test_spikes_are_beyond_so_many_medians(values, max_ratio):
+    flux = np.array(values, dtype=np.float32)
+    sizes = [abs(value) for value in values if value != 0.0 and value == value]
+    median = np.median(sizes) if sizes else math.inf
+    expected = [math.nan if abs(v) > max_ratio * median else v for v in values]
+    before = flux.copy()
+    masked, n_spikes = mask_spikes(flux, max_ratio)
+    np.testing.assert_array_equal(masked, np.array(expected, np.float32))
+    assert n_spikes == np.isnan(masked).sum() - np.isnan(flux).sum()
+    np.testing.assert_array_equal(flux, before)
+
+
 def test_vacuum_to_air_agrees_with_the_espresso_pipeline(real_data):
     path = next((real_data / "real" / "espresso").iterdir())
     with gzip.open(path) as stream, fits.open(stream) as hdus:
@@ -134,3 +153,22 @@ def test_air_is_left_alone_and_vacuum_converted():
     np.testing.assert_array_equal(air.wave, vacuum_to_air(vacuum.wave))
     assert air.medium == "air"
     assert air.history == ("vacuum to air (Morton 1991)",)
+
+
+def test_wavelengths_in_air_begin_at_2000_angstrom():
+    """Below, the index of air is not known, and its formula has a pole."""
+    wave = np.linspace(1500.0, 2499.0, 1000)
+    flux = np.arange(1.0, 1001.0, dtype=np.float32)
+    vacuum = Spectrum(wave, flux, Metadata("x"), "vacuum", error=flux)
+    air = to_air(vacuum)
+    np.testing.assert_array_equal(air.wave, vacuum_to_air(wave[500:]))
+    np.testing.assert_array_equal(air.flux, flux[500:])
+    np.testing.assert_array_equal(air.error, flux[500:])
+    assert air.history[1] == "500 pixels below 2000 Angstrom cut"
+    with pytest.raises(SpectrumError, match="the spectrum has 0 pixels"):
+        to_air(Spectrum(wave[:500], flux[:500], Metadata("x"), "vacuum"))
+
+
+def test_errors_have_the_length_of_the_flux():
+    with pytest.raises(SpectrumError, match="flux and its errors differ in length: 3"):
+        Spectrum(np.array([1.0, 2.0, 3.0]), ONES, Metadata("x"), error=ONES[:2])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrecords_tools.star import star_name
+from tfrecords_tools.star import star_name, star_of
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,13 @@ def test_aliases_go_before_the_built_in_ones():
     assert star_name("ALPHA CEN B", aliases) == "HD128621"
     assert star_name("hebe", aliases) == "SUN"
     assert star_name("Ganymede", {"Ganymede": "HD 1"}) == "HD1"
+
+
+def test_a_spectrum_without_a_name_is_a_star_of_its_own():
+    assert star_of("HD 1", "ADP.1") == "HD1"
+    assert star_of("alpha Cen B", "ADP.1", {"alpha Cen B": "HD 128621"}) == "HD128621"
+    assert star_of("unknown", "ADP.1") == "? ADP.1" != star_of("", "ADP.2")
+    assert star_name("? ADP.1") != "? ADP.1"
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30))

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.tfrecords_tools.test_schema import FLUX, SCHEMA, VALUES
+from tests.tfrecords_tools.records.test_schema import FLUX, SCHEMA, VALUES
 from tfrecords_tools.records.tfrecord import RecordWriter, read_records
 
 tf = pytest.importorskip("tensorflow")

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.conversion.engine import Engine, EngineError, Result, Task
-from tfrecords_tools.durable import write_durably
-from tfrecords_tools.errors import UserError
+from tfrecords_tools.durable import write_whole
+from tfrecords_tools.errors import UserError, ask_for_extra
 
 _DEFAULT_RUNNER = "--runner=FnApiRunner"
 """Of Beam's runners, the one that needs neither a server nor a download."""
@@ -60,9 +60,9 @@ class _Beam:
         except Exception as error:
             # Runners fail in all ways: no server, no Java, a worker that died.
             reason = " ".join(str(error).split())
-            raise EngineError(f"--engine beam: {reason}") from error
+            raise EngineError(f"Apache Beam: {reason}") from error
         if result.state != beam.runners.runner.PipelineState.DONE:
-            raise EngineError(f"--engine beam: the pipeline ended as {result.state}")
+            raise EngineError(f"Apache Beam: the pipeline ended as {result.state}")
 
 
 @contextmanager
@@ -102,14 +102,12 @@ def _read_options(arguments: Sequence[str]) -> Any:
     try:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
-        raise EngineError(
-            "--engine beam needs Apache Beam: pip install 'stellar-tf[beam]'"
-        ) from None
+        raise EngineError(ask_for_extra("Apache Beam", "beam")) from None
     options = PipelineOptions([_DEFAULT_RUNNER, *arguments])
     known = options.get_all_options(drop_default=True)
     unknown = [a for a in arguments if not _is_known(a, known)]
     if unknown:
-        raise EngineError(f"--engine beam: Beam has no option {', '.join(unknown)}")
+        raise EngineError(f"Apache Beam has no option {', '.join(unknown)}")
     return options
 
 
@@ -126,7 +124,7 @@ def _work_on_chunk(number: int, folder: Path) -> None:
     except (UserError, OSError) as error:
         # Raised on the driver instead: here Beam would try again and wrap it.
         outcome = error
-    write_durably(_result_file(folder, number), pickle.dumps(outcome))
+    write_whole(_result_file(folder, number), pickle.dumps(outcome))
 
 
 def _task_file(folder: Path, number: int) -> Path:

@@ -1,18 +1,20 @@
-"""From FITS files to a data set of records: the whole conversion."""
+"""From files of spectra to a data set of records: the whole conversion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.empty_splits import warn_of_empty_splits
 from tfrecords_tools.conversion.engine import Engine, local_engine
-from tfrecords_tools.conversion.inputs import discover
-from tfrecords_tools.conversion.journal import Journal, describe_request
-from tfrecords_tools.conversion.labels import Labels
+from tfrecords_tools.conversion.inputs import search
+from tfrecords_tools.conversion.journal import ConversionJournal, describe_request
 from tfrecords_tools.conversion.plan import (
     PlannedSpectrum,
     Reject,
@@ -21,19 +23,22 @@ from tfrecords_tools.conversion.plan import (
     merge_scans,
     plan_shards,
     scan_file,
+    write_assumptions,
     write_plan,
     write_rejects,
     write_unlabelled,
 )
+from tfrecords_tools.conversion.prepare import TOO_MANY_BAD, TOO_MANY_SPIKES
 from tfrecords_tools.conversion.shards import (
     ShardSettings,
     WrittenShard,
     records_per_shard,
     write_shard,
 )
-from tfrecords_tools.durable import PARTIAL_SUFFIX
+from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.lookup import Exposure, Labels
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.records.manifest import (
     CHECKSUM_NAME,
@@ -42,10 +47,14 @@ from tfrecords_tools.records.manifest import (
     Manifest,
     SplitInfo,
     hash_file,
+    is_records,
 )
-from tfrecords_tools.records.schema import SPECTRUM_NAMES, RecordSchema
+from tfrecords_tools.records.schema import SPECTRUM_NAMES, LabelColumn, RecordSchema
 from tfrecords_tools.records.tfds import write_tfds_metadata
 from tfrecords_tools.split import SPLITS, Split
+
+if TYPE_CHECKING:
+    from tfrecords_tools.labels.catalog import Catalog
 
 
 class ConvertError(UserError):
@@ -69,8 +78,14 @@ class ConversionSummary(NamedTuple):
     """Records with a row in the label table."""
     n_ambiguous: int
     """Records whose rows in the label table differ, so that none was used."""
-    labels_left_out: tuple[str, ...]
-    """Columns of the label table that every record has of its own."""
+    label_notes: tuple[str, ...]
+    """What the user should know of the labels, a line each; empty without any."""
+    counts: Mapping[str, int]
+    """Of the manifest: spectra of which something is taken for granted, by what."""
+    passed_over: Mapping[str, int]
+    """Files in the folders that are not read, by their ending."""
+    warnings: tuple[str, ...]
+    """What is to be mended, a line each."""
 
 
 def convert(
@@ -85,12 +100,12 @@ def convert(
     progress: bool = True,
 ) -> ConversionSummary:
     """
-    Convert FITS files to a data set of records, or go on with it.
+    Convert files of spectra to a data set of records, or go on with it.
 
     Parameters
     ----------
     inputs : sequence of Path
-        Files and folders, see `discover`.
+        Files and folders, see `search`.
     out : Path
         Folder of the data set; it appears when it is complete.
     grid : Grid
@@ -98,7 +113,7 @@ def convert(
     config : ConvertConfig
         What is taken, and how it is laid out.
     labels : Path, optional
-        Table of labels, see `catalog.read_labels`.
+        Table of labels, see `read_catalog`.
     engine : context manager of Engine, optional
         What does the work, by default this process; the bytes do not depend on it.
     overwrite : bool
@@ -109,7 +124,8 @@ def convert(
     Returns
     -------
     summary : ConversionSummary
-        Files that are not taken are listed in rejects.csv with their reason.
+        Spectra that are not taken are listed in rejects.csv with their reason, and in
+        assumptions.csv what is taken for granted of others.
 
     Raises
     ------
@@ -127,29 +143,41 @@ def convert(
     However a conversion ends early, the same call goes on from the last finished
     shard, and the data set is the same to the byte.
 
-    A label named like a feature of every record, such as ra, is left out: what the
-    file itself says goes before. The summary names the labels left out.
+    A label named like a feature of every record, such as snr, is left out: what the
+    file itself says goes before. Right ascension and declination of the table are taken
+    where the headers have none. The summary tells both.
     """
-    files = discover(inputs)
-    table, left_out = _read_labels(labels, config)
-    columns = table.columns if table else ()
-    schema = RecordSchema.with_labels(grid.n_pixels, columns, config.flux_dtype)
-    settings = ShardSettings(grid, config, schema, table)
+    found = search(inputs)
+    catalog = None if labels is None else _read_catalog(labels, config)
     request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
-    journal = Journal(out)
-    journal.sweep()
-    if not journal.knows(request):
+    journal = ConversionJournal(out)
+    journal.remove_leftovers()
+    if not journal.is_unfinished(request):
         _check_output(out, overwrite)
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
         with engine or local_engine(1) as workers:
-            scan = _scan(files, config, journal, workers, progress)
-            plans = plan_shards(scan.spectra, records_per_shard(grid, config))
+            scan = _scan(found.files, config, journal, workers, progress)
+            table = None if catalog is None else catalog.find(_exposures(scan))
+            columns = _list_columns(scan, table)
+            schema = RecordSchema.with_labels(
+                grid.n_pixels,
+                columns,
+                config.flux_dtype,
+                with_errors=config.store_errors == "auto",
+            )
+            settings = ShardSettings(grid, config, schema, table)
+            placed = _fill_positions(scan, table)
+            plans = plan_shards(placed.spectra, records_per_shard(grid, config))
             shards = _write_shards(plans, out, settings, journal, workers, progress)
-        if not journal.is_in_place():
+        if not journal.is_published():
             labels_file = "" if labels is None else str(labels)
             _complete(journal.staging, scan, plans, shards, settings, labels_file)
-            journal.put_in_place()
-    return _summarize(plans, shards, scan, table, left_out)
+            journal.publish()
+    summary = _summarize(plans, shards, scan, table)
+    return summary._replace(
+        passed_over=found.passed_over,
+        warnings=warn_of_empty_splits(_taken(plans, shards), config),
+    )
 
 
 def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> WrittenShard:
@@ -159,7 +187,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     Parameters
     ----------
     plan : ShardPlan
-        Which files.
+        Which spectra.
     out : Path
         Folder of the data set to be.
     settings : ShardSettings
@@ -168,9 +196,9 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     Returns
     -------
     written : WrittenShard
-        What became of the files.
+        What became of them.
     """
-    journal = Journal(out)
+    journal = ConversionJournal(out)
     written = write_shard(plan, journal.staging, settings)
     journal.write_shard(written)
     return written
@@ -179,7 +207,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
 def _scan(
     files: Sequence[Path],
     config: ConvertConfig,
-    journal: Journal,
+    journal: ConversionJournal,
     engine: Engine,
     progress: bool,
 ) -> Scan:
@@ -188,9 +216,9 @@ def _scan(
         return scan
     scanned: list[PlannedSpectrum | Reject] = []
     with show_progress("Reading headers", len(files), progress) as advance:
-        for item in engine.map(partial(scan_file, config=config), files):
-            scanned.append(item)
-            advance(1, isinstance(item, Reject))
+        for items in engine.map(partial(scan_file, config=config), files):
+            scanned += items
+            advance(1, any(isinstance(item, Reject) for item in items))
     scan = merge_scans(scanned, config)
     journal.write_scan(scan)
     return scan
@@ -200,21 +228,21 @@ def _write_shards(
     plans: Sequence[ShardPlan],
     out: Path,
     settings: ShardSettings,
-    journal: Journal,
+    journal: ConversionJournal,
     engine: Engine,
     progress: bool,
 ) -> list[WrittenShard]:
     done = {plan.file: journal.read_shard(plan.file) for plan in plans}
     shards = [shard for shard in done.values() if shard is not None]
     missing = [plan for plan in plans if done[plan.file] is None]
-    n_files = sum(len(plan.spectra) for plan in plans)
-    with show_progress("Writing records", n_files, progress) as advance:
+    n_spectra = sum(len(plan.spectra) for plan in plans)
+    with show_progress("Writing records", n_spectra, progress) as advance:
         for shard in shards:
-            advance(shard.n_files, len(shard.rejects))
+            advance(shard.n_planned, len(shard.rejects))
         function = partial(convert_shard, out=out, settings=settings)
         for shard in engine.map(function, missing):
             shards.append(shard)
-            advance(shard.n_files, len(shard.rejects))
+            advance(shard.n_planned, len(shard.rejects))
     by_file = {shard.info.file: shard for shard in shards}
     return [by_file[plan.file] for plan in plans]
 
@@ -231,13 +259,13 @@ def _complete(
     write_plan(plans, folder)
     rejects = _all_rejects(scan, shards)
     write_rejects(rejects, folder)
+    write_assumptions((a for shard in shards for a in shard.assumptions), folder)
     if settings.labels is not None:
         write_unlabelled(_taken(plans, shards), settings.labels, folder)
     infos = tuple(shard.info for shard in shards)
     write_tfds_metadata(folder, settings.schema, infos)
-    for path in folder.rglob(f"*{PARTIAL_SUFFIX}"):  # of a process that was killed
-        path.unlink()
-    for name in (MANIFEST_NAME, CHECKSUM_NAME):  # likewise
+    remove_partial(folder)
+    for name in (MANIFEST_NAME, CHECKSUM_NAME):  # of a process that was killed
         (folder / name).unlink(missing_ok=True)
     manifest = Manifest(
         folder=folder,
@@ -250,6 +278,7 @@ def _complete(
         splits={split: _total(split, plans, shards) for split in SPLITS},
         shards=infos,
         files=_hash_files(folder, {info.file for info in infos}),
+        counts=_count(scan, shards),
     )
     manifest.write()
 
@@ -279,23 +308,61 @@ def _check_output(out: Path, overwrite: bool) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
-        raise OutputExistsError(f"{out}: exists (use --overwrite to replace it)")
-    if not (out / MANIFEST_NAME).is_file():
+        raise OutputExistsError(f"{out}: exists; pass overwrite=True to replace it")
+    if not is_records(out):
         raise OutputExistsError(f"{out}: is no data set, so it is not overwritten")
 
 
-def _read_labels(
-    path: Path | None, config: ConvertConfig
-) -> tuple[Labels | None, tuple[str, ...]]:
-    if path is None:
-        return None, ()
+def _read_catalog(path: Path, config: ConvertConfig) -> Catalog:
     # Not above: workers import this module, and astropy's tables take a second.
-    from tfrecords_tools.conversion.catalog import read_labels
+    from tfrecords_tools.labels.catalog import read_catalog
 
-    labels = read_labels(path, config.aliases)
-    names = [column.name for column in labels.columns]
-    left_out = tuple(name for name in names if name in SPECTRUM_NAMES)
-    return labels.without(left_out), left_out
+    return read_catalog(path, config)
+
+
+def _exposures(scan: Scan) -> list[Exposure]:
+    return [Exposure(s.dp_id, s.target, s.star, s.ra, s.dec) for s in scan.spectra]
+
+
+def _fill_positions(scan: Scan, labels: Labels | None) -> Scan:
+    """Take right ascension and declination of the table where a header lacks one."""
+    if labels is None:
+        return scan
+    spectra = []
+    for spectrum in scan.spectra:
+        ra, dec = labels.locate(spectrum.dp_id)
+        is_filled = _lacks_position(spectrum) and math.isfinite(ra + dec)
+        spectra.append(spectrum._replace(ra=ra, dec=dec) if is_filled else spectrum)
+    return scan._replace(spectra=spectra)
+
+
+def _lacks_position(spectrum: PlannedSpectrum) -> bool:
+    return not math.isfinite(spectrum.ra + spectrum.dec)
+
+
+def _list_columns(scan: Scan, labels: Labels | None) -> list[LabelColumn]:
+    """List the labels of a table, then those that the files themselves hold."""
+    columns = list(labels.columns) if labels else []
+    known = {column.name for column in columns} | SPECTRUM_NAMES
+    kinds: dict[str, Literal["string", "float"]] = {}
+    for spectrum in scan.spectra:
+        for name, value in spectrum.labels.items():
+            is_text = isinstance(value, str) or kinds.get(name) == "string"
+            kinds[name] = "string" if is_text else "float"
+    own = [LabelColumn(n, kind, "") for n, kind in kinds.items() if n not in known]
+    return [*columns, *own]
+
+
+def _count(scan: Scan, shards: Iterable[WrittenShard]) -> dict[str, int]:
+    """Count spectra by what is taken for granted, bad or stored beside the flux."""
+    shards = list(shards)
+    counts = Counter(a.assumption for shard in shards for a in shard.assumptions)
+    counts["with errors"] = sum(shard.n_with_errors for shard in shards)
+    counts["with spikes"] = sum(shard.n_with_spikes for shard in shards)
+    for reject in _all_rejects(scan, shards):
+        for reason in (TOO_MANY_SPIKES, TOO_MANY_BAD):
+            counts[f"refused: {reason}"] += reject.reason.startswith(reason)
+    return {name: n for name, n in sorted(counts.items()) if n}
 
 
 def _all_rejects(scan: Scan, shards: Iterable[WrittenShard]) -> list[Reject]:
@@ -322,11 +389,10 @@ def _summarize(
     shards: Sequence[WrittenShard],
     scan: Scan,
     labels: Labels | None,
-    left_out: tuple[str, ...],
 ) -> ConversionSummary:
     spectra = _taken(plans, shards)
     totals = {split: _total(split, plans, shards) for split in SPLITS}
-    matches = [labels.match(s.dp_id, s.star) for s in spectra] if labels else []
+    matches = [labels.match(s.dp_id) for s in spectra] if labels else []
     return ConversionSummary(
         n_taken=len(spectra),
         n_rejected=len(_all_rejects(scan, shards)),
@@ -334,5 +400,20 @@ def _summarize(
         n_stars={split: len(total.stars) for split, total in totals.items()},
         n_labelled=matches.count("matched"),
         n_ambiguous=matches.count("ambiguous"),
-        labels_left_out=left_out,
+        label_notes=_describe_labels(spectra, scan, labels) if labels else (),
+        counts=_count(scan, shards),
+        passed_over={},
+        warnings=(),
     )
+
+
+def _describe_labels(
+    spectra: Sequence[PlannedSpectrum], scan: Scan, labels: Labels
+) -> tuple[str, ...]:
+    lines = labels.describe({s.dp_id: s.star for s in spectra})
+    lacked = {s.dp_id for s in scan.spectra if _lacks_position(s)}
+    n_filled = sum(s.dp_id in lacked and not _lacks_position(s) for s in spectra)
+    if not n_filled:
+        return lines
+    given = f"gives ra and dec of {n_filled:,} spectra whose headers have none"
+    return (*lines, f"{labels.path.name}: {given}")

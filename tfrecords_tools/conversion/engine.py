@@ -28,21 +28,7 @@ class Engine(Protocol):
     def map(
         self, function: Callable[[Task], Result], tasks: Sequence[Task]
     ) -> Iterable[Result]:
-        """
-        Apply a function to every task.
-
-        Parameters
-        ----------
-        function : callable
-            It and its results can be pickled.
-        tasks : sequence
-            They can be pickled.
-
-        Returns
-        -------
-        results : iterable
-            In the order of the tasks.
-        """
+        """Apply a function to every task."""
         ...
 
 
@@ -66,7 +52,7 @@ class _Workers:
         except BrokenProcessPool:
             raise EngineError(
                 "a worker was killed, perhaps for want of memory; the same command "
-                "continues, with fewer --workers if need be"
+                "continues, with fewer workers if need be"
             ) from None
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.plan import PlannedSpectrum, Reject, Scan
+from tfrecords_tools.conversion.plan import Assumption, PlannedSpectrum, Reject, Scan
 from tfrecords_tools.conversion.shards import WrittenShard
-from tfrecords_tools.durable import write_durably
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.manifest import ShardInfo, hash_file
@@ -27,7 +27,7 @@ class JournalError(UserError):
     """Another conversion is in the way; the message names it."""
 
 
-class Journal:
+class ConversionJournal:
     """
     Notes of one conversion, in a hidden folder beside its output.
 
@@ -50,26 +50,14 @@ class Journal:
         self.staging = out.with_name(f".{out.name}.partial")
         """Folder of the data set until it is complete."""
 
-    def sweep(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove what a finished conversion leaves: its notes, and what it replaced."""
         shutil.rmtree(self._finished, ignore_errors=True)
         if self._out.exists():
             shutil.rmtree(self._old, ignore_errors=True)
 
-    def knows(self, request: dict[str, Any]) -> bool:
-        """
-        Tell whether a conversion of this request is unfinished.
-
-        Parameters
-        ----------
-        request : dict
-            From `describe_request`.
-
-        Returns
-        -------
-        answer : bool
-            Whether `open` will go on with it.
-        """
+    def is_unfinished(self, request: dict[str, Any]) -> bool:
+        """Tell whether a conversion of this request has begun and not ended."""
         return bool(self._read(_REQUEST) == request)
 
     @contextmanager
@@ -107,21 +95,14 @@ class Journal:
             yield
             # Renamed first, so that a kill leaves all notes or none.
             self._folder.rename(self._finished)
-        self.sweep()
+        self.remove_leftovers()
 
-    def is_in_place(self) -> bool:
-        """
-        Tell whether nothing was left to do but to forget the notes.
-
-        Returns
-        -------
-        answer : bool
-            Whether `put_in_place` was called before.
-        """
+    def is_published(self) -> bool:
+        """Tell whether `publish` was called: nothing is left but the notes."""
         return not self.staging.exists()
 
-    def put_in_place(self) -> None:
-        """Let the complete data set take the place of what is there."""
+    def publish(self) -> None:
+        """Give the complete data set its name; what had it is kept until the end."""
         if self._out.exists():
             self._out.rename(self._old)
         self.staging.rename(self._out)
@@ -144,17 +125,9 @@ class Journal:
         return Scan(spectra, _to_rejects(tree["rejects"]))
 
     def write_scan(self, scan: Scan) -> None:
-        """
-        Note what the headers said.
-
-        Parameters
-        ----------
-        scan : Scan
-            Of all inputs.
-        """
+        """Note what the headers of all inputs said."""
         spectra = [[str(s.path), *s[1:]] for s in scan.spectra]
-        rejects = [[str(r.path), r.reason] for r in scan.rejects]
-        self._write(_SCAN, {"spectra": spectra, "rejects": rejects})
+        self._write(_SCAN, {"spectra": spectra, "rejects": _to_rows(scan.rejects)})
 
     def read_shard(self, file: str) -> WrittenShard | None:
         """
@@ -174,7 +147,12 @@ class Journal:
         if tree is None:
             return None
         info = ShardInfo.model_validate(tree["info"])
-        return WrittenShard(info, _to_rejects(tree["rejects"]))
+        assumptions = [
+            Assumption(Path(path), *rest) for path, *rest in tree["assumptions"]
+        ]
+        rejects = _to_rejects(tree["rejects"])
+        counts = tree["n_with_spikes"], tree["n_with_errors"]
+        return WrittenShard(info, rejects, assumptions, *counts)
 
     def write_shard(self, written: WrittenShard) -> None:
         """
@@ -183,19 +161,24 @@ class Journal:
         Parameters
         ----------
         written : WrittenShard
-            What became of its files.
+            What became of its spectra.
         """
-        rejects = [[str(r.path), r.reason] for r in written.rejects]
-        tree = {"info": written.info.model_dump(mode="json"), "rejects": rejects}
+        tree = {
+            "info": written.info.model_dump(mode="json"),
+            "rejects": _to_rows(written.rejects),
+            "assumptions": _to_rows(written.assumptions),
+            "n_with_spikes": written.n_with_spikes,
+            "n_with_errors": written.n_with_errors,
+        }
         self._write(f"{written.info.file}.json", tree)
 
     def _begin(self, request: dict[str, Any], *, discard: bool) -> None:
-        if self.knows(request):
+        if self.is_unfinished(request):
             return
         if (self._folder / _REQUEST).exists() and not discard:
             raise JournalError(
                 f"{self.staging}: is an unfinished conversion of other inputs or "
-                f"settings; finish it with its own command, or pass --overwrite"
+                f"settings; finish it with its own command, or pass overwrite=True"
             )
         shutil.rmtree(self.staging, ignore_errors=True)
         for path in self._folder.iterdir():
@@ -212,7 +195,7 @@ class Journal:
         return json.loads(path.read_text(encoding="ascii"))
 
     def _write(self, name: str, tree: object) -> None:
-        write_durably(self._folder / name, json.dumps(tree).encode("ascii"))
+        write_whole(self._folder / name, json.dumps(tree))
 
 
 def describe_request(
@@ -254,5 +237,9 @@ def describe_request(
     }
 
 
-def _to_rejects(rows: list[list[str]]) -> list[Reject]:
-    return [Reject(Path(path), reason) for path, reason in rows]
+def _to_rows(items: Sequence[Reject] | Sequence[Assumption]) -> list[list[Any]]:
+    return [[str(path), *rest] for path, *rest in items]
+
+
+def _to_rejects(rows: list[list[Any]]) -> list[Reject]:
+    return [Reject(Path(path), *rest) for path, *rest in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import filecmp
+import io
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -12,24 +13,35 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.labels import Labels
-from tfrecords_tools.readers import read_spectrum, scan_spectrum
-from tfrecords_tools.records.layout import PLAN_NAME, REJECTS_NAME, UNLABELLED_NAME
+from tfrecords_tools.durable import write_whole
+from tfrecords_tools.labels.lookup import Labels
+from tfrecords_tools.readers import read_spectrum
+from tfrecords_tools.readers import scan_file as list_spectra
+from tfrecords_tools.readers.metadata import Identity
+from tfrecords_tools.records.layout import (
+    ASSUMPTIONS_NAME,
+    DATASET_NAME,
+    PLAN_NAME,
+    REJECTS_NAME,
+    UNLABELLED_NAME,
+)
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS, Split, order_key, split_of
-from tfrecords_tools.star import star_name
+from tfrecords_tools.star import star_of
 
 _URI = "file://"
 _PLAN_FIELDS = (
     *("split", "shard", "dp_id", "target", "star"),
-    *("ra", "dec", "mjd", "path"),
+    *("ra", "dec", "mjd", "path", "spectrum"),
 )
 
 
 class PlannedSpectrum(NamedTuple):
-    """A file with what its headers say of where its record goes."""
+    """A spectrum of a file with what is said of where its record goes."""
 
     path: Path
+    number: int
+    """Number of the spectrum in the file, from 0."""
     dp_id: str
     target: str
     """As in the header."""
@@ -42,14 +54,28 @@ class PlannedSpectrum(NamedTuple):
     mjd: float
     """Modified Julian date of the start [d]."""
     split: Split
+    labels: dict[str, float | str]
+    """What a catalogue of spectra has of this one beside its metadata, by name."""
 
 
 class Reject(NamedTuple):
-    """A file that is not taken."""
+    """A file, or a spectrum of it, that is not taken."""
 
     path: Path
     reason: str
     """One line."""
+    number: int | None = None
+    """Number of the spectrum in the file; None for the whole of it."""
+
+
+class Assumption(NamedTuple):
+    """Something taken for granted of a spectrum, since its file does not say it."""
+
+    path: Path
+    spectrum: int
+    """Its number in the file, from 0."""
+    dp_id: str
+    assumption: str
 
 
 class Scan(NamedTuple):
@@ -74,12 +100,12 @@ class ShardPlan(NamedTuple):
     def file(self) -> str:
         """Name of the shard, by which TensorFlow Datasets finds it."""
         shard = f"{self.number:05d}-of-{self.n_shards:05d}"
-        return f"spec-{self.split}.tfrecord-{shard}"
+        return f"{DATASET_NAME}-{self.split}.tfrecord-{shard}"
 
 
-def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
+def scan_file(path: Path, config: ConvertConfig) -> list[PlannedSpectrum | Reject]:
     """
-    Read the headers of one input.
+    List the spectra of one input.
 
     Parameters
     ----------
@@ -90,24 +116,32 @@ def scan_file(path: Path, config: ConvertConfig) -> PlannedSpectrum | Reject:
 
     Returns
     -------
-    scanned : PlannedSpectrum or Reject
-        What it is, or why it is not taken.
+    scanned : list of PlannedSpectrum or Reject
+        What they are, or why the file is not taken.
     """
     try:
-        identity = scan_spectrum(path)
+        identities = list_spectra(path)
     except SpectrumError as error:
-        return Reject(path, str(error))
-    # Without a name nothing tells whether two files show the same star.
-    star = star_name(identity.target, config.aliases) or f"? {identity.dp_id}"
+        return [Reject(path, str(error))]
+    return [_plan(path, i, identity, config) for i, identity in enumerate(identities)]
+
+
+def _plan(
+    path: Path, number: int, identity: Identity, config: ConvertConfig
+) -> PlannedSpectrum:
+    star = star_of(identity.target, identity.dp_id, config.aliases)
+    kept_together = star if config.split_by == "star" else identity.dp_id
     return PlannedSpectrum(
         path=path,
+        number=number,
         dp_id=identity.dp_id,
         target=identity.target,
         star=star,
         ra=identity.ra,
         dec=identity.dec,
         mjd=identity.mjd,
-        split=split_of(star, config.split, config.split_salt),
+        split=split_of(kept_together, config.split, config.split_salt),
+        labels=dict(identity.labels),
     )
 
 
@@ -120,15 +154,15 @@ def merge_scans(
     Parameters
     ----------
     scanned : iterable of PlannedSpectrum or Reject
-        From `scan_file`; of those with the same dp_id the first that can be read is
-        taken, since another may be a download that broke off.
+        From `scan_file` of all inputs; of those with the same dp_id the first that can
+        be read is taken, since another may be a download that broke off.
     config : ConvertConfig
         Whether checksums count.
 
     Returns
     -------
     scan : Scan
-        Each file is in one of its lists.
+        Each spectrum is in one of its lists.
     """
     copies: dict[str, list[PlannedSpectrum]] = {}
     rejects: list[Reject] = []
@@ -151,7 +185,9 @@ def _choose_copy(
     if len(members) > 1:
         for member in members:
             with suppress(SpectrumError):
-                read_spectrum(member.path, config.verify_checksums)
+                read_spectrum(
+                    member.path, member.number, verify_checksums=config.verify_checksums
+                )
                 return member
     return members[0]
 
@@ -162,7 +198,8 @@ def _duplicate(copy: PlannedSpectrum, taken: PlannedSpectrum) -> Reject:
     except OSError:
         same = False
     reason = f"duplicate of {printable(taken.path)}"
-    return Reject(copy.path, reason if same else f"{reason}, with other content")
+    told = reason if same else f"{reason}, with other content"
+    return Reject(copy.path, told, copy.number)
 
 
 def plan_shards(
@@ -207,7 +244,10 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
         The data set.
     """
     rows = [
-        (p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path)
+        (
+            *(p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path),
+            s.number,
+        )
         for p in plans
         for s in p.spectra
     ]
@@ -216,7 +256,7 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
 
 def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
     """
-    Write rejects.csv: path and reason of every file that is not taken.
+    Write rejects.csv: path, reason and number of every spectrum that is not taken.
 
     Parameters
     ----------
@@ -225,7 +265,23 @@ def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
     folder : Path
         The data set.
     """
-    _write_csv(folder / REJECTS_NAME, ["path", "reason"], sorted(rejects))
+    rows = [(r.path, r.reason, "" if r.number is None else r.number) for r in rejects]
+    rows.sort(key=lambda row: (row[0], str(row[2])))
+    _write_csv(folder / REJECTS_NAME, ("path", "reason", "spectrum"), rows)
+
+
+def write_assumptions(assumptions: Iterable[Assumption], folder: Path) -> None:
+    """
+    Write assumptions.csv: what is taken for granted of the wavelengths of spectra.
+
+    Parameters
+    ----------
+    assumptions : iterable of Assumption
+        In any order; they are sorted by path.
+    folder : Path
+        The data set.
+    """
+    _write_csv(folder / ASSUMPTIONS_NAME, Assumption._fields, sorted(assumptions))
 
 
 def write_unlabelled(
@@ -245,66 +301,30 @@ def write_unlabelled(
     """
     rows = []
     for spectrum in spectra:
-        key = spectrum.dp_id, spectrum.star
-        values = labels.lookup(*key)
+        values = labels.lookup(spectrum.dp_id)
         # NaN is not equal to itself.
         lacking = [n for n, value in values.items() if value == "" or value != value]
         if lacking:
-            row = (spectrum.dp_id, spectrum.target, spectrum.star, labels.match(*key))
+            match = labels.match(spectrum.dp_id)
+            row = (spectrum.dp_id, spectrum.target, spectrum.star, match)
             rows.append((*row, " ".join(sorted(lacking))))
     fields = ("dp_id", "target", "star", "match", "lacking")
     _write_csv(folder / UNLABELLED_NAME, fields, rows)
 
 
 def printable(path: Path) -> str:
-    """
-    Write a path as valid Unicode.
-
-    Parameters
-    ----------
-    path : Path
-        Names on disk need not be Unicode.
-
-    Returns
-    -------
-    text : str
-        Bytes that are not UTF-8 are escaped.
-    """
+    """Write a path as valid Unicode."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def path_to_text(path: Path) -> str:
-    """
-    Write a path such that `path_from_text` gives it back.
-
-    Parameters
-    ----------
-    path : Path
-        Any path.
-
-    Returns
-    -------
-    text : str
-        The path or, where its bytes are not UTF-8, a file URI.
-    """
+    """Write a path such that `path_from_text` gives it back."""
     is_text = os.fsencode(path) == str(path).encode(errors="replace")
     return str(path) if is_text else path.absolute().as_uri()
 
 
 def path_from_text(text: str) -> Path:
-    """
-    Undo `path_to_text`.
-
-    Parameters
-    ----------
-    text : str
-        As in plan.csv.
-
-    Returns
-    -------
-    path : Path
-        The path.
-    """
+    """Undo `path_to_text`."""
     if text.startswith(_URI):  # str(Path) has no two slashes
         return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_URI))))
     return Path(text)
@@ -313,8 +333,9 @@ def path_from_text(text: str) -> Path:
 def _write_csv(
     path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(fields)
-        for row in rows:
-            writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(fields)
+    for row in rows:
+        writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
+    write_whole(path, stream.getvalue())

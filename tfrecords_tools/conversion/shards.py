@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +11,16 @@ import numpy as np
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import InputError
-from tfrecords_tools.conversion.labels import Labels
-from tfrecords_tools.conversion.plan import PlannedSpectrum, Reject, ShardPlan
+from tfrecords_tools.conversion.plan import (
+    Assumption,
+    PlannedSpectrum,
+    Reject,
+    ShardPlan,
+)
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
-from tfrecords_tools.durable import partial_path
+from tfrecords_tools.durable import replacing
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.records.layout import write_index
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.schema import RecordSchema, Value
@@ -26,14 +33,20 @@ _OVERHEAD = 2048
 
 
 class WrittenShard(NamedTuple):
-    """What became of the files of a plan."""
+    """What became of the spectra of a plan."""
 
     info: ShardInfo
     rejects: list[Reject]
+    assumptions: list[Assumption]
+    """What is taken for granted of those that were written."""
+    n_with_spikes: int
+    """How many of them have pixels that are bad for being far from all others."""
+    n_with_errors: int
+    """How many of the records hold errors of the flux."""
 
     @property
-    def n_files(self) -> int:
-        """Files of the plan."""
+    def n_planned(self) -> int:
+        """Spectra of the plan."""
         return self.info.count + len(self.rejects)
 
 
@@ -47,21 +60,7 @@ class ShardSettings(NamedTuple):
 
 
 def records_per_shard(grid: Grid, config: ConvertConfig) -> int:
-    """
-    Count the records that make a shard of the size wanted.
-
-    Parameters
-    ----------
-    grid : Grid
-        It decides the size of a record.
-    config : ConvertConfig
-        Its `shard_mib`.
-
-    Returns
-    -------
-    n_records : int
-        At least 1.
-    """
+    """Count the records that make a shard of the size wanted."""
     record = grid.n_pixels * np.dtype(config.flux_dtype).itemsize + _OVERHEAD
     return max(1, round(config.shard_mib * _MIB / record))
 
@@ -72,12 +71,12 @@ def write_shard(
     settings: ShardSettings,
 ) -> WrittenShard:
     """
-    Read the files of a plan and write their records and the index of these.
+    Read the spectra of a plan and write their records and the index of these.
 
     Parameters
     ----------
     plan : ShardPlan
-        Which files.
+        Which spectra.
     folder : Path
         The data set. The shard has a temporary name until it is complete.
     settings : ShardSettings
@@ -86,36 +85,29 @@ def write_shard(
     Returns
     -------
     written : WrittenShard
-        A file that is not taken is absent from the records.
+        A spectrum that is not taken is absent from the records.
 
     Raises
     ------
     InputError
         If a file cannot be read any more: nothing says that it is bad.
     """
-    path = folder / plan.file
-    partial = partial_path(path)
     dp_ids: list[str] = []
     rejects: list[Reject] = []
-    with RecordWriter(partial) as writer:
-        for spectrum in plan.spectra:
-            try:
-                prepared = prepare_spectrum(
-                    spectrum.path, settings.grid, settings.config
-                )
-            except UnreadableError as error:
-                raise InputError(
-                    f"{spectrum.path}: {error}, though its header was read before; "
-                    f"bring it back, and the same command continues"
-                ) from None
-            except SpectrumError as error:
-                rejects.append(Reject(spectrum.path, str(error)))
+    assumptions: list[Assumption] = []
+    n_with_spikes = n_with_errors = 0
+    with replacing(folder / plan.file) as partial, RecordWriter(partial) as writer:
+        for spectrum, made in _make_records(plan, settings):
+            if isinstance(made, Reject):
+                rejects.append(made)
                 continue
-            values = record_values(prepared, spectrum, settings.labels)
-            writer.write(settings.schema.encode(prepared.flux, values))
+            writer.write(made.record)
             dp_ids.append(spectrum.dp_id)
+            place = spectrum.path, spectrum.number, spectrum.dp_id
+            assumptions += [Assumption(*place, what) for what in made.assumptions]
+            n_with_spikes += made.has_spikes
+            n_with_errors += made.has_error
     write_index(writer.offsets, folder, plan.file)
-    partial.replace(path)
     info = ShardInfo(
         file=plan.file,
         split=plan.split,
@@ -124,11 +116,55 @@ def write_shard(
         sha256=writer.sha256,
         dp_ids=tuple(dp_ids),
     )
-    return WrittenShard(info, rejects)
+    return WrittenShard(info, rejects, assumptions, n_with_spikes, n_with_errors)
+
+
+class _Made(NamedTuple):
+    """A record, and what else is known of its spectrum."""
+
+    record: bytes
+    assumptions: tuple[str, ...]
+    has_spikes: bool
+    has_error: bool
+
+
+def _make_records(
+    plan: ShardPlan, settings: ShardSettings
+) -> Iterator[tuple[PlannedSpectrum, _Made | Reject]]:
+    """Make records in the order of the plan, those of one file one after the other."""
+    order = sorted(range(len(plan.spectra)), key=lambda i: plan.spectra[i][:2])
+    n_files = len({spectrum.path for spectrum in plan.spectra})
+    if n_files == len(plan.spectra):  # all of one spectrum: none has to wait
+        order = list(range(len(plan.spectra)))
+    waiting: dict[int, _Made | Reject] = {}
+    n_done = 0
+    for i in order:
+        waiting[i] = _make_record(plan.spectra[i], settings)
+        while n_done in waiting:
+            yield plan.spectra[n_done], waiting.pop(n_done)
+            n_done += 1
+
+
+def _make_record(spectrum: PlannedSpectrum, settings: ShardSettings) -> _Made | Reject:
+    try:
+        prepared = prepare_spectrum(
+            spectrum.path, settings.grid, settings.config, spectrum.number
+        )
+    except UnreadableError as error:
+        raise InputError(
+            f"{spectrum.path}: {error}, though its header was read before; bring it "
+            f"back, and the same command continues"
+        ) from None
+    except SpectrumError as error:
+        return Reject(spectrum.path, str(error), spectrum.number)
+    values = record_values(prepared, spectrum, settings)
+    record = settings.schema.encode(prepared.flux, values, prepared.error)
+    has_spikes, has_error = prepared.n_spikes > 0, prepared.error is not None
+    return _Made(record, prepared.assumptions, has_spikes, has_error)
 
 
 def record_values(
-    prepared: PreparedSpectrum, spectrum: PlannedSpectrum, labels: Labels | None
+    prepared: PreparedSpectrum, spectrum: PlannedSpectrum, settings: ShardSettings
 ) -> dict[str, Value]:
     """
     Collect the values of a record, beside its flux.
@@ -139,8 +175,8 @@ def record_values(
         The spectrum.
     spectrum : PlannedSpectrum
         Its name and place.
-    labels : Labels or None
-        What is known beside.
+    settings : ShardSettings
+        What is known beside, and which features there are.
 
     Returns
     -------
@@ -149,11 +185,32 @@ def record_values(
     """
     metadata = prepared.metadata
     return {
-        **(labels.lookup(spectrum.dp_id, spectrum.star) if labels else {}),
+        **_label_values(spectrum, settings),
         **vars(metadata),
         "star": spectrum.star,
+        # The header's, or those of a label table where it has none.
+        "ra": spectrum.ra,
+        "dec": spectrum.dec,
         "flux_scale": prepared.flux_scale,
         "median_flux": prepared.median_flux,
         "phase_error": prepared.phase_error,
         "history": "; ".join(prepared.history),
     }
+
+
+def _label_values(
+    spectrum: PlannedSpectrum, settings: ShardSettings
+) -> dict[str, Value]:
+    """Take labels of the table where it has them, else what the file itself says."""
+    labels = settings.labels
+    of_table = labels.lookup(spectrum.dp_id) if labels else {}
+    values: dict[str, Value] = {}
+    for feature in settings.schema.labels:
+        unknown: Value = "" if feature.kind == "string" else math.nan
+        value = of_table.get(feature.name, unknown)
+        if value == "" or value != value:
+            value = spectrum.labels.get(feature.name, unknown)
+        is_known = feature.kind == "string" or not isinstance(value, str)
+        as_text = feature.kind == "string" and not isinstance(value, str)
+        values[feature.name] = str(value) if as_text else value if is_known else unknown
+    return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from tfrecords_tools.conversion.engine import local_engine
 from tfrecords_tools.conversion.plan import path_from_text
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.progress import show_progress
-from tfrecords_tools.records.layout import INDEX_FOLDER, PLAN_NAME, read_plan
+from tfrecords_tools.records.layout import PLAN_NAME, index_name, read_plan
 from tfrecords_tools.records.manifest import (
     CHECKSUM_NAME,
     MANIFEST_NAME,
@@ -27,12 +27,12 @@ from tfrecords_tools.records.manifest import (
     hash_file,
     read_manifest,
 )
-from tfrecords_tools.records.schema import SchemaError
+from tfrecords_tools.records.schema import SchemaError, pack_error
 from tfrecords_tools.records.tfrecord import RecordError, read_records
 from tfrecords_tools.spectrum import SpectrumError
 from tfrecords_tools.split import SPLITS
 
-SAME_PLACE = 30.0
+SAME_POSITION = 30.0
 """Stars of different names closer than this may be one [arcsec]."""
 
 
@@ -53,7 +53,15 @@ class Verification(NamedTuple):
     problems: list[Problem]
     """Empty for a data set that can be trusted."""
     neighbours: list[tuple[str, str, float]]
-    """Stars of different names within `SAME_PLACE`, and their distance [arcsec]."""
+    """Stars of different names within `SAME_POSITION`, and their distance [arcsec]."""
+
+
+class Source(NamedTuple):
+    """Where a record comes from."""
+
+    path: Path
+    number: int
+    """Of the spectrum in the file, from 0."""
 
 
 class CheckedShard(NamedTuple):
@@ -75,7 +83,7 @@ def verify(
     records : Path
         Folder that `convert` wrote.
     deep : bool, default False
-        Whether to read every source again and compare each flux with it.
+        Whether to read every source again and compare flux and errors with it.
     n_workers : int, default 1
         Processes.
     progress : bool
@@ -114,7 +122,7 @@ def verify(
 
 
 def check_shard(
-    info: ShardInfo, manifest: Manifest, sources: dict[str, Path] | None
+    info: ShardInfo, manifest: Manifest, sources: Mapping[str, Source] | None
 ) -> CheckedShard:
     """
     Read one shard, record by record.
@@ -125,8 +133,8 @@ def check_shard(
         What it should hold.
     manifest : Manifest
         The data set.
-    sources : dict of str to Path, or None
-        File of each dp_id, to compare the flux with.
+    sources : mapping of str to Source, or None
+        Where each dp_id comes from, to compare the flux with.
 
     Returns
     -------
@@ -163,34 +171,46 @@ def _check_record(
     index: int,
     info: ShardInfo,
     manifest: Manifest,
-    sources: dict[str, Path] | None,
+    sources: Mapping[str, Source] | None,
 ) -> tuple[str, str]:
     """Return the record's star, and what is wrong with it or an empty string."""
     try:
         flux, values = manifest.record_schema.decode(record)
-    except SchemaError as error:
-        return "", str(error)
+        error = manifest.record_schema.decode_error(record)
+    except SchemaError as reason:
+        return "", str(reason)
     dp_id, star = str(values["dp_id"]), str(values["star"])
     if index >= info.count or dp_id != info.dp_ids[index]:
         return star, f"dp_id {dp_id} is not the manifest's"
     if sources is None:
         return star, ""
-    return star, _compare_source(flux, sources.get(dp_id), manifest)
+    return star, _compare_source(flux, error, sources.get(dp_id), manifest)
 
 
 def _compare_source(
-    flux: NDArray[np.float32], source: Path | None, manifest: Manifest
+    flux: NDArray[np.float32],
+    error: NDArray[np.float32] | None,
+    source: Source | None,
+    manifest: Manifest,
 ) -> str:
     if source is None:
         return f"no source in {PLAN_NAME}"
+    path, index = source
     try:
-        fresh = prepare_spectrum(source, manifest.grid, manifest.config)
-    except SpectrumError as error:
-        return f"source {source}: {error}"
+        fresh = prepare_spectrum(path, manifest.grid, manifest.config, index)
+    except SpectrumError as reason:
+        return f"source {path}: {reason}"
     schema, scale = manifest.record_schema, fresh.flux_scale
     stored = schema.unpack_flux(schema.pack_flux(fresh.flux, scale), scale)
-    same = np.array_equal(flux, stored, equal_nan=True)
-    return "" if same else f"flux differs from its source {source}"
+    if not np.array_equal(flux, stored, equal_nan=True):
+        return f"flux differs from its source {path}"
+    content = pack_error(fresh.error, fresh.median_flux)
+    again = schema.unpack_error(content, fresh.median_flux)
+    if error is None or again is None:
+        same = error is again
+    else:
+        same = np.array_equal(error, again, equal_nan=True)
+    return "" if same else f"errors differ from those of its source {path}"
 
 
 def _check_files(manifest: Manifest) -> Iterator[Problem]:
@@ -206,7 +226,7 @@ def _check_files(manifest: Manifest) -> Iterator[Problem]:
     shards = {shard.file for shard in manifest.shards}
     known = {MANIFEST_NAME, CHECKSUM_NAME, *manifest.files, *shards}
     for shard in shards:
-        if f"{INDEX_FOLDER}/{shard}.npy" not in manifest.files:
+        if index_name(shard) not in manifest.files:
             yield Problem(MANIFEST_NAME, f"lists no index of {shard}")
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -240,6 +260,8 @@ def _check_splits(
     for info, checked in zip(manifest.shards, shards, strict=True):
         stars[info.split] |= checked.stars
     counts = Counter(star for members in stars.values() for star in members)
+    if manifest.config.split_by == "visit":
+        counts.clear()  # a star may be in all of them
     for star in sorted(star for star, n in counts.items() if n > 1):
         splits = ", ".join(split for split in SPLITS if star in stars[split])
         yield Problem(MANIFEST_NAME, f"star {star} is in several splits: {splits}")
@@ -249,29 +271,29 @@ def _check_splits(
             yield Problem(MANIFEST_NAME, f"the counts of {split} do not add up")
 
 
-def _read_sources(manifest: Manifest) -> dict[str, Path]:
+def _read_sources(manifest: Manifest) -> dict[str, Source]:
     return {
-        row["dp_id"]: path_from_text(row["path"])
+        row["dp_id"]: Source(path_from_text(row["path"]), int(row["spectrum"]))
         for row in read_plan(manifest.folder)
-        if row.get("dp_id") and row.get("path")
+        if row.get("dp_id") and row.get("path") and row.get("spectrum", "").isdecimal()
     }
 
 
 def _find_neighbours(manifest: Manifest) -> list[tuple[str, str, float]]:
-    """List stars whose names differ and whose places do not."""
-    places: dict[str, tuple[float, float]] = {}
+    """List stars whose names differ and whose positions do not."""
+    positions: dict[str, tuple[float, float]] = {}
     for row in read_plan(manifest.folder):
         try:
-            place = float(row["ra"]), float(row["dec"])
+            position = float(row["ra"]), float(row["dec"])
         except (KeyError, TypeError, ValueError):
             continue
-        if np.isfinite(place).all() and abs(place[1]) <= 90.0:
-            places.setdefault(row["star"], place)
-    if len(places) < 2:
+        if np.isfinite(position).all() and abs(position[1]) <= 90.0:
+            positions.setdefault(row["star"], position)
+    if len(positions) < 2:
         return []
-    names = list(places)
-    sky = SkyCoord(np.array(list(places.values())), unit="deg")
-    first, second, distance, _ = sky.search_around_sky(sky, SAME_PLACE * u.arcsec)
+    names = list(positions)
+    sky = SkyCoord(np.array(list(positions.values())), unit="deg")
+    first, second, distance, _ = sky.search_around_sky(sky, SAME_POSITION * u.arcsec)
     return [
         (names[i], names[j], float(d.to_value(u.arcsec)))
         for i, j, d in zip(first, second, distance, strict=True)

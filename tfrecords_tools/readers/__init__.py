@@ -1,44 +1,84 @@
-"""Readers of stellar spectra, one form of FITS file a module."""
+"""Readers of stellar spectra: FITS, HDF5, Parquet, numpy's npz and text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from tfrecords_tools.readers import (
-    eso_adp,
-    espresso_s1d,
-    harps_s1d,
-    image,
-    with_specutils,
+from tfrecords_tools.readers import with_specutils
+from tfrecords_tools.readers.content import Content
+from tfrecords_tools.readers.fields import Group
+from tfrecords_tools.readers.fits_file import FitsFile
+from tfrecords_tools.readers.fits_forms import describe_content, find_in_fits
+from tfrecords_tools.readers.header import Cards, Header
+from tfrecords_tools.readers.layout import find_layouts
+from tfrecords_tools.readers.metadata import (
+    FITS_ENDINGS,
+    TEXT_ENDINGS,
+    Identity,
+    name_product,
+    read_identity,
 )
-from tfrecords_tools.readers.columns import read_columns
-from tfrecords_tools.readers.fits_file import FitsFile, Hdu
-from tfrecords_tools.readers.metadata import Identity, read_identity
+from tfrecords_tools.readers.pipelines import Traits, find_pipeline
+from tfrecords_tools.readers.text import read_text
 from tfrecords_tools.spectrum import Spectrum, SpectrumError
 
-_Find = Callable[[FitsFile], Hdu | None]
-_Read = Callable[[FitsFile, Hdu], Spectrum]
-
-# The forms, the most particular first: a file is read as the first it fits.
-_FORMS: tuple[tuple[_Find, _Read], ...] = (
-    (espresso_s1d.find_table, espresso_s1d.read_espresso_s1d),
-    (eso_adp.find_table, eso_adp.read_eso_adp),
-    (harps_s1d.find_s1d, harps_s1d.read_harps_s1d),
-    (image.find_image, image.read_image),
-)
+_NO_SPECUTILS = "specutils is not installed; it may know this form"
+_BEGINNINGS = ((b"\x89HDF", "HDF5"), (b"PAR1", "Parquet"), (b"PK\x03\x04", "npz"))
 
 
-def read_spectrum(path: Path, verify_checksums: bool = True) -> Spectrum:
+def scan_file(path: Path) -> list[Identity]:
+    """
+    List the spectra in a file, without reading them.
+
+    Parameters
+    ----------
+    path : Path
+        A file of any form that `read_spectrum` knows.
+
+    Returns
+    -------
+    identities : list of Identity
+        The place in this list is the number by which `read_spectrum` reads one.
+
+    Raises
+    ------
+    SpectrumError
+        If the file cannot be read or holds no spectrum; the message is the reason,
+        without the path.
+    """
+    kind = _find_kind(path)
+    if kind != "FITS":
+        with _open_other(path, kind) as content:
+            return list(content.identities())
+    with FitsFile(path, headers_only=True) as file:
+        if _promises_one(file):
+            identity = read_identity(name_product(path), (file.primary.header,))
+            if identity.is_complete:  # the other headers have no more to say
+                return [identity]
+        content = _look_into(file)
+        if content.found:
+            return list(content.identities())
+        _refuse_without_specutils(file)
+        return [read_identity(name_product(path), content.cards)]
+
+
+def read_spectrum(
+    path: Path, index: int | None = None, *, verify_checksums: bool = True
+) -> Spectrum:
     """
     Read a spectrum, of whichever form the file's content has.
 
     Parameters
     ----------
     path : Path
-        A FITS file, plain or gzipped.
+        FITS, plain, gzipped or compressed in tiles; HDF5, Parquet, npz; text.
+    index : int, optional
+        Number of the spectrum in the file, from 0, as `scan_file` lists them. It must
+        be given for a file of several.
     verify_checksums : bool, default True
-        Whether to refuse a file that does not fit its CHECKSUM.
+        Whether to refuse a FITS file that does not fit its CHECKSUM.
 
     Returns
     -------
@@ -50,59 +90,113 @@ def read_spectrum(path: Path, verify_checksums: bool = True) -> Spectrum:
     SpectrumError
         If the file cannot be read or holds no valid spectrum; the message is the
         reason, without the path.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.readers import read_spectrum
+    >>> spectrum = read_spectrum(min(Path("fits").glob("*.fits")))
+    >>> spectrum.medium, spectrum.metadata.specsys
+    ('air', 'BARYCENT')
     """
+    kind = _find_kind(path)
+    if kind != "FITS":
+        with _open_other(path, kind) as content:
+            return _read(content, index)
     with FitsFile(path, verify_checksums=verify_checksums) as file:
-        for find, read in _FORMS:
-            hdu = find(file)
-            if hdu is not None:
-                return read(file, hdu)
-        return _read_as_anything(file)
+        content = _look_into(file)
+        if not content.found:
+            return _read_as_anything(file, content)
+        if content.n_spectra > 1:
+            if _promises_one(file):
+                raise SpectrumError(
+                    f"holds {content.n_spectra} spectra, though its PRODCATG says one"
+                )
+            file.keep_unzipped()
+        return _read(content, index)
 
 
-def scan_spectrum(path: Path) -> Identity:
-    """
-    Read which exposure a file is, from its headers.
-
-    Parameters
-    ----------
-    path : Path
-        A FITS file, plain or gzipped.
-
-    Returns
-    -------
-    identity : Identity
-        The same as in the metadata `read_spectrum` gives.
-
-    Raises
-    ------
-    SpectrumError
-        If the file cannot be read, is empty or is not FITS.
-    """
-    with FitsFile(path, headers_only=True) as file:
-        return read_identity(file)
+def _read(content: Content, index: int | None) -> Spectrum:
+    if index is None and content.n_spectra > 1:
+        names = [identity.dp_id for identity in content.identities()]
+        raise SpectrumError(
+            f"holds {len(names)} spectra, {names[0]} to {names[-1]}: read one by its "
+            f"index, 0 to {len(names) - 1}"
+        )
+    return content.read(index or 0)
 
 
-def _read_as_anything(file: FitsFile) -> Spectrum:
-    absence = _absence(file)
-    if not with_specutils.is_installed() or not any(h.data_size for h in file.hdus):
-        raise SpectrumError(absence)
+def _find_kind(path: Path) -> str:
+    """Tell what a file is by its first bytes; a text, which has none, by its name."""
+    name = path.name.lower()
+    # A device or pipe is not opened, and a folder neither.
+    if name.endswith(FITS_ENDINGS) or not path.is_file():
+        return "FITS"
+    try:
+        with path.open("rb") as stream:
+            begin = stream.read(8)
+    except OSError:
+        return "FITS"  # which tells the reason
+    kind = next((k for mark, k in _BEGINNINGS if begin.startswith(mark)), "")
+    if kind:
+        return kind
+    is_fits = begin.startswith((b"SIMPLE", b"\x1f\x8b"))
+    return "text" if name.endswith(TEXT_ENDINGS) and not is_fits else "FITS"
+
+
+@contextmanager
+def _open_other(path: Path, kind: str) -> Iterator[Content]:
+    if kind == "text":
+        group, cards = read_text(path)
+        yield _collect(path, [group], (cards,))
+        return
+    # Not above: a worker that reads FITS needs none of it.
+    from tfrecords_tools.readers import arrays
+
+    with arrays.OPENERS[kind](path) as (groups, of_file):
+        yield _collect(path, groups, of_file)
+
+
+def _collect(path: Path, groups: Sequence[Group], cards: tuple[Cards, ...]) -> Content:
+    empty = Header("")
+    found = [
+        (layout, find_pipeline(Traits(empty, empty, group.names)))
+        for group in groups
+        for layout in find_layouts(group)
+    ]
+    if not found:
+        names = ", ".join(sorted(name for group in groups for name in group.names))
+        raise SpectrumError(
+            f"no flux with wavelengths: the columns are {names or 'none'}"
+        )
+    return Content(path, found, cards)
+
+
+def _look_into(file: FitsFile) -> Content:
+    headers = tuple(hdu.header for hdu in file.hdus)
+    return Content(file.path, find_in_fits(file), headers)
+
+
+def _promises_one(file: FitsFile) -> bool:
+    """Tell whether it is a product of ESO's that by their standard has one spectrum."""
+    return file.primary.header.text("PRODCATG") == "SCIENCE.SPECTRUM"
+
+
+def _refuse_without_specutils(file: FitsFile) -> None:
+    reason = describe_content(file)
+    if not any(hdu.data_size for hdu in file.hdus):
+        raise SpectrumError(reason)
+    if not with_specutils.is_installed():
+        raise SpectrumError(f"{reason} ({_NO_SPECUTILS})")
+
+
+def _read_as_anything(file: FitsFile, content: Content) -> Spectrum:
+    _refuse_without_specutils(file)
+    reason = describe_content(file)
     file.check_sizes()
     try:
-        spectrum = with_specutils.read_with_specutils(file)
+        spectrum = with_specutils.read_with_specutils(file, content.cards)
     except SpectrumError as error:
-        raise SpectrumError(f"{absence} ({error})") from None
+        raise SpectrumError(f"{reason} ({error})") from None
     if spectrum is None:
-        raise SpectrumError(absence)
+        raise SpectrumError(reason)
     return spectrum
-
-
-def _absence(file: FitsFile) -> str:
-    tables = [hdu for hdu in file.hdus if hdu.is_table]
-    if tables:
-        names = ", ".join(column.name for column in read_columns(tables[0]))
-        return f"no flux: the table's columns are {names or 'unnamed'}"
-    images = [hdu for hdu in file.hdus if hdu.is_image]
-    if images:
-        shape = " x ".join(str(n) for n in images[0].axes)
-        return f"no flux: the image has {shape} pixels, not one row"
-    return "no flux: the file has no data"

@@ -1,17 +1,15 @@
-"""The units of a FITS file, plain or gzipped."""
+"""The units of a FITS file, plain or gzipped, and their data, whole or row by row."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import math
 import re
 import stat
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,72 +19,31 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
+from tfrecords_tools.readers.checksum import adds_up, check_sum, check_sum_once
+from tfrecords_tools.readers.fits_unit import BLOCK, EXTENSION, Hdu, read_header
 from tfrecords_tools.readers.header import CARD_SIZE, Header
 from tfrecords_tools.readers.plain_data import (
     PlainTable,
+    plain_image_type,
     read_plain_image,
     read_plain_table,
 )
+from tfrecords_tools.readers.recent import Recent, version_of
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
-_BLOCK = 2880
-_MAX_HEADER_BLOCKS = 4000
-# Read at once: the first header of an ESO product has 85 blocks, the others few.
-_BLOCKS_OF_PRIMARY = 96
-_BLOCKS_OF_EXTENSION = 4
 _MAX_BYTES = 2**27
 """No single spectrum is larger; this also bounds what a gzip file may expand to."""
+_CHUNK = 2**24
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|BSCALE|BZERO|BLANK"
-    r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL)\d+"
+    r"|(TTYPE|TFORM|TDIM|TSCAL|TZERO|TNULL|TBCOL)\d+"
 )
-_END = b"END     "
-_EXTENSION = b"XTENSION="
-_ALL_ONES = 0xFFFF_FFFF
 _DECODE_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, OSError, OverflowError, MemoryError),
     fits.VerifyError,
 )
-
-
-@dataclass(frozen=True)
-class Hdu:
-    """One header and data unit."""
-
-    header: Header
-    is_primary: bool
-    start: int
-    """Byte of the unzipped file at which the header begins."""
-    data_start: int
-    """Byte of the unzipped file at which the data begin."""
-
-    @cached_property
-    def axes(self) -> tuple[int, ...]:
-        """Lengths of the axes, NAXIS1 first."""
-        n_axes = self.header.size("NAXIS")
-        return tuple(self.header.size(f"NAXIS{i + 1}") for i in range(n_axes))
-
-    @cached_property
-    def data_size(self) -> int:
-        """Bytes of data, without padding."""
-        if not self.axes:
-            return 0
-        bits = self.header.get("BITPIX")
-        if bits not in (8, 16, 32, 64, -32, -64):
-            raise SpectrumError("header card BITPIX is missing or malformed")
-        n_values = self.header.size("PCOUNT", 0) + math.prod(self.axes)
-        return abs(int(bits)) // 8 * self.header.size("GCOUNT", 1) * n_values
-
-    @property
-    def is_table(self) -> bool:
-        """Whether it is a binary table."""
-        return self.header.text("XTENSION") == "BINTABLE"
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it is a primary or image unit with data."""
-        kind = self.header.text("XTENSION")
-        return (self.is_primary or kind == "IMAGE") and self.data_size > 0
+_unzipped: Recent[bytes] = Recent(1)
+"""The gzipped file of many spectra that was read last."""
 
 
 class FitsFile(AbstractContextManager["FitsFile"]):
@@ -118,6 +75,8 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         self._verify_checksums = verify_checksums
         try:
             self._stream = _open(path, headers_only)
+            is_plain = isinstance(self._stream, io.BufferedReader)
+            self._size_limit = path.stat().st_size if is_plain else _MAX_BYTES
         except (OSError, EOFError, zlib.error) as error:
             raise _describe(error) from None
         self._units = self._iterate()
@@ -134,6 +93,11 @@ class FitsFile(AbstractContextManager["FitsFile"]):
     def hdus(self) -> tuple[Hdu, ...]:
         """All units, in the order of the file."""
         return (self.primary, *self._units)
+
+    def keep_unzipped(self) -> None:
+        """Spare the next to open this file, if it is gzipped, to unzip it again."""
+        if isinstance(self._stream, io.BytesIO):
+            _unzipped.get(version_of(self.path), self._stream.getvalue)
 
     def check_sizes(self) -> None:
         """
@@ -161,11 +125,11 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         answer : bool
             Whether each fits its CHECKSUM, where it has both that and a DATASUM.
         """
-        return all(_adds_up(hdu, self._read_unit(hdu)) for hdu in self.hdus)
+        return all(adds_up(hdu.header, self._read_unit(hdu)) for hdu in self.hdus)
 
     def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:
         """
-        Decode a binary table.
+        Decode a table.
 
         Parameters
         ----------
@@ -183,8 +147,72 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             If the data are truncated or malformed.
         """
         data = self._read_data(hdu)
+        if hdu.is_ascii:
+            return _decode(hdu, data, fits.TableHDU)
         plain = read_plain_table(hdu.header, data)
         return _decode(hdu, data, fits.BinTableHDU) if plain is None else plain
+
+    def table_row(self, hdu: Hdu, row: int) -> fits.FITS_rec | PlainTable:
+        """
+        Decode one row of a binary table.
+
+        Parameters
+        ----------
+        hdu : Hdu
+            One with `is_table`, of any size if its layout is plain.
+        row : int
+            From 0.
+
+        Returns
+        -------
+        table : FITS_rec or PlainTable
+            As from `table`, of one row. The other rows are not read, except once for
+            the checksum.
+
+        Raises
+        ------
+        SpectrumError
+            As from `table`.
+        """
+        width = hdu.header.size("NAXIS1")
+        data = self._read_part(hdu, width * row, width)
+        plain = read_plain_table(hdu.header, data, 1)
+        return self.table(hdu)[row : row + 1] if plain is None else plain
+
+    def scalars(self, hdu: Hdu, columns: Sequence[int]) -> list[NDArray[np.generic]]:
+        """
+        Read columns of a binary table of many rows, some rows at a time.
+
+        Parameters
+        ----------
+        hdu : Hdu
+            One with `is_table`, of any size if its layout is plain.
+        columns : sequence of int
+            Numbers of columns of one value a cell, from 0.
+
+        Returns
+        -------
+        values : list of ndarray
+            Each of shape (n_rows,).
+
+        Raises
+        ------
+        SpectrumError
+            As from `table`.
+        """
+        width, n_rows = hdu.header.size("NAXIS1"), hdu.header.size("NAXIS2")
+        n_at_once = max(1, _CHUNK // max(1, width))
+        parts: list[list[NDArray[np.generic]]] = []
+        for first in range(0, n_rows, n_at_once):
+            n = min(n_at_once, n_rows - first)
+            plain = read_plain_table(
+                hdu.header, self._read_part(hdu, width * first, width * n), n
+            )
+            if plain is None:
+                whole = self.table(hdu)
+                return [np.asarray(whole.field(i)) for i in columns]
+            parts.append([plain.field(i).copy() for i in columns])
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     def image(self, hdu: Hdu) -> NDArray[np.generic]:
         """
@@ -206,11 +234,42 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             If the data are truncated or malformed.
         """
         data = self._read_data(hdu)
+        if hdu.is_compressed:
+            return np.asarray(self._uncompress(hdu).data)
         plain = read_plain_image(hdu.header, data)
         if plain is not None:
             return plain
         kind = fits.PrimaryHDU if hdu.is_primary else fits.ImageHDU
         return np.asarray(_decode(hdu, data, kind))
+
+    def image_row(self, hdu: Hdu, row: int) -> NDArray[np.generic]:
+        """
+        Decode one row of an image.
+
+        Parameters
+        ----------
+        hdu : Hdu
+            One with `is_image`, of any size if its layout is plain.
+        row : int
+            From 0, in the order of the file, over all axes but the first.
+
+        Returns
+        -------
+        values : ndarray
+            Shape (NAXIS1,), scaling applied.
+
+        Raises
+        ------
+        SpectrumError
+            As from `image`.
+        """
+        length = hdu.axes[0]
+        dtype = plain_image_type(hdu.header)
+        if hdu.is_compressed or dtype is None:
+            whole: NDArray[np.generic] = self.image(hdu).reshape(-1, length)
+            return np.asarray(whole[row])
+        size = length * dtype.itemsize
+        return np.frombuffer(self._read_part(hdu, size * row, size), dtype)
 
     def _read_data(self, hdu: Hdu) -> memoryview:
         if hdu.data_size > _MAX_BYTES:
@@ -221,27 +280,50 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             raise _describe(error) from None
         begin = hdu.data_start - hdu.start
         data = memoryview(content)[begin : begin + hdu.data_size]
-        if len(data) < hdu.data_size:
-            missing = hdu.data_size - len(data)
-            raise SpectrumError(f"truncated: {missing} bytes of data are missing")
+        _check_length(data, hdu.data_size)
         if self._verify_checksums:
-            _check_sum(hdu, content)
-        following = self._stream.read(len(_EXTENSION))
-        if following != _EXTENSION and following.strip(b"\0"):
+            check_sum(hdu.header, content)
+        following = self._stream.read(len(EXTENSION))
+        if following != EXTENSION and following.strip(b"\0"):
             raise SpectrumError("malformed: the data do not end where the header says")
+        return data
+
+    def _read_part(self, hdu: Hdu, begin: int, size: int) -> bytes:
+        """Read some of a unit's data, of a size for which the header is no proof."""
+        if hdu.data_start + begin + size > self._size_limit:
+            _check_length(b"", size)
+        try:
+            if self._verify_checksums and isinstance(self._stream, io.BufferedReader):
+                check_sum_once(hdu.header, self.path, hdu.start, hdu.end)
+            self._stream.seek(hdu.data_start + begin)
+            data = self._stream.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise _describe(error) from None
+        _check_length(data, size)
         return data
 
     def _read_unit(self, hdu: Hdu) -> bytes:
         self._stream.seek(hdu.start)
-        padded = -(-hdu.data_size // _BLOCK) * _BLOCK
-        return self._stream.read(hdu.data_start - hdu.start + padded)
+        return self._stream.read(hdu.end - hdu.start)
+
+    def _uncompress(self, hdu: Hdu) -> fits.CompImageHDU:
+        """Give a unit to astropy as a file of its own."""
+        primary = io.BytesIO()
+        fits.PrimaryHDU().writeto(primary)
+        content = io.BytesIO(primary.getvalue() + self._read_unit(hdu))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AstropyWarning)
+                return fits.open(content, memmap=False)[1]
+        except _DECODE_ERRORS as error:
+            raise SpectrumError(f"malformed data: {_one_line(error)}") from None
 
     def _iterate(self) -> Iterator[Hdu]:
         position, is_primary = 0, True
         while True:
             try:
                 self._stream.seek(position)
-                text = _read_header(self._stream, is_primary)
+                text = read_header(self._stream, is_primary)
             except (OSError, EOFError, zlib.error) as error:
                 raise _describe(error) from None
             if text is None:
@@ -252,19 +334,18 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             if is_primary and hdu.header.get("SIMPLE") is not True:
                 raise SpectrumError("not a FITS file by its own card SIMPLE")
             if self._verify_checksums and is_primary and hdu.data_size == 0:
-                _check_sum(hdu, self._read_unit(hdu))
+                check_sum(hdu.header, self._read_unit(hdu))
             yield hdu
-            if hdu.data_size > _MAX_BYTES:
-                return  # such a size is a broken card, or no spectrum
-            position = start + -(-hdu.data_size // _BLOCK) * _BLOCK
-            is_primary = False
+            position, is_primary = hdu.end, False
+            if position > self._size_limit:
+                return  # a broken card, a truncated file, or no spectrum
 
 
 def _decode(
     hdu: Hdu, data: memoryview, kind: Any
 ) -> fits.FITS_rec | NDArray[np.generic]:
     # Astropy expects whole blocks.
-    content = b"".join([_structure(hdu.header), data, bytes(-len(data) % _BLOCK)])
+    content = b"".join([_structure(hdu.header), data, bytes(-len(data) % BLOCK)])
     try:
         with warnings.catch_warnings():
             # A value that breaks a rule of style is still a value.
@@ -287,76 +368,31 @@ def _open(path: Path, headers_only: bool) -> BinaryIO:
     stream.close()
     if headers_only:
         return cast(BinaryIO, gzip.open(path))
+    known = _unzipped.find(version_of(path))
+    if known is not None:
+        return io.BytesIO(known)
     with gzip.open(path) as unzipped:
         # Reading to the end verifies the checksum.
         content = unzipped.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise SpectrumError(f"unzips to more than {_MAX_BYTES} bytes: no spectrum")
-    return io.BytesIO(content)
-
-
-def _read_header(stream: BinaryIO, is_primary: bool) -> str | None:
-    """Return the cards before END, or None where the file has no further unit."""
-    begin = stream.tell()
-    content = b""
-    n_bytes = _BLOCK * (_BLOCKS_OF_PRIMARY if is_primary else _BLOCKS_OF_EXTENSION)
-    while len(content) < _BLOCK * _MAX_HEADER_BLOCKS:
-        more = stream.read(n_bytes)
-        if not content:
-            if not more and is_primary:
-                raise SpectrumError("the file is empty")
-            if not more.startswith(b"SIMPLE  =" if is_primary else _EXTENSION):
-                if is_primary:
-                    raise SpectrumError("not a FITS file")
-                return None
-        searched = len(content)
-        content += more
-        end = _find_end(content, searched)
-        if end is not None:
-            size = (end // _BLOCK + 1) * _BLOCK
-            if size <= len(content):
-                stream.seek(begin + size)
-                return content[:end].decode("latin-1")
-        if len(more) < n_bytes:
-            raise SpectrumError("truncated in a header")
-    raise SpectrumError("a header has no END")
-
-
-def _check_sum(hdu: Hdu, unit: bytes) -> None:
-    if not _adds_up(hdu, unit):
         raise SpectrumError(
-            "does not fit its CHECKSUM: damaged, or edited since (such files are taken "
-            "with --set convert.verify_checksums=false)"
+            f"unzips to more than {_MAX_BYTES} bytes: no spectrum (unzip a file of "
+            f"many spectra before)"
         )
-
-
-def _adds_up(hdu: Hdu, unit: bytes) -> bool:
-    """Tell whether the 32-bit words of a unit add up to -0 in ones' complement."""
-    # Pipelines of HARPS write a DATASUM alone, and not that of their data.
-    if not (hdu.header.has("CHECKSUM") and hdu.header.has("DATASUM")):
-        return True
-    if len(unit) % 4:  # without its padding
-        unit += bytes(-len(unit) % 4)
-    total = int(np.frombuffer(unit, ">u4").sum(dtype=np.uint64))
-    while total >> 32:
-        total = (total & _ALL_ONES) + (total >> 32)
-    return total == _ALL_ONES
+    return io.BytesIO(content)
 
 
 def _structure(header: Header) -> bytes:
     """Return a header of only the cards that tell how the data are laid out."""
     cards = [c for k, c in header.cards.items() if _STRUCTURE.fullmatch(k)]
     text = "".join([*cards, "END".ljust(CARD_SIZE)])
-    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("latin-1")
+    return text.ljust(-(-len(text) // BLOCK) * BLOCK).encode("latin-1")
 
 
-def _find_end(content: bytes, searched: int) -> int | None:
-    """Return where the card END begins, if it is whole; cards before are searched."""
-    n_cards = (len(content) - searched) // CARD_SIZE
-    cards = np.frombuffer(content, f"S{CARD_SIZE}", n_cards, searched)
-    keywords = cards.view(np.uint64)[:: CARD_SIZE // 8]
-    (found,) = np.nonzero(keywords == np.frombuffer(_END, np.uint64))
-    return searched + CARD_SIZE * int(found[0]) if found.size else None
+def _check_length(data: bytes | memoryview, size: int) -> None:
+    if len(data) < size:
+        missing = size - len(data)
+        raise SpectrumError(f"truncated: {missing} bytes of data are missing")
 
 
 def _describe(error: Exception) -> SpectrumError:

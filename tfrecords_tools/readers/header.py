@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from tfrecords_tools.spectrum import SpectrumError
 
 CARD_SIZE = 80
 _HIERARCH, _CONTINUE = "HIERARCH", "CONTINUE"
+_REMARKS = (b"HISTORY ", b"COMMENT ")
 # Nearly all cards; astropy needs 50 microseconds for one of these.
 _PLAIN_VALUE = re.compile(
     r"(?:[A-Z0-9_-]{1,8} *|HIERARCH [A-Z0-9_ -]+?)= +"
@@ -30,28 +32,8 @@ _PLAIN_VALUE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Header:
-    """The cards of one header unit."""
-
-    content: str
-    """Cards of 80 characters, without END."""
-    _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
-    """Of the cards parsed so far."""
-
-    @cached_property
-    def cards(self) -> dict[str, str]:
-        """Card by keyword, HIERARCH left out; the first of each, with its CONTINUEs."""
-        starts = range(0, len(self.content), CARD_SIZE)
-        cards: dict[str, str] = {}
-        for start in starts:
-            keyword = self.content[start : start + 8]
-            if keyword == _HIERARCH:
-                card = self.content[start + 9 : start + CARD_SIZE]
-                keyword = card.partition("=")[0]
-            if keyword != _CONTINUE and keyword.strip() not in cards:
-                cards[keyword.strip()] = self._card_at(start)
-        return cards
+class Cards:
+    """Values by keyword, of whatever kind of file: the base of `Header`."""
 
     def has(self, keyword: str) -> bool:
         """
@@ -67,7 +49,7 @@ class Header:
         answer : bool
             Whatever its value.
         """
-        return self._find(keyword) is not None
+        raise NotImplementedError
 
     def get(self, keyword: str) -> object:
         """
@@ -83,10 +65,28 @@ class Header:
         value : object
             bool, int, float, complex or str; None if absent, empty or malformed.
         """
-        if keyword not in self._values:
-            card = self._find(keyword)
-            self._values[keyword] = None if card is None else _parse(card)
-        return self._values[keyword]
+        raise NotImplementedError
+
+    def comment(self, keyword: str) -> str:
+        """
+        Read what stands behind a value.
+
+        Parameters
+        ----------
+        keyword : str
+            As for `get`.
+
+        Returns
+        -------
+        comment : str
+            "" if there is none.
+        """
+        return ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines that are no values: of a FITS header, HISTORY and COMMENT."""
+        return ()
 
     def text(self, keyword: str) -> str:
         """
@@ -124,6 +124,171 @@ class Header:
             return math.nan
         return float(value) if math.isfinite(value) else math.nan
 
+    def stated_number(self, keyword: str) -> float:
+        """
+        Read a number that must be legible if it is there.
+
+        Parameters
+        ----------
+        keyword : str
+            As for `get`.
+
+        Returns
+        -------
+        number : float
+            NaN if there is no such card.
+
+        Raises
+        ------
+        SpectrumError
+            If there is, but not with a finite number.
+        """
+        number = self.number(keyword)
+        if math.isnan(number) and self.has(keyword):
+            raise SpectrumError(f"header card {keyword} is no number")
+        return number
+
+    def stated_text(self, keyword: str) -> str:
+        """
+        Read text that must be legible if it is there.
+
+        Parameters
+        ----------
+        keyword : str
+            As for `get`.
+
+        Returns
+        -------
+        text : str
+            "" if there is no such card.
+
+        Raises
+        ------
+        SpectrumError
+            If there is, but neither with text nor empty.
+        """
+        value = self.get(keyword)
+        is_empty = value is None and (not self.has(keyword) or self._is_empty(keyword))
+        if not isinstance(value, str) and not is_empty:
+            raise SpectrumError(f"header card {keyword} is no text")
+        return self.text(keyword)
+
+    def _is_empty(self, keyword: str) -> bool:
+        """Tell whether a card that is there has no value, as FITS allows."""
+        return True
+
+
+class PlainCards(Cards):
+    """
+    Values of a file that has no FITS header.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        By keyword in upper case.
+    remarks : tuple of str
+        Lines that are no values.
+    """
+
+    def __init__(
+        self, values: Mapping[str, object], remarks: tuple[str, ...] = ()
+    ) -> None:
+        self._values, self._remarks = values, remarks
+
+    def has(self, keyword: str) -> bool:
+        """Tell whether there is a value; see `Cards.has`."""
+        return keyword in self._values
+
+    def get(self, keyword: str) -> object:
+        """Look up a value; see `Cards.get`."""
+        return self._values.get(keyword)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines that are no values."""
+        return self._remarks
+
+
+@dataclass(frozen=True)
+class Header(Cards):
+    """The cards of one header unit."""
+
+    content: str
+    """Cards of 80 characters, without END."""
+    _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
+    """Of the cards parsed so far."""
+
+    @cached_property
+    def cards(self) -> dict[str, str]:
+        """Card by keyword, HIERARCH left out; the first of each, with its CONTINUEs."""
+        starts = range(0, len(self.content), CARD_SIZE)
+        cards: dict[str, str] = {}
+        for start in starts:
+            keyword = self.content[start : start + 8]
+            if keyword == _HIERARCH:
+                card = self.content[start + 9 : start + CARD_SIZE]
+                keyword = card.partition("=")[0]
+            if keyword != _CONTINUE and keyword.strip() not in cards:
+                cards[keyword.strip()] = self._card_at(start)
+        return cards
+
+    def has(self, keyword: str) -> bool:
+        """Tell whether there is a card; see `Cards.has`."""
+        return self._find(keyword) is not None
+
+    def get(self, keyword: str) -> object:
+        """
+        Look up a value; its card is parsed the first time.
+
+        Parameters
+        ----------
+        keyword : str
+            As of `Cards.get`.
+
+        Returns
+        -------
+        value : object
+            As of `Cards.get`.
+        """
+        if keyword not in self._values:
+            card = self._find(keyword)
+            self._values[keyword] = None if card is None else _parse(card)
+        return self._values[keyword]
+
+    def _is_empty(self, keyword: str) -> bool:
+        value = (self._find(keyword) or "").partition("=")[2]
+        return not value.partition("/")[0].strip()
+
+    def comment(self, keyword: str) -> str:
+        """Read what stands behind a value; see `Cards.comment`."""
+        card = self._find(keyword)
+        parsed = None if card is None else _parse_with_astropy(card)
+        return "" if parsed is None else str(parsed.comment)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What HISTORY and COMMENT say, card by card."""
+        keywords = self._keywords
+        numbers = np.flatnonzero(np.isin(keywords, _REMARKS))
+        starts = [CARD_SIZE * int(number) for number in numbers]
+        return tuple(self.content[i + 8 : i + CARD_SIZE].strip() for i in starts)
+
+    def mentions(self, text: str) -> bool:
+        """
+        Tell whether a text stands anywhere in the header.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``HIERARCH ESO DRS``; much faster to find than all cards are read.
+
+        Returns
+        -------
+        answer : bool
+            Also if it is part of a value or of a comment.
+        """
+        return text in self.content
+
     def size(self, keyword: str, default: int | None = None) -> int:
         """
         Read a size without which the data cannot be found.
@@ -153,13 +318,18 @@ class Header:
         return value
 
     @cached_property
-    def _short(self) -> dict[str, int]:
-        """Place of the first card of each keyword but the HIERARCH ones."""
+    def _keywords(self) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
+        """First eight letters of each card, shape (n_cards,)."""
         text = self.content
         whole = len(text) // CARD_SIZE * CARD_SIZE
         letters = np.frombuffer(text[:whole].encode("latin-1"), np.uint8)
-        keywords = letters.reshape(-1, CARD_SIZE)[:, :8].copy().view("S8")[:, 0]
-        numbers = np.flatnonzero(keywords != _HIERARCH.encode())
+        return letters.reshape(-1, CARD_SIZE)[:, :8].copy().view("S8")[:, 0]
+
+    @cached_property
+    def _short(self) -> dict[str, int]:
+        """Place of the first card of each keyword but the HIERARCH ones."""
+        text = self.content
+        numbers = np.flatnonzero(self._keywords != _HIERARCH.encode())
         # The other way round, so that the first of equal keywords stays.
         places = [CARD_SIZE * int(number) for number in numbers[::-1]]
         return {text[i : i + 8].strip(): i for i in places}
@@ -200,11 +370,18 @@ def _parse(card: str) -> object:
 
 
 def _parse_thoroughly(card: str) -> object:
+    parsed = _parse_with_astropy(card)
+    value: object = None if parsed is None else parsed.value
+    return None if isinstance(value, fits.card.Undefined) else value
+
+
+def _parse_with_astropy(card: str) -> fits.Card | None:
     try:
         with warnings.catch_warnings():
             # A card that breaks a rule of style can still have a value.
             warnings.simplefilter("ignore", AstropyWarning)
-            value: object = fits.Card.fromstring(card).value
+            parsed = fits.Card.fromstring(card)
+            _ = parsed.value, parsed.comment
+            return parsed
     except (ValueError, fits.VerifyError):
         return None
-    return None if isinstance(value, fits.card.Undefined) else value

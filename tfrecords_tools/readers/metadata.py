@@ -1,31 +1,84 @@
-"""Metadata of an exposure: keyword by keyword, since every one is optional."""
+"""Whose spectrum it is: metadata of an exposure, keyword by keyword."""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import statistics
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from tfrecords_tools.readers.fits_file import FitsFile
-from tfrecords_tools.readers.header import Header
-from tfrecords_tools.spectrum import Metadata
+from tfrecords_tools.readers.header import Cards, Header
+from tfrecords_tools.spectrum import Metadata, SpectrumError
 
-_TARGET = ("OBJECT", "ESO OBS TARG NAME", "TNG OBS TARG NAME")
-_BERV = ("ESO DRS BERV", "ESO QC BERV", "TNG DRS BERV", "TNG QC BERV")
+FITS_ENDINGS = tuple(
+    f"{ending}{zipped}"
+    for zipped in (".gz", ".fz", "")
+    for ending in (".fits", ".fit", ".fts")
+)
+"""The longest first."""
+ARRAY_ENDINGS = (".hdf5", ".h5", ".parquet", ".npz")
+TEXT_ENDINGS = (".csv", ".dat", ".txt", ".tsv", ".asc", ".ascii", ".s")
+# Not NAME, which is the plate in SDSS products.
+_TARGET = (
+    *("OBJECT", "ESO OBS TARG NAME", "TNG OBS TARG NAME", "TARGNAME", "TARGET"),
+    *("DESIG", "APOGEE_ID", "OBJID", "OBJ", "OBJNAME", "STARNAME", "OBJECT_ID"),
+    *("TARGETID", "SOURCE_ID", "GAIA_SOURCE_ID", "GAIA_ID", "GAIADR3_ID"),
+    *("GAIA_DR3_ID", "GAIA", "TMASS_ID", "2MASS_ID", "TWOMASS", "2MASS", "SPECOBJID"),
+)
+_RA = ("RA", "TARGET_RA", "RA_TARG", "PLUG_RA", "RAOBJ", "RA_OBJ", "OBJRA")
+_DEC = ("DEC", "TARGET_DEC", "DEC_TARG", "PLUG_DEC", "DECOBJ", "DEC_OBJ", "OBJDEC")
+_MJD = ("MJD-OBS", "MJD_OBS", "MJD")
+_EXPTIME = ("EXPTIME", "TEXPTIME", "EXP_TIME", "EXPOSURE")
+_BERV = (
+    *("ESO DRS BERV", "ESO QC BERV", "TNG DRS BERV", "TNG QC BERV", "OHP DRS BERV"),
+    *("BERV", "CARACAL BERV", "ESO QC VRAD BARYCOR", "BARYCORR", "BVCOR"),
+    *("HELIO_RV", "ESO QC VRAD HELICOR", "HELICORR", "HELCORR", "VHELIO"),
+)
 _AIRMASS = (
     "ESO TEL AIRM START",
     *(f"ESO TEL{i} AIRM START" for i in range(1, 5)),
     "AIRMASS",
 )
-_ORDER_SNR = ("ESO DRS SPE EXT SN{}", "ESO QC ORDER{} SNR", "TNG DRS SPE EXT SN{}")
-_MAX_ORDERS = 200
+_ORDER_SNR = re.compile(
+    r"HIERARCH (?:(?:ESO|TNG) DRS SPE EXT SN|ESO QC ORDER)\d+(?: SNR)? *="
+    r" *([-+]?\d+\.?\d*(?:E[-+]?\d+)?)"
+)
+_KEYWORDS = frozenset(
+    (*_TARGET, *_RA, *_DEC, *_MJD, *_EXPTIME, *_BERV, *_AIRMASS, "SNR", "INSTRUME")
+)
+_FASTEST_BERV = 40.0
+"""More than the Earth moves [km/s]."""
+# As pipelines of ESO name their products: RED_SCI_POINT_BLUE, SCI_SLIT_MERGE1D_UVB.
+_CATEGORY = re.compile(
+    r".*(?:^|_)(SCI|SCIENCE)(_.*|$)|.*_MERGE1D_.*|(OBJECT|STD|STAR|SCIENCE),.*"
+    r"|PRODUCT CATEGORY"
+)
+_SEXAGESIMAL = re.compile(
+    r"([+-]?)\s*(\d{1,3})[:hd°\s]\s*(\d{1,2})(?:[:m'\s]\s*(\d{1,2}(?:\.\d*)?))?[s\"]?"
+)
+_HOURS = re.compile(r"(?<![a-z])(hour(s|angle)?|hrs?|h|hh[:.mhs]*)(?![a-z])", re.I)
+_IN_HOURS = ("HPF", "HET")
+_CALIBRATIONS = tuple(
+    f"{place} DRS CAL {kind} FILE" for kind in ("LOC", "TH") for place in ("ESO", "TNG")
+)
+"""Of one fibre, which their names end with."""
+_KINDS = ("OBJTYPE", "FIB_TYPE", "OBS_TYPE", "OBSTYPE", "IMAGETYP", "IMAGETYPE")
+_SKY = (
+    *("SKY", "ARC", "COMP", "COMPARISON", "THAR", "FLAT", "BIAS", "ZERO", "DARK"),
+    *("LAMP", "CALIB"),
+)
+_BESIDE = re.compile(
+    r"(?:^|_)(ERRORBAR|ERR|ERRS|VAR|SKY|BKG|WEIGHT|MASK|CCF|BLAZE|RESPONSE|FLAT|WAVE)(?:_|$)"
+)
+"""Products of ESO's pipelines that are no spectra of stars."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What decides where a file's record goes, read without its data."""
+    """What decides where a spectrum's record goes, read without its pixels."""
 
     dp_id: str
     target: str
@@ -35,103 +88,269 @@ class Identity:
     """Declination [deg]."""
     mjd: float
     """Modified Julian date of the start [d]."""
+    labels: Mapping[str, float | str] = field(default_factory=dict)
+    """What else a table of many spectra has of this one, by the column's name."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything but the labels is known."""
+        return bool(self.target) and math.isfinite(self.ra + self.dec + self.mjd)
 
 
-def read_identity(file: FitsFile) -> Identity:
+def name_product(path: Path) -> str:
     """
-    Read which exposure a file is.
+    Name a file's data product.
 
     Parameters
     ----------
-    file : FitsFile
-        May be open for headers only.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dp_id : str
+        Its name without ``.fits``, ``.fits.gz`` and the like.
+    """
+    # A name on disk need not be Unicode, but a dp_id is.
+    name = os.fsencode(path.name).decode(errors="backslashreplace")
+    lower = name.lower()
+    for ending in (*FITS_ENDINGS, *ARRAY_ENDINGS, *TEXT_ENDINGS):
+        if lower.endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def read_identity(dp_id: str, cards: Sequence[Cards]) -> Identity:
+    """
+    Read which exposure a spectrum is.
+
+    Parameters
+    ----------
+    dp_id : str
+        Of the data product.
+    cards : sequence of Cards
+        Where keywords are looked up, in this order.
 
     Returns
     -------
     identity : Identity
-        Its dp_id is the file's name without ``.fits`` or ``.fits.gz``.
+        NaN or "" for what no header has.
     """
     return Identity(
-        dp_id=_stem(file.path.name),
-        target=_text(file, *_TARGET),
-        ra=_number(file, "RA"),
-        dec=_number(file, "DEC"),
-        mjd=_number(file, "MJD-OBS"),
+        dp_id=dp_id,
+        target=_read_target(cards),
+        ra=_read_angle(cards, _RA, is_ra=True),
+        dec=_read_angle(cards, _DEC, is_ra=False),
+        mjd=_number(cards, *_MJD),
     )
 
 
-def read_metadata(file: FitsFile, flux_unit: str, specsys: str = "") -> Metadata:
+def read_metadata(
+    identity: Identity, cards: Sequence[Cards], specsys: str, flux_unit: str
+) -> Metadata:
     """
     Read what the headers say about an exposure.
 
     Parameters
     ----------
-    file : FitsFile
-        The primary header is asked first, then those of the extensions.
+    identity : Identity
+        From `read_identity`.
+    cards : sequence of Cards
+        Where keywords are looked up, in this order.
+    specsys : str
+        Frame of the wavelengths.
     flux_unit : str
         Unit of the flux, "" if unknown.
-    specsys : str
-        Frame of the wavelengths where the headers have no SPECSYS; "" if unknown.
 
     Returns
     -------
     metadata : Metadata
         NaN or "" for what no header has.
     """
-    identity = read_identity(file)
     return Metadata(
         dp_id=identity.dp_id,
         target=identity.target,
-        instrument=_text(file, "INSTRUME"),
+        instrument=_text(cards, "INSTRUME") or _text(cards, "TELESCOP"),
         ra=identity.ra,
         dec=identity.dec,
         mjd=identity.mjd,
-        exptime=_number(file, "EXPTIME", "TEXPTIME"),
-        snr=_read_snr(file),
-        berv=_number(file, *_BERV),
-        airmass=_number(file, *_AIRMASS),
-        specsys=_text(file, "SPECSYS").upper() or specsys or "UNKNOWN",
+        exptime=_number(cards, *_EXPTIME),
+        snr=_read_snr(cards),
+        berv=_read_berv(cards),
+        airmass=_number(cards, *_AIRMASS),
+        specsys=specsys,
         flux_unit=flux_unit,
     )
 
 
-def _read_snr(file: FitsFile) -> float:
-    """Return SNR or, as ESO defines that card for HARPS, the median over the orders."""
-    snr = _number(file, "SNR")
-    if math.isfinite(snr):
-        return snr
-    header = file.primary.header
-    for pattern in _ORDER_SNR:
-        keywords = [pattern.format(order) for order in range(_MAX_ORDERS)]
-        orders = [header.number(k) for k in keywords if header.has(k)]
-        finite = [value for value in orders if math.isfinite(value)]
-        if finite:
-            return statistics.median(finite)
+def is_metadata(name: str) -> bool:
+    """
+    Tell whether a column holds metadata, as a keyword of that name does.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+
+    Returns
+    -------
+    answer : bool
+        Such a column is no label.
+    """
+    return name.upper() in _KEYWORDS
+
+
+def refuse_other_sources(cards: Sequence[Cards], name: str) -> None:
+    """
+    Refuse what a header calls the sky or a lamp.
+
+    Parameters
+    ----------
+    cards : sequence of Cards
+        Where keywords are looked up, in this order.
+    name : str
+        Of the data product.
+
+    Raises
+    ------
+    SpectrumError
+        For fibre B of HARPS, HARPS-N and ESPRESSO, for a fibre on nothing but sky,
+        for a lamp, and for what a pipeline made beside a spectrum.
+    """
+    for keyword in _KINDS:
+        kind = _text(cards, keyword)
+        if kind.upper() in _SKY:
+            raise SpectrumError(f"no star: {keyword} is {kind}")
+    category = _text(cards, "ESO PRO CATG")
+    if _BESIDE.search(category):
+        raise SpectrumError(f"no star: ESO PRO CATG is {category}")
+    instrument = _text(cards, "INSTRUME").upper()
+    if not instrument.startswith(("HARP", "ESPRESSO", "NIRPS")):
+        return
+    fibre = _find_fibre(cards, name)
+    sources = (_text(cards, "ESO DPR TYPE") or _text(cards, "TNG DPR TYPE")).split(",")
+    number = "AB".find(fibre) if fibre else 0
+    source = sources[number].strip().upper() if number < len(sources) else ""
+    is_polarised = source in ("CIRPOL", "LINPOL")
+    if (fibre == "B" and not is_polarised) or _is_lamp(source):
+        of = f"{fibre or 'A'} of {instrument}"
+        told = f" ({','.join(sources)})" if sources != [""] else ""
+        raise SpectrumError(f"no star: fibre {of}{told} is on the sky or a lamp")
+
+
+def _is_lamp(source: str) -> bool:
+    lamps = ("WAVE", "LAMP", "SKY", "DARK", "BIAS", "THAR", "FP", "LFC", "FLAT")
+    return source in lamps
+
+
+def _find_fibre(cards: Sequence[Cards], name: str) -> str:
+    for keyword in _CALIBRATIONS:
+        match = re.search(r"_([AB])\.fits$", _text(cards, keyword))
+        if match:
+            return match[1]
+    for text in (_text(cards, "ESO PRO CATG"), name):
+        match = re.search(r"S1D(?:_\w+)?_([AB])(?![A-Za-z])", text, re.I)
+        if match:
+            return match[1].upper()
+    return ""
+
+
+def _read_target(cards: Sequence[Cards]) -> str:
+    for header in cards:
+        for keyword in _TARGET:
+            value = header.get(keyword)
+            name = _as_name(value)
+            if name and not _is_category(name, cards):
+                return name
+    return ""
+
+
+def _as_name(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, float):  # a number of a star as a label table has it
+        return str(int(value)) if value.is_integer() else ""
+    return str(value).strip()
+
+
+def _is_category(name: str, cards: Sequence[Cards]) -> bool:
+    if not ("_" in name or "," in name or " " in name):
+        return False
+    upper = name.upper()
+    kinds = (_text(cards, "ESO PRO CATG"), _text(cards, "ESO DPR TYPE"))
+    return _CATEGORY.fullmatch(upper) is not None or upper in map(str.upper, kinds)
+
+
+def _read_angle(cards: Sequence[Cards], keywords: Sequence[str], is_ra: bool) -> float:
+    """Return the first angle [deg] that is one, in degrees, hours or sexagesimal."""
+    for header in cards:
+        for keyword in keywords:
+            value = header.get(keyword)
+            angle = header.number(keyword)
+            if isinstance(value, str):
+                angle = _parse_angle(value, is_ra)
+            elif is_ra and 0.0 <= angle < 24.0 and _is_in_hours(header, keyword, cards):
+                angle *= 15.0
+            if math.isfinite(angle):
+                return angle
     return math.nan
 
 
-def _headers(file: FitsFile) -> Iterator[Header]:
-    yield file.primary.header
-    # The extensions are read only if the primary header lacks something.
-    for hdu in file.hdus[1:]:
-        yield hdu.header
+def _parse_angle(text: str, is_ra: bool) -> float:
+    match = _SEXAGESIMAL.fullmatch(text.strip())
+    if match is None:
+        try:
+            return float(text)
+        except ValueError:
+            return math.nan
+    sign, whole, minutes, seconds = match.groups()
+    angle = float(whole) + float(minutes) / 60.0 + float(seconds or 0.0) / 3600.0
+    in_hours = is_ra and "d" not in text and "°" not in text and angle < 24.0
+    return (-angle if sign == "-" else angle) * (15.0 if in_hours else 1.0)
 
 
-def _text(file: FitsFile, *keywords: str) -> str:
-    texts = (header.text(key) for header in _headers(file) for key in keywords)
+def _is_in_hours(header: Cards, keyword: str, cards: Sequence[Cards]) -> bool:
+    comment = header.comment(keyword)
+    if comment:
+        return _HOURS.search(comment) is not None and "deg" not in comment.lower()
+    makers = _text(cards, "INSTRUME"), _text(cards, "TELESCOP")
+    return any(maker.upper().startswith(_IN_HOURS) for maker in makers)
+
+
+def _read_berv(cards: Sequence[Cards]) -> float:
+    for header in cards:
+        for keyword in _BERV:
+            berv = header.number(keyword)
+            # In APOGEE's files VHELIO is the velocity of the star.
+            if math.isnan(berv) or (keyword == "VHELIO" and header.has("VSCATTER")):
+                continue
+            comment = header.comment(keyword) if abs(berv) > _FASTEST_BERV else ""
+            if "m/s" in comment.replace("km/s", ""):
+                berv /= 1000.0
+            if abs(berv) <= _FASTEST_BERV:
+                return berv
+    return math.nan
+
+
+def _read_snr(cards: Sequence[Cards]) -> float:
+    """Return SNR or, as ESO defines that card for HARPS, the median over the orders."""
+    snr = _number(cards, "SNR")
+    if math.isfinite(snr):
+        return snr
+    for header in cards:
+        if isinstance(header, Header):
+            found = [float(value) for value in _ORDER_SNR.findall(header.content)]
+            finite = [value for value in found if math.isfinite(value)]
+            if finite:
+                return statistics.median(finite)
+    return math.nan
+
+
+def _text(cards: Sequence[Cards], *keywords: str) -> str:
+    texts = (header.text(key) for header in cards for key in keywords)
     return next((text for text in texts if text), "")
 
 
-def _number(file: FitsFile, *keywords: str) -> float:
-    numbers = (header.number(key) for header in _headers(file) for key in keywords)
+def _number(cards: Sequence[Cards], *keywords: str) -> float:
+    numbers = (header.number(key) for header in cards for key in keywords)
     return next((number for number in numbers if math.isfinite(number)), math.nan)
-
-
-def _stem(name: str) -> str:
-    # A name on disk need not be Unicode, but a dp_id is.
-    name = os.fsencode(name).decode(errors="backslashreplace")
-    lower = name.lower()
-    for ending in (".fits.gz", ".fits"):
-        if lower.endswith(ending):
-            return name[: -len(ending)]
-    return name

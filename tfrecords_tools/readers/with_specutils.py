@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tfrecords_tools.readers.evidence import Statement, find_frame, find_medium
 from tfrecords_tools.readers.fits_file import FitsFile
-from tfrecords_tools.readers.metadata import read_metadata
+from tfrecords_tools.readers.header import Cards
+from tfrecords_tools.readers.metadata import (
+    name_product,
+    read_identity,
+    read_metadata,
+    refuse_other_sources,
+)
+from tfrecords_tools.readers.pipelines import Pipeline
 from tfrecords_tools.spectrum import Medium, Spectrum, SpectrumError, as_flux
 
 # Surveys whose wavelengths are in vacuum, by the names of specutils' formats.
@@ -28,7 +37,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("specutils") is not None
 
 
-def read_with_specutils(file: FitsFile) -> Spectrum | None:
+def read_with_specutils(file: FitsFile, cards: Sequence[Cards]) -> Spectrum | None:
     """
     Read a file in a format that specutils knows.
 
@@ -36,6 +45,8 @@ def read_with_specutils(file: FitsFile) -> Spectrum | None:
     ----------
     file : FitsFile
         Its units must be of sane sizes, for specutils reads them all.
+    cards : sequence of Cards
+        Its headers.
 
     Returns
     -------
@@ -50,11 +61,11 @@ def read_with_specutils(file: FitsFile) -> Spectrum | None:
     Notes
     -----
     Masked pixels are NaN. Axes of frequency or energy become wavelengths. Those of the
-    surveys listed here are in vacuum, any others are taken for air. The frame is that
-    of SPECSYS, else UNKNOWN.
+    surveys listed here are in vacuum, if the file does not say otherwise.
     """
     from specutils.io.registers import identify_spectrum_format
 
+    refuse_other_sources(cards, name_product(file.path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of units, headers and styles
         try:
@@ -64,7 +75,7 @@ def read_with_specutils(file: FitsFile) -> Spectrum | None:
         if not isinstance(name, str):
             return None
         try:
-            return _convert(_load(file, name), name, file)
+            return _convert(_load(file, name), name, file, cards)
         except SpectrumError:
             raise
         except Exception as error:  # and so may a loader
@@ -78,7 +89,9 @@ def _load(file: FitsFile, name: str) -> Any:
     return specutils.Spectrum.read(str(file.path), format=name)
 
 
-def _convert(loaded: Any, name: str, file: FitsFile) -> Spectrum:
+def _convert(
+    loaded: Any, name: str, file: FitsFile, cards: Sequence[Cards]
+) -> Spectrum:
     import astropy.units as u
 
     if loaded.flux.ndim != 1:
@@ -90,12 +103,26 @@ def _convert(loaded: Any, name: str, file: FitsFile) -> Spectrum:
         flux[np.asarray(loaded.mask, bool)] = np.nan
     if wave[0] > wave[-1]:  # by frequency
         wave, flux = wave[::-1], flux[::-1]
-    medium: Medium = "vacuum" if name.startswith(_IN_VACUUM) else "air"
-    assumed = () if medium == "vacuum" else ("air assumed",)
+    survey = f"specutils, as {name}"
+    statement, by = find_medium(None, None, cards, Pipeline(survey, _medium(name)))
+    if loaded.spectral_axis.unit.physical_type != "length":
+        by = ("in vacuum by an axis of frequencies or energies",)
+        statement = Statement("vacuum", by[0])
+    frame = find_frame(cards, None)
+    identity = read_identity(name_product(file.path), cards)
     return Spectrum(
         wave=np.ascontiguousarray(wave, np.float64),
         flux=np.ascontiguousarray(flux),
-        metadata=read_metadata(file, str(loaded.flux.unit)),
-        medium=medium,
-        history=(f"specutils, as {name}", *assumed),
+        metadata=read_metadata(identity, cards, frame.specsys, str(loaded.flux.unit)),
+        medium="air" if statement is None else statement.medium,
+        history=(
+            survey,
+            *(("air assumed",) if statement is None else by),
+            *frame.notes,
+        ),
+        is_medium_assumed=statement is None,
     )
+
+
+def _medium(name: str) -> Medium | None:
+    return "vacuum" if name.startswith(_IN_VACUUM) else None

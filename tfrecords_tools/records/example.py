@@ -48,7 +48,7 @@ def encode_example(features: Iterable[tuple[str, bytes | memoryview | float]]) -
         head = _entry_head(name.encode(), kind, len(content))
         pieces += (head, content)
         size += len(head) + len(content)
-    return b"".join([_tag(1, size), *pieces])
+    return b"".join([field_head(1, size), *pieces])
 
 
 def decode_example(
@@ -90,22 +90,36 @@ def decode_example(
     return features
 
 
-def _entry_head(name: bytes, kind: int, size: int) -> bytes:
-    """Return what stands before the content: tags and lengths, built inside out."""
-    head = _tag(1, size)
-    head = _tag(kind, len(head) + size) + head
-    head = _tag(1, len(name)) + name + _tag(2, len(head) + size) + head
-    return _tag(1, len(head) + size) + head
+def field_head(number: int, size: int) -> bytes:
+    """
+    Serialize what stands before the content of a length-delimited field.
 
+    Parameters
+    ----------
+    number : int
+        Of the field, 1 to 15.
+    size : int
+        Of the content [byte].
 
-def _tag(number: int, size: int) -> bytes:
-    """Return the start of a length-delimited field."""
+    Returns
+    -------
+    head : bytes
+        The field's tag and the size.
+    """
     encoded = bytearray([number << 3 | _LENGTH_DELIMITED])
     while size > 0x7F:
         encoded.append(size & 0x7F | 0x80)
         size >>= 7
     encoded.append(size)
     return bytes(encoded)
+
+
+def _entry_head(name: bytes, kind: int, size: int) -> bytes:
+    """Return what stands before the content: tags and lengths, built inside out."""
+    head = field_head(1, size)
+    head = field_head(kind, len(head) + size) + head
+    head = field_head(1, len(name)) + name + field_head(2, len(head) + size) + head
+    return field_head(1, len(head) + size) + head
 
 
 def _first(content: bytes, message: Sequence[int], number: int) -> tuple[int, int]:

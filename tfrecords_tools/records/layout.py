@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.durable import write_durably
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.tfrecord import RecordError
 
+DATASET_NAME = "spec"
+"""By which TensorFlow Datasets knows it, and the files of its records begin."""
 PLAN_NAME = "plan.csv"
 """What the header scan found, and the shard of each spectrum."""
 REJECTS_NAME = "rejects.csv"
+ASSUMPTIONS_NAME = "assumptions.csv"
 UNLABELLED_NAME = "unlabelled.csv"
-INDEX_FOLDER = "index"
 
 
 def read_plan(folder: Path) -> list[dict[str, str]]:
@@ -41,6 +43,23 @@ def read_plan(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+def index_name(shard: str) -> str:
+    """
+    Name the file of where the records of a shard begin.
+
+    Parameters
+    ----------
+    shard : str
+        Name of the shard.
+
+    Returns
+    -------
+    name : str
+        Path in the data set's folder.
+    """
+    return f"index/{shard}.npy"
+
+
 def write_index(offsets: list[int], folder: Path, shard: str) -> None:
     """
     Write where the records of a shard begin.
@@ -52,13 +71,13 @@ def write_index(offsets: list[int], folder: Path, shard: str) -> None:
     folder : Path
         The data set.
     shard : str
-        Name of the shard; the index has that name too, in a folder of its own.
+        Name of the shard.
     """
-    index = folder / INDEX_FOLDER
-    index.mkdir(exist_ok=True)
+    path = folder / index_name(shard)
+    path.parent.mkdir(exist_ok=True)
     content = io.BytesIO()
     np.save(content, np.array(offsets, dtype=np.uint64))
-    write_durably(index / f"{shard}.npy", content.getvalue())
+    write_whole(path, content.getvalue())
 
 
 def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
@@ -82,7 +101,7 @@ def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
     RecordError
         If the index is missing or does not fit the manifest.
     """
-    path = folder / INDEX_FOLDER / f"{shard.file}.npy"
+    path = folder / index_name(shard.file)
     try:
         offsets: NDArray[np.uint64] = np.load(path)
     except (OSError, ValueError):

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from tfrecords_tools.config import ConvertConfig, Section
+from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.schema import RecordSchema
@@ -66,6 +67,8 @@ class Manifest:
     shards: tuple[ShardInfo, ...]
     files: dict[str, str]
     """SHA-256, in hexadecimal, of every other file, by its path in the folder."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Spectra by what is taken for granted of them, is bad, or is stored: errors."""
 
     def n_spectra(self, split: Split) -> int:
         """
@@ -108,8 +111,8 @@ class Manifest:
     def write(self) -> None:
         """Write manifest.json and its checksum into the folder."""
         line = f"{self.sha256}  {MANIFEST_NAME}\n"
-        (self.folder / CHECKSUM_NAME).write_text(line, encoding="ascii")
-        (self.folder / MANIFEST_NAME).write_bytes(self._to_json())
+        write_whole(self.folder / CHECKSUM_NAME, line)
+        write_whole(self.folder / MANIFEST_NAME, self._to_json())
 
     def _to_json(self) -> bytes:
         return _ADAPTER.dump_json(self, indent=1, exclude={"folder"}) + b"\n"
@@ -136,6 +139,15 @@ def read_manifest(records: Path) -> Manifest:
     ------
     ManifestError
         If the folder is no data set, or one of another version.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.records.manifest import read_manifest
+    >>> manifest = read_manifest(Path("records"))
+    >>> sum(manifest.n_spectra(split) for split in ("train", "validation", "test"))
+    80
+    >>> manifest.grid.n_pixels
+    1000
     """
     path = records / MANIFEST_NAME
     try:
@@ -158,6 +170,23 @@ def read_manifest(records: Path) -> Manifest:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ManifestError(f"{path}: {key}: {first['msg']}") from None
+
+
+def is_records(path: Path) -> bool:
+    """
+    Tell a folder of records from files and folders of them.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder.
+
+    Returns
+    -------
+    answer : bool
+        Whether it holds a manifest.
+    """
+    return (path / MANIFEST_NAME).is_file()
 
 
 def hash_file(path: Path) -> str:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable, Collection
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tfrecords_tools.records.layout import read_index, read_plan
 from tfrecords_tools.records.manifest import Manifest
+from tfrecords_tools.records.schema import SchemaError, Value
 from tfrecords_tools.records.tfrecord import RecordError, read_record_at
 from tfrecords_tools.split import Split
 
+_Decoded = TypeVar("_Decoded")
 
-class RecordPlace(NamedTuple):
-    """Where a record stands."""
+
+class RecordLocation(NamedTuple):
+    """Where a record is."""
 
     path: Path
     """Its shard."""
@@ -39,10 +46,19 @@ class RecordTable:
     ------
     RecordError
         If the index of a shard is missing or does not fit the manifest.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.records.manifest import read_manifest
+    >>> from tfrecords_tools.records.record_table import RecordTable
+    >>> manifest = read_manifest(Path("records"))
+    >>> table = RecordTable(manifest, "test")
+    >>> len(table) == len(table.stars()) == manifest.n_spectra("test")
+    True
     """
 
     def __init__(self, manifest: Manifest, split: Split) -> None:
-        self._folder = manifest.folder
+        self._folder, self._schema = manifest.folder, manifest.record_schema
         self._shards = [s for s in manifest.shards if s.split == split and s.count]
         self._ends = list(accumulate(shard.count for shard in self._shards))
         self._offsets = [read_index(self._folder, shard) for shard in self._shards]
@@ -51,25 +67,15 @@ class RecordTable:
         """Count the records."""
         return self._ends[-1] if self._ends else 0
 
-    def place(self, number: int) -> RecordPlace:
-        """
-        Tell where a record stands.
-
-        Parameters
-        ----------
-        number : int
-            From 0, in the order of the shards.
-
-        Returns
-        -------
-        place : RecordPlace
-            Its shard, number there and data product.
-        """
+    def locate(self, number: int) -> RecordLocation:
+        """Tell where a record is, by its number in the order of the shards."""
         shard, index = self._find(number)
         info = self._shards[shard]
-        return RecordPlace(self._folder / info.file, index, info.dp_ids[index])
+        return RecordLocation(self._folder / info.file, index, info.dp_ids[index])
 
-    def read(self, number: int) -> bytes:
+    def read(
+        self, number: int, names: Collection[str] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Value]]:
         """
         Read a record and check its CRCs.
 
@@ -77,25 +83,60 @@ class RecordTable:
         ----------
         number : int
             From 0, in the order of the shards.
+        names : collection of str, optional
+            Features to read beside the flux and its scale; by default all.
 
         Returns
         -------
-        record : bytes
-            A ``tf.train.Example``.
+        flux : ndarray of float32
+            Shape (n_pixels,), read-only.
+        values : dict of str to float or str
+            The other features by name, but for the errors: see `read_error`.
 
         Raises
         ------
         RecordError
-            If the record is corrupt or cannot be read; the message names it.
+            If the record is corrupt, cannot be read or does not fit the schema; the
+            message names it.
         """
+        return self._decode(number, lambda record: self._schema.decode(record, names))
+
+    def read_error(self, number: int) -> NDArray[np.float32] | None:
+        """
+        Read the errors of the flux of a record.
+
+        Parameters
+        ----------
+        number : int
+            From 0, in the order of the shards.
+
+        Returns
+        -------
+        error : ndarray of float32 or None
+            Standard deviation in the unit of the flux, shape (n_pixels,), NaN where it
+            is unknown; None if the record has none.
+
+        Raises
+        ------
+        RecordError
+            As of `read`.
+        """
+        return self._decode(number, self._schema.decode_error)
+
+    def _decode(self, number: int, decode: Callable[[bytes], _Decoded]) -> _Decoded:
+        """Read a record, and name it if that fails."""
+        place = self.locate(number)
         shard, index = self._find(number)
-        path = self._folder / self._shards[shard].file
-        name = f"{path}: record {index}"
+        name = f"{place.path}: record {place.row} ({place.dp_id})"
         try:
-            with path.open("rb") as stream:
-                return read_record_at(stream, int(self._offsets[shard][index]), name)
+            with place.path.open("rb") as stream:
+                start = int(self._offsets[shard][index])
+                record = read_record_at(stream, start, name)
+            return decode(record)
         except OSError as error:
             raise RecordError(f"{name} cannot be read: {error.strerror}") from None
+        except SchemaError as error:
+            raise RecordError(f"{name}: {error}") from None
 
     def stars(self) -> list[str]:
         """

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tfrecords_tools.errors import UserError
-from tfrecords_tools.records.layout import INDEX_FOLDER, PLAN_NAME, write_index
+from tfrecords_tools.records.layout import PLAN_NAME, index_name, write_index
 from tfrecords_tools.records.manifest import Manifest, ShardInfo, hash_file
-from tfrecords_tools.records.tfrecord import RecordWriter, read_sound_records
+from tfrecords_tools.records.tfrecord import RecordWriter, read_intact_records
 
 
 class CorruptRecord(NamedTuple):
@@ -38,32 +38,14 @@ class Salvage(NamedTuple):
     """A data set without its corrupt records."""
 
     manifest: Manifest
-    """Of the sound records; its shards may be links to the original ones."""
+    """Of the intact records; its shards may be links to the original ones."""
     corrupt: list[CorruptRecord]
     """The records left out."""
 
 
-def find_corrupt(manifest: Manifest) -> Iterator[CorruptRecord]:
-    """
-    Read every record and list those that do not fit their CRCs.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        The data set.
-
-    Yields
-    ------
-    record : CorruptRecord
-        In the order of the data set.
-    """
-    for shard in manifest.shards:
-        yield from _find_in_shard(manifest, shard)
-
-
 def salvage(manifest: Manifest, folder: Path) -> Salvage:
     """
-    Make a data set of the sound records.
+    Make a data set of the intact records.
 
     Parameters
     ----------
@@ -83,14 +65,14 @@ def salvage(manifest: Manifest, folder: Path) -> Salvage:
     SalvageError
         If the index of a shard with corrupt records is damaged too.
     """
-    corrupt = list(find_corrupt(manifest))
+    corrupt = [c for shard in manifest.shards for c in _find_corrupt(manifest, shard)]
     if not corrupt:
         return Salvage(manifest, [])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     damaged = {record.path.name for record in corrupt}
     shards = tuple(
-        _copy_sound(manifest, shard, folder)
+        _copy_intact(manifest, shard, folder)
         if shard.file in damaged
         else _link(manifest, shard, folder)
         for shard in manifest.shards
@@ -102,30 +84,30 @@ def salvage(manifest: Manifest, folder: Path) -> Salvage:
         for split, total in manifest.splits.items()
     }
     (folder / PLAN_NAME).symlink_to((manifest.folder / PLAN_NAME).resolve())
-    sound = replace(manifest, folder=folder, shards=shards, splits=splits)
-    return Salvage(sound, corrupt)
+    intact = replace(manifest, folder=folder, shards=shards, splits=splits)
+    return Salvage(intact, corrupt)
 
 
-def _find_in_shard(manifest: Manifest, shard: ShardInfo) -> Iterator[CorruptRecord]:
+def _find_corrupt(manifest: Manifest, shard: ShardInfo) -> Iterator[CorruptRecord]:
     path = manifest.folder / shard.file
-    for index, record in read_sound_records(path, _read_index(manifest, shard)):
+    for index, record in read_intact_records(path, _read_index(manifest, shard)):
         if record is None:
             yield CorruptRecord(path, index, shard.dp_ids[index])
 
 
 def _read_index(manifest: Manifest, shard: ShardInfo) -> list[int]:
-    name = f"{INDEX_FOLDER}/{shard.file}.npy"
+    name = index_name(shard.file)
     path = manifest.folder / name
     if not path.is_file() or hash_file(path) != manifest.files.get(name):
         raise SalvageError(f"{path}: is missing or damaged; convert the spectra again")
     return [int(offset) for offset in np.load(path)]
 
 
-def _copy_sound(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo:
+def _copy_intact(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo:
     offsets = _read_index(manifest, shard)
     dp_ids: list[str] = []
     with RecordWriter(folder / shard.file) as writer:
-        for index, record in read_sound_records(manifest.folder / shard.file, offsets):
+        for index, record in read_intact_records(manifest.folder / shard.file, offsets):
             if record is not None:
                 writer.write(record)
                 dp_ids.append(shard.dp_ids[index])
@@ -140,7 +122,7 @@ def _copy_sound(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo
 
 
 def _link(manifest: Manifest, shard: ShardInfo, folder: Path) -> ShardInfo:
-    for name in (shard.file, f"{INDEX_FOLDER}/{shard.file}.npy"):
+    for name in (shard.file, index_name(shard.file)):
         link = folder / name
         link.parent.mkdir(exist_ok=True)
         link.symlink_to((manifest.folder / name).resolve())

@@ -17,6 +17,7 @@ from tfrecords_tools.config import Section
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.example import ExampleError, decode_example, encode_example
 
+_ERROR_DTYPE = np.dtype("<f2")
 FluxType = Literal["float32", "float16"]
 
 Value = float | str
@@ -30,8 +31,9 @@ class Feature(Section):
     """One feature of every record."""
 
     name: str
-    kind: Literal["flux", "string", "float"]
-    """Bytes of `RecordSchema.flux_dtype`, one UTF-8 string, or one float32."""
+    kind: Literal["flux", "error", "string", "float"]
+    """Bytes of `RecordSchema.flux_dtype`, bytes of float16 or none at all, one UTF-8
+    string, or one float32."""
     unit: str = ""
     description: str = ""
     is_label: bool = False
@@ -99,7 +101,14 @@ SPECTRUM_FEATURES: tuple[Feature, ...] = (
     ),
 )
 
-SPECTRUM_NAMES = frozenset(feature.name for feature in SPECTRUM_FEATURES)
+ERROR_FEATURE = Feature(
+    name="error",
+    kind="error",
+    description="Standard deviation of the flux over median_flux, little-endian "
+    "float16; NaN where unknown, and no bytes where the file has none.",
+)
+
+SPECTRUM_NAMES = frozenset(f.name for f in (*SPECTRUM_FEATURES, ERROR_FEATURE))
 
 
 class RecordSchema(Section):
@@ -117,6 +126,8 @@ class RecordSchema(Section):
         n_pixels: int,
         columns: Iterable[LabelColumn],
         flux_dtype: FluxType = "float32",
+        *,
+        with_errors: bool = False,
     ) -> RecordSchema:
         """
         Extend the features of a spectrum by those of a label table.
@@ -129,6 +140,8 @@ class RecordSchema(Section):
             Each becomes a feature.
         flux_dtype : {"float32", "float16"}
             Of the stored flux.
+        with_errors : bool, default False
+            Whether records can hold errors of the flux.
 
         Returns
         -------
@@ -153,7 +166,11 @@ class RecordSchema(Section):
         return cls(
             n_pixels=n_pixels,
             flux_dtype=flux_dtype,
-            features=SPECTRUM_FEATURES + labels,
+            features=(
+                *SPECTRUM_FEATURES,
+                *([ERROR_FEATURE] if with_errors else []),
+                *labels,
+            ),
         )
 
     @property
@@ -161,7 +178,22 @@ class RecordSchema(Section):
         """The features that come from the label table."""
         return tuple(feature for feature in self.features if feature.is_label)
 
-    def encode(self, flux: NDArray[np.float32], values: Mapping[str, Value]) -> bytes:
+    @property
+    def has_errors(self) -> bool:
+        """Whether records can hold errors of the flux."""
+        return ERROR_FEATURE in self.features
+
+    @property
+    def values(self) -> tuple[Feature, ...]:
+        """The features that are one text or number each."""
+        return tuple(f for f in self.features if f.kind in ("string", "float"))
+
+    def encode(
+        self,
+        flux: NDArray[np.float32],
+        values: Mapping[str, Value],
+        error: NDArray[np.float32] | None = None,
+    ) -> bytes:
         """
         Serialize a record.
 
@@ -172,6 +204,9 @@ class RecordSchema(Section):
         values : mapping of str to float or str
             Every other feature by name; further keys are errors. The flux is stored
             over ``values["flux_scale"]``.
+        error : ndarray of float32, optional
+            Standard deviation of the flux, shape (n_pixels,), stored over
+            ``values["median_flux"]`` if the schema has errors.
 
         Returns
         -------
@@ -188,15 +223,17 @@ class RecordSchema(Section):
             raise ValueError(
                 f"flux must have shape ({self.n_pixels},), got {flux.shape}"
             )
-        expected = {f.name for f in self.features if f.kind != "flux"}
+        expected = {f.name for f in self.values}
         if set(values) != expected:
             wrong = ", ".join(sorted(expected ^ set(values)))
             raise ValueError(f"values must be the schema's features, wrong: {wrong}")
-        content = self.pack_flux(flux, float(values["flux_scale"]))
-        return encode_example(
-            (f.name, content if f.kind == "flux" else _to_wire(f, values[f.name]))
-            for f in self.features
-        )
+        arrays = {
+            "flux": self.pack_flux(flux, float(values["flux_scale"])),
+            "error": pack_error(error, float(values["median_flux"])),
+        }
+        numbers = {f.name: _to_wire(f, values[f.name]) for f in self.values}
+        wire = {**numbers, **arrays}
+        return encode_example((f.name, wire[f.name]) for f in self.features)
 
     def decode(
         self, record: bytes, names: Collection[str] | None = None
@@ -216,7 +253,7 @@ class RecordSchema(Section):
         flux : ndarray of float32
             Shape (n_pixels,), read-only.
         values : dict of str to float or str
-            The other features by name.
+            The other features by name, but for the errors: see `decode_error`.
 
         Raises
         ------
@@ -232,6 +269,8 @@ class RecordSchema(Section):
         content = memoryview(b"")
         values: dict[str, Value] = {}
         for feature in self.features:
+            if feature.kind == "error":
+                continue
             if wanted is not None and feature.name not in wanted:
                 continue
             value = _from_wire(feature, wire.get(feature.name, []))
@@ -241,22 +280,68 @@ class RecordSchema(Section):
                 values[feature.name] = value
         return self.unpack_flux(content, float(values["flux_scale"])), values
 
-    def pack_flux(self, flux: NDArray[np.float32], scale: float) -> memoryview:
+    def decode_error(self, record: bytes) -> NDArray[np.float32] | None:
         """
-        Turn a flux into the bytes that are stored.
+        Read the errors of the flux.
 
         Parameters
         ----------
-        flux : ndarray of float32
-            Shape (n_pixels,).
-        scale : float
-            What the stored flux is to be multiplied by.
+        record : bytes
+            A ``tf.train.Example``.
 
         Returns
         -------
-        content : memoryview
-            Little-endian, whatever the machine.
+        error : ndarray of float32 or None
+            Standard deviation in the unit of the flux, shape (n_pixels,), NaN where it
+            is unknown; None if the record has none.
+
+        Raises
+        ------
+        SchemaError
+            If the bytes are no Example, or too many or too few.
         """
+        if not self.has_errors:
+            return None
+        _, values = self.decode(record, ("median_flux",))
+        wire = decode_example(record, {ERROR_FEATURE.name})
+        content = _from_wire(ERROR_FEATURE, wire.get(ERROR_FEATURE.name, []))
+        if not isinstance(content, memoryview):
+            raise SchemaError("error is not bytes")
+        return self.unpack_error(content, float(values["median_flux"]))
+
+    def unpack_error(
+        self, content: memoryview, median_flux: float
+    ) -> NDArray[np.float32] | None:
+        """
+        Undo `pack_error`, but for the digits float16 does not have.
+
+        Parameters
+        ----------
+        content : memoryview
+            As stored.
+        median_flux : float
+            Of the spectrum.
+
+        Returns
+        -------
+        error : ndarray of float32 or None
+            Shape (n_pixels,); None if there are no bytes.
+
+        Raises
+        ------
+        SchemaError
+            If the bytes are too many or too few.
+        """
+        size = self.n_pixels * _ERROR_DTYPE.itemsize
+        if len(content) not in (0, size):
+            raise SchemaError(f"error must have 0 or {size} bytes, got {len(content)}")
+        if not content:
+            return None
+        relative = np.frombuffer(content, _ERROR_DTYPE).astype(np.float32)
+        return relative * np.float32(median_flux)
+
+    def pack_flux(self, flux: NDArray[np.float32], scale: float) -> memoryview:
+        """Turn a flux into the bytes that are stored."""
         scaled = flux if scale == 1.0 else flux / np.float32(scale)
         return np.ascontiguousarray(scaled, self._stored_dtype).data.cast("B")
 
@@ -295,6 +380,30 @@ class RecordSchema(Section):
     @property
     def _stored_dtype(self) -> np.dtype[np.floating]:
         return np.dtype(self.flux_dtype).newbyteorder("<")
+
+
+def pack_error(error: NDArray[np.float32] | None, median_flux: float) -> memoryview:
+    """
+    Turn errors into the bytes that are stored.
+
+    Parameters
+    ----------
+    error : ndarray of float32 or None
+        Standard deviation of the flux; None if there is none.
+    median_flux : float
+        Of the spectrum, positive if there are errors, in the same unit.
+
+    Returns
+    -------
+    content : memoryview
+        Little-endian float16; what is not a positive number in float16 is NaN.
+    """
+    if error is None:
+        return memoryview(b"")
+    with np.errstate(over="ignore", under="ignore"):
+        relative = (error / np.float32(median_flux)).astype(_ERROR_DTYPE)
+    relative[~((relative > 0.0) & np.isfinite(relative))] = np.nan
+    return relative.data.cast("B")
 
 
 def _to_wire(feature: Feature, value: Value) -> bytes | float:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfrecords_tools.durable import write_whole
+from tfrecords_tools.records.layout import DATASET_NAME
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.schema import Feature, RecordSchema
 from tfrecords_tools.split import SPLITS
 
-_NAME = "spec"
 _VERSION = "1.0.0"
 _FEATURES = "tensorflow_datasets.core.features"
 _FILES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
@@ -40,7 +41,7 @@ def write_tfds_metadata(
     listed = list(shards)
     by_split = {s: [i for i in listed if i.split == s] for s in SPLITS}
     info = {
-        "name": _NAME,
+        "name": DATASET_NAME,
         "version": _VERSION,
         "description": "Stellar spectra on one wavelength grid, by stellar-tf.",
         "fileFormat": "tfrecord",
@@ -55,7 +56,10 @@ def write_tfds_metadata(
             if members
         ],
     }
-    features = {f.name: _describe(f, schema) for f in schema.features}
+    # Its tensors have one shape, and not all spectra have errors: it ignores these.
+    features = {
+        f.name: _describe(f, schema) for f in schema.features if f.kind != "error"
+    }
     tree = {
         "pythonClassName": f"{_FEATURES}.features_dict.FeaturesDict",
         "featuresDict": {"features": features},
@@ -87,4 +91,4 @@ def _describe(feature: Feature, schema: RecordSchema) -> dict[str, object]:
 
 
 def _write_json(path: Path, tree: object) -> None:
-    path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(tree, indent=1) + "\n")

@@ -38,12 +38,10 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
     Parameters
     ----------
     path : Path
-        The file; it is replaced if it exists, and removed if an error ends the
-        context.
+        The file; it is replaced if it exists.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._stream = path.open("wb")
         self._hash = hashlib.sha256()
         self.offsets = [0]
@@ -52,18 +50,9 @@ class RecordWriter(AbstractContextManager["RecordWriter"]):
         self._flushed: Future[None] = self._flusher.submit(lambda: None)
         self._n_given_to_flusher = 0
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            with self._stream, self._flusher:
-                self._stream.flush()
-                # What is noted as written must be there after a power cut, too.
-                os.fsync(self._stream.fileno())
-                self._flushed.result()
-        except OSError:
-            self._path.unlink()
-            raise
-        if kind is not None:
-            self._path.unlink()
+    def __exit__(self, *_: object) -> None:
+        with self._stream, self._flusher:
+            self._flushed.result()
 
     @property
     def sha256(self) -> str:
@@ -117,6 +106,16 @@ def read_records(path: Path) -> Iterator[bytes]:
     ------
     RecordError
         If a record is truncated or its length or content does not fit its CRC.
+
+    Examples
+    --------
+    >>> from tfrecords_tools.records.manifest import read_manifest
+    >>> from tfrecords_tools.records.tfrecord import read_records
+    >>> manifest = read_manifest(Path("records"))
+    >>> first = next(read_records(manifest.shard_paths("train")[0]))
+    >>> flux, values = manifest.record_schema.decode(first)
+    >>> flux.shape, values["instrument"]
+    ((1000,), 'HARPS')
     """
     with path.open("rb") as stream:
         index = 0
@@ -125,7 +124,7 @@ def read_records(path: Path) -> Iterator[bytes]:
             index += 1
 
 
-def read_sound_records(
+def read_intact_records(
     path: Path, offsets: Sequence[int]
 ) -> Iterator[tuple[int, bytes | None]]:
     """
@@ -183,19 +182,7 @@ def read_record_at(stream: BinaryIO, start: int, name: str) -> bytes:
 
 
 def masked_crc(content: bytes) -> int:
-    """
-    Compute the checksum TensorFlow stores beside its data.
-
-    Parameters
-    ----------
-    content : bytes
-        The data.
-
-    Returns
-    -------
-    crc : int
-        CRC-32C, rotated right by 15 bits, plus a constant, modulo 2**32.
-    """
+    """Compute the checksum TensorFlow stores beside its data."""
     crc: int = google_crc32c.value(content)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 

@@ -64,7 +64,7 @@
   };
 
   const mark = ([first, last]) => {
-    for (const button of element("views").children) {
+    for (const button of element("windows").children) {
       const { low, high } = button.dataset;
       const isHere = Math.abs(low - first) < 0.02 && Math.abs(high - last) < 0.02;
       button.setAttribute("aria-pressed", String(isHere));
@@ -73,8 +73,8 @@
       type: "rect", x0, x1, y0: 0, y1: 1, xref: "x", yref: "y domain",
       fillcolor: colours().accent, opacity, layer: "below", line: { width: 0 },
     });
-    const { overview, views } = active.panel;
-    const offered = views.filter(({ name }) => name !== WHOLE);
+    const { overview, windows } = active.panel;
+    const offered = windows.filter(({ name }) => name !== WHOLE);
     Plotly.relayout("overview", {
       shapes: [
         ...(overview.layout.shapes || []),
@@ -113,7 +113,7 @@
     layout.margin = { ...layout.margin, t: 24, b: 42 };
   };
 
-  const place = (id, figure, dotted = {}) => {
+  const plot = (id, figure, dotted = {}) => {
     const { data, layout } = structuredClone(figure);
     fit(layout);
     for (const trace of data) {
@@ -123,15 +123,15 @@
     Plotly.relayout(id, { ...themed(layout), ...dotted });
   };
 
-  const offer = (views) => {
-    const buttons = views.map(({ low, high, name }) => {
+  const offer = (windows) => {
+    const buttons = windows.map(({ low, high, name }) => {
       const button = document.createElement("button");
       Object.assign(button, { type: "button", textContent: name });
       Object.assign(button.dataset, { low, high });
       button.addEventListener("click", () => look([low, high]));
       return button;
     });
-    element("views").replaceChildren(...buttons);
+    element("windows").replaceChildren(...buttons);
   };
 
   const activate = (control) => {
@@ -148,10 +148,10 @@
     element("active-title").textContent = panel.title;
     for (const trace of panel.spectra.data) trace.x = wave;
     panel.spectra.data[MEDIAN].y = median;
-    offer(panel.views);
-    const range = [panel.views[0].low, panel.views[0].high];
-    place("spectra", panel.spectra, frame(control, range));
-    place("overview", panel.overview);
+    offer(panel.windows);
+    const range = [panel.windows[0].low, panel.windows[0].high];
+    plot("spectra", panel.spectra, frame(control, range));
+    plot("overview", panel.overview);
     mark(range);
   };
 
@@ -215,7 +215,7 @@
     const { wave, panel } = active;
     const known = wave.some((value, i) => Math.abs(value - x) < 1 && !Number.isNaN(active.median[i]));
     if (!known) return;
-    const half = 0.5 * (panel.views[0].high - panel.views[0].low);
+    const half = 0.5 * (panel.windows[0].high - panel.windows[0].low);
     look([x - half, x + half]);
   });
   dark.addEventListener("change", redraw);

@@ -82,7 +82,7 @@ def test_same_seed_same_numbers(latents: Table) -> None:
         )
 
 
-def test_only_the_configured_splits_enter(latents: Table) -> None:
+def test_only_the_configured_splits_are_used(latents: Table) -> None:
     config = FAST.model_copy(update={"splits": ("train",)})
     result = analyze(latents, config)
     n_train = len(set(latents["star"][latents["split"] == "train"]))
@@ -124,7 +124,7 @@ def test_analysis_and_report_do_not_import_tensorflow() -> None:
     import subprocess
 
     code = (
-        "import sys, stellar_tf.report.write, stellar_tf.analysis.writing\n"
+        "import sys, stellar_tf.report.write, stellar_tf.analysis.files\n"
         "sys.exit('tensorflow' in sys.modules)"
     )
     root = Path(__file__).parents[3]

@@ -18,7 +18,7 @@ def result() -> CodesResult:
     return analyze_codes(np.asarray(LATENTS["z_mean"]), LABELS, FAST)
 
 
-def test_one_spectrum_of_each_star_enters(result: CodesResult) -> None:
+def test_one_spectrum_of_each_star_is_used(result: CodesResult) -> None:
     assert (result.n_spectra, result.n_stars) == (500, 250)
     assert set(result.association_table["n_stars"]) == {250}
 

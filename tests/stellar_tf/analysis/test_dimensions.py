@@ -7,8 +7,13 @@ import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.reading import AnalysisError, has_analysis, read_analysis
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.files import (
+    AnalysisError,
+    has_analysis,
+    list_tables,
+    read_analysis,
+    write_named,
+)
 from tests.stellar_tf.analysis.planted import N_LATENT, RV, TEFF, UNEXPLAINED
 
 
@@ -28,7 +33,7 @@ def test_read_back_they_are_the_same(result: AnalysisResult, tmp_path: Path) -> 
     assert not has_analysis(tmp_path)
     with pytest.raises(AnalysisError, match=r"no verdict\.ecsv; run stellar-tf anal"):
         read_analysis(tmp_path, N_LATENT)
-    write_tables(result, tmp_path)
+    write_named(list_tables(result), tmp_path)
     analysis = read_analysis(tmp_path, N_LATENT)
     for found, expected in zip(
         describe_dimensions(analysis.verdict),
@@ -43,6 +48,6 @@ def test_read_back_they_are_the_same(result: AnalysisResult, tmp_path: Path) -> 
 def test_an_analysis_of_another_model_is_refused(
     result: AnalysisResult, tmp_path: Path
 ) -> None:
-    write_tables(result, tmp_path)
+    write_named(list_tables(result), tmp_path)
     with pytest.raises(AnalysisError, match="with 12 latent dimensions, this one has"):
         read_analysis(tmp_path, 128)

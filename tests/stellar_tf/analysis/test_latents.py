@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stellar_tf.analysis.latents import read_codes
+from stellar_tf.analysis.latents import name_stars, one_per_star, read_codes
 from stellar_tf.config import AnalysisConfig
+from stellar_tf.flags import Flag
 
 CONFIG = AnalysisConfig()
+STARS = st.lists(st.sampled_from(["", "HD1", "HD2", "HD3"]), min_size=1, max_size=30)
 
 
 def test_numbers_and_categories_are_labels(
@@ -44,11 +48,24 @@ def test_fits_and_masked_columns_read_the_same(latents: Table, tmp_path: Path) -
     assert np.flatnonzero(np.isnan(found.labels["rv"])) == [3]
 
 
-def test_spectra_of_no_split_enter(latents: Table) -> None:
+def test_unusable_spectra_are_left_out(
+    latents: Table, logged: pytest.LogCaptureFixture
+) -> None:
+    flagged = latents.copy()
+    flagged["flags"] = np.zeros(len(latents), np.int32)
+    flagged["flags"][3] = Flag.MEDIAN_NOT_POSITIVE
+    flagged["flags"][5] = Flag.FEW_VALID_PIXELS  # which is usable
+    codes = read_codes(flagged, CONFIG, labels=None, factors=())
+    np.testing.assert_array_equal(codes.dp_id, np.delete(latents["dp_id"], 3))
+    assert "flags" not in codes.labels
+    assert "1 spectra that are unusable are left out" in logged.text
+
+
+def test_spectra_of_no_split_are_kept(latents: Table) -> None:
     mixed = latents.copy()
     mixed["split"][:10] = ""
     codes = read_codes(mixed, CONFIG, labels=None, factors=())
-    assert set(codes.enter(["test"]).split) == {"test", ""}
+    assert set(codes.select_splits(["test"]).split) == {"test", ""}
 
 
 @pytest.mark.parametrize(
@@ -80,3 +97,37 @@ def test_bad_labels_are_errors(latents: Table) -> None:
         read_codes(latents, CONFIG, labels=["z_mean"], factors=())
     with pytest.raises(ValueError, match="latents must have a column tilt"):
         read_codes(latents, CONFIG, labels=None, factors=["tilt"])
+
+
+@given(stars=STARS, seed=st.integers(0, 5))
+def test_one_spectrum_of_each_star(stars: list[str], seed: int) -> None:
+    star = np.array(stars)
+    dp_id = np.array([f"ADP.{index}" for index in range(star.size)])
+    rows = one_per_star(dp_id, star, seed=seed)
+    owner = name_stars(dp_id, star)
+    assert sorted(owner[rows]) == sorted(set(owner))
+    assert (np.diff(rows) > 0).all()
+
+
+@given(stars=STARS, seed=st.integers(0, 5))
+def test_draw_does_not_depend_on_the_order_of_rows(stars: list[str], seed: int) -> None:
+    star = np.array(stars)
+    dp_id = np.array([f"ADP.{index}" for index in range(star.size)])
+    drawn = set(dp_id[one_per_star(dp_id, star, seed=seed)])
+    turned = one_per_star(dp_id[::-1], star[::-1], seed=seed)
+    assert set(dp_id[::-1][turned]) == drawn
+
+
+def test_another_seed_draws_other_spectra() -> None:
+    star = np.repeat([f"HD{index}" for index in range(50)], 4)
+    dp_id = np.array([f"ADP.{index:03d}" for index in range(star.size)])
+    first, second = (one_per_star(dp_id, star, seed=seed) for seed in (0, 1))
+    assert (first != second).any()
+
+
+def test_every_visit_is_as_likely() -> None:
+    star = np.repeat(["HD1"], 4)
+    dp_id = np.array(["a", "b", "c", "d"])
+    drawn = [one_per_star(dp_id, star, seed=seed)[0] for seed in range(400)]
+    counts = np.bincount(drawn, minlength=4)
+    assert abs(counts - 100).max() < 40

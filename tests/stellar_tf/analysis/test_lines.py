@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stellar_tf.analysis.lines import LINES, choose_lines, line_table, name_wavelengths
+from stellar_tf.analysis.lines import LINES, choose_lines, name_wavelengths
 
 # Observed air wavelengths from other sources: Allen's Astrophysical Quantities
 # (Balmer, Ca II, Na D, Mg b) and the VALD3 database (the rest).
@@ -46,12 +46,6 @@ def test_lines_are_minima_of_a_synthetic_spectrum(real_data: object) -> None:
 def test_names() -> None:
     names = name_wavelengths([6230.80, 6231.80, 6290.0, 6600.0])
     assert list(names) == ["Fe I 6230.72", "", "O2 gamma (Earth)", ""]
-
-
-def test_table() -> None:
-    table = line_table()
-    assert len(table) == len(LINES)
-    assert table["wave"].unit == "Angstrom"
 
 
 def test_of_two_lines_too_near_the_stronger_is_chosen() -> None:

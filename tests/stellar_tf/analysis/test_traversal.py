@@ -3,7 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stellar_tf.analysis.traversal import list_moving_wavelengths, traverse
+from stellar_tf.analysis.traversal import (
+    list_moving_wavelengths,
+    local_percentiles,
+    traverse,
+)
 
 WAVE = 6225.0 + 0.02 * np.arange(1_000)
 
@@ -71,3 +75,26 @@ def test_bad_input_is_an_error() -> None:
         traverse(decode, WAVE, z_mean, [3], n=3)
     with pytest.raises(ValueError, match=r"must return shape \(3, 10\), got \(3, 1000"):
         traverse(decode, WAVE[:10], z_mean, [0], n=3)
+
+
+def test_percentiles_of_the_nearest_stars() -> None:
+    z = np.linspace(-1.0, 1.0, 2001)  # teff = 5000 + 1000 z: 5 % span 0.1
+    teff = 5000.0 + 1000.0 * z
+    shuffled = np.random.default_rng(0).permutation(z.size)
+    percentiles = local_percentiles(z[shuffled], teff[shuffled], np.array([0.0, 0.5]))
+    expected = [[4966.0, 5000.0, 5034.0], [5466.0, 5500.0, 5534.0]]
+    np.testing.assert_allclose(percentiles, expected, atol=2.0)
+
+
+def test_stars_without_the_label_do_not_count() -> None:
+    z = np.zeros(100)
+    label = np.where(np.arange(100) < 50, 7.0, np.nan)
+    np.testing.assert_array_equal(local_percentiles(z, label, np.zeros(1)), [[7.0] * 3])
+
+
+@pytest.mark.parametrize(
+    "label", [np.array(["G", "K"] * 50), np.where(np.arange(100) < 19, 1.0, np.nan)]
+)
+def test_categories_and_rare_labels_have_none(label: np.ndarray) -> None:
+    percentiles = local_percentiles(np.linspace(0.0, 1.0, 100), label, np.array([0.5]))
+    assert np.isnan(percentiles).all()

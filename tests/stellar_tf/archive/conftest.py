@@ -10,8 +10,8 @@ import pytest
 from astropy.table import Table
 
 from stellar_tf.archive.download import Access
-from stellar_tf.archive.pace import Pace
 from stellar_tf.archive.products import Product
+from stellar_tf.archive.rate_limit import RateLimiter
 from tests.stellar_tf.archive.eso_server import DATALINK, EsoServer
 
 N_PUBLIC = 8
@@ -36,10 +36,10 @@ def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Let no test wait; the waits are noted."""
     fake = FakeTime()
 
-    def build_pace(per_second: float) -> Pace:
-        return Pace(per_second, fake.clock, fake.pause)
+    def build_limiter(per_second: float) -> RateLimiter:
+        return RateLimiter(per_second, fake.clock, fake.pause)
 
-    monkeypatch.setattr("stellar_tf.archive.download.Pace", build_pace)
+    monkeypatch.setattr("stellar_tf.archive.download.RateLimiter", build_limiter)
     return fake
 
 

@@ -91,8 +91,8 @@ class EsoServer(ThreadingHTTPServer):
         connection.execute("ATTACH ':memory:' AS ivoa")
         names = ", ".join(FIELDS)
         connection.execute(f"CREATE TABLE ivoa.ObsCore ({names})")
-        places = ", ".join(f":{name}" for name in FIELDS)
-        connection.executemany(f"INSERT INTO ivoa.ObsCore VALUES ({places})", self.rows)
+        fields = ", ".join(f":{name}" for name in FIELDS)
+        connection.executemany(f"INSERT INTO ivoa.ObsCore VALUES ({fields})", self.rows)
         connection.create_function(
             "CIRCLE", 4, lambda *of: "CIRCLE " + " ".join(map(str, of))
         )
@@ -200,13 +200,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer_links(self, dp_id: str) -> None:
         file = self.server.files.get(dp_id)
         size = file.stat().st_size if file else 0
-        place = f"{self.server.url}/dataPortal"
+        portal = f"{self.server.url}/dataPortal"
         fault = "" if file else f"NotFoundFault: {dp_id}"
         known = 0 if self.server.mishaps.no_lengths else size
         rows = [
-            (f"{place}/preview/{dp_id}", "", "", "#preview", "image/jpeg", 5000),
-            (f"{place}/file/{dp_id}.tar", "", "", "#auxiliary", "application/tar", 9),
-            (f"{place}/file/{dp_id}" if file else "", "", fault, "#this",
+            (f"{portal}/preview/{dp_id}", "", "", "#preview", "image/jpeg", 5000),
+            (f"{portal}/file/{dp_id}.tar", "", "", "#auxiliary", "application/tar", 9),
+            (f"{portal}/file/{dp_id}" if file else "", "", fault, "#this",
              "application/fits", known),
             ("", f"{dp_id}_soda", "", "#cutout", "application/fits", 0),
         ]  # fmt: skip

@@ -118,11 +118,11 @@ def test_an_interrupt_leaves_what_the_next_run_needs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from stellar_tf.archive.journal import Journal
+    from stellar_tf.archive.journal import DownloadJournal
 
-    note, n_notes = Journal.note, 0
+    note, n_notes = DownloadJournal.note, 0
 
-    def interrupted_note(journal: Journal, *entries: Entry) -> None:
+    def interrupted_note(journal: DownloadJournal, *entries: Entry) -> None:
         nonlocal n_notes
         n_notes += 1
         if n_notes == 4:
@@ -130,7 +130,7 @@ def test_an_interrupt_leaves_what_the_next_run_needs(
         note(journal, *entries)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "note", interrupted_note)
+        patch.setattr(DownloadJournal, "note", interrupted_note)
         with pytest.raises(KeyboardInterrupt):
             download(tmp_path, ALL, access)
     done = sum(Table.read(tmp_path / TABLE_NAME)["state"] == "done")
@@ -201,7 +201,7 @@ def test_the_disk_is_too_small(
     monkeypatch.setattr(
         "stellar_tf.archive.download.shutil.disk_usage", lambda _: _Usage(1000)
     )
-    with pytest.raises(ArchiveError, match=r"0\.0 GB are free; pass --limit"):
+    with pytest.raises(ArchiveError, match=r"0\.0 GB are free; set a limit"):
         download(tmp_path / "out", ALL, access)
     assert not (tmp_path / "out").exists()
 

@@ -8,6 +8,7 @@ import pytest
 from stellar_tf.cli.main import run_command
 from tests.stellar_tf.archive.conftest import N_PUBLIC
 from tests.stellar_tf.archive.eso_server import EsoServer
+from tfrecords_tools.errors import ask_for_extra
 
 Capture = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("time")
@@ -73,13 +74,13 @@ def test_every_criterion_is_asked_for(server: EsoServer, tmp_path: Path) -> None
     [
         (["--ra", "10"], "--ra and --dec go together"),
         (["--radius", "10"], "--radius needs --ra and --dec"),
-        (["--ra", "400", "--dec", "0"], "--ra must be from 0 to 360 degrees"),
+        (["--ra", "400", "--dec", "0"], "ra must be from 0 to 360 degrees"),
         (["--ra", "1", "--dec", "0", "--radius", "-3"], "got -3"),
         (["--since", "yesterday"], "--since must be a date such as 2010-01-31"),
         (["--min-snr", "nan"], "a number must be finite, got nan"),
         (["--target", "a\nb"], "a name must be of printable characters"),
         (["--workers", "9"], "--workers must be at most 8"),
-        (["--tap", "ftp://x"], "--tap must begin with https:// or http://"),
+        (["--tap", "ftp://x"], "tap must begin with https:// or http://"),
         (["--tap", "http://127.0.0.1:9/tap_obs"], "no answer of a TAP service"),
     ],
 )
@@ -100,5 +101,5 @@ def test_without_the_extra(
     monkeypatch.setitem(sys.modules, "pyvo", None)
     assert run_command(["download", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        "stellar-tf download: download needs pyvo: pip install 'stellar-tf[archive]'\n"
+        f"stellar-tf download: {ask_for_extra('pyvo', 'archive')}\n"
     )

@@ -30,10 +30,10 @@ def move(catalogue: Table, years: NDArray[np.float64]) -> NDArray[np.float64]:
     east = to_vector(ra + 90.0, 0.0 * dec)
     north = to_vector(ra, dec + 90.0)
     mas = DEGREE / 3.6e6
-    place = to_vector(ra, dec) + years * mas * (
+    position = to_vector(ra, dec) + years * mas * (
         np.asarray(catalogue["pmra"]) * east + np.asarray(catalogue["pmdec"]) * north
     )
-    x, y, z = place / np.linalg.norm(place, axis=0)
+    x, y, z = position / np.linalg.norm(position, axis=0)
     return np.stack([np.arctan2(y, x) / DEGREE % 360.0, np.arcsin(z) / DEGREE])
 
 
@@ -57,7 +57,8 @@ def catalogue() -> Table:
 
 
 def run_page(names: dict[str, Any]) -> dict[str, Any]:
-    blocks = [code for online, code in BLOCK.findall(PAGE.read_text()) if not online]
+    text = PAGE.read_text().split("## Join the latents to a HATS catalogue")[0]
+    blocks = [code for online, code in BLOCK.findall(text) if not online]
     assert len(blocks) == 2
     for code in blocks:
         exec(compile(code, str(PAGE), "exec"), names)

@@ -100,7 +100,7 @@ def test_nobody_is_there(time: FakeTime) -> None:
 
 
 def test_no_address(time: FakeTime) -> None:
-    with pytest.raises(ArchiveError, match="--tap must begin with https://"):
+    with pytest.raises(ArchiveError, match="tap must begin with https://"):
         find(Access("archive.eso.org"))
 
 

@@ -79,8 +79,10 @@ def test_targets_and_cone_choose_what_astropy_chooses(server: EsoServer) -> None
     table, _ = server.query(build_adql(Criteria(targets=targets), 100), 100)
     assert set(table["target_name"]) == set(targets)
 
-    places = SkyCoord([r["s_ra"] for r in rows], [r["s_dec"] for r in rows], unit="deg")
-    separations = places[0].separation(places)
+    positions = SkyCoord(
+        [r["s_ra"] for r in rows], [r["s_dec"] for r in rows], unit="deg"
+    )
+    separations = positions[0].separation(positions)
     radius = float(sorted(separations.deg)[len(rows) // 2]) + 0.01
     cone = Cone(rows[0]["s_ra"], rows[0]["s_dec"], min(radius, 10.0))
     table, _ = server.query(build_adql(Criteria(cone=cone), 100), 100)
@@ -93,10 +95,10 @@ def test_targets_and_cone_choose_what_astropy_chooses(server: EsoServer) -> None
 @pytest.mark.parametrize(
     ("criteria", "message"),
     [
-        (Criteria(cone=Cone(361.0, 0.0, 0.1)), "--ra must be from 0 to 360"),
-        (Criteria(cone=Cone(10.0, -91.0, 0.1)), "--dec must be from -90 to 90"),
-        (Criteria(cone=Cone(10.0, 0.0, 0.0)), "--radius must be above 0"),
-        (Criteria(cone=Cone(float("nan"), 0.0, 0.1)), "--ra must be from 0 to 360"),
+        (Criteria(cone=Cone(361.0, 0.0, 0.1)), "ra must be from 0 to 360"),
+        (Criteria(cone=Cone(10.0, -91.0, 0.1)), "dec must be from -90 to 90"),
+        (Criteria(cone=Cone(10.0, 0.0, 0.0)), "radius must be above 0"),
+        (Criteria(cone=Cone(float("nan"), 0.0, 0.1)), "ra must be from 0 to 360"),
         (Criteria(min_snr=float("inf")), "a number must be finite, got inf"),
     ],
 )

@@ -15,7 +15,7 @@ from stellar_tf.archive.transfer import Fetched, fetch
 from tests.stellar_tf.archive.conftest import FakeTime
 from tests.stellar_tf.archive.eso_server import EsoServer
 
-Bring = Callable[[], Fetched]
+Fetch = Callable[[], Fetched]
 
 
 @pytest.fixture
@@ -39,17 +39,17 @@ def partial(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bring(
+def fetch_file(
     server: EsoServer, access: Access, product: Product, content: bytes, path: Path
-) -> Bring:
+) -> Fetch:
     url = f"{server.url}/dataPortal/file/{product.dp_id}"
 
-    def bring() -> Fetched:
+    def fetch_file() -> Fetched:
         size = None if server.mishaps.no_lengths else len(content)
         with _connect(access) as (session, retry):
             return fetch(session, Link(url, size), path, retry)
 
-    return bring
+    return fetch_file
 
 
 def check(fetched: Fetched, path: Path, content: bytes) -> None:
@@ -60,46 +60,46 @@ def check(fetched: Fetched, path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("no_lengths", [False, True])
 def test_a_file_comes(
-    no_lengths: bool, server: EsoServer, bring: Bring, path: Path, content: bytes
+    no_lengths: bool, server: EsoServer, fetch_file: Fetch, path: Path, content: bytes
 ) -> None:
     server.mishaps.no_lengths = no_lengths
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
 
 
 def test_a_broken_connection_goes_on_where_it_ended(
-    server: EsoServer, bring: Bring, what: str, path: Path, content: bytes
+    server: EsoServer, fetch_file: Fetch, what: str, path: Path, content: bytes
 ) -> None:
     server.mishaps.breaks[what] = [3000, 5000, 1]
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
     ranges = [headers.get("Range") for headers in server.asked(what)]
     assert ranges == [None, "bytes=3000-", "bytes=8000-", "bytes=8001-"]
 
 
 def test_a_server_without_ranges_begins_again(
-    server: EsoServer, bring: Bring, what: str, path: Path, content: bytes
+    server: EsoServer, fetch_file: Fetch, what: str, path: Path, content: bytes
 ) -> None:
     server.mishaps.no_ranges = True
     server.mishaps.breaks[what] = [3000, 5000]
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
 
 
 def test_progress_is_no_failure(
-    server: EsoServer, bring: Bring, what: str, path: Path, content: bytes
+    server: EsoServer, fetch_file: Fetch, what: str, path: Path, content: bytes
 ) -> None:
     server.mishaps.breaks[what] = [1000] * 12  # of which 3 would be forgiven
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
 
 
 def test_what_an_earlier_run_left_is_gone_on_with(
     server: EsoServer,
-    bring: Bring,
+    fetch_file: Fetch,
     what: str,
     path: Path,
     partial: Path,
     content: bytes,
 ) -> None:
     partial.write_bytes(content[:7000])
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
     assert [headers["Range"] for headers in server.asked(what)] == ["bytes=7000-"]
 
 
@@ -107,7 +107,7 @@ def test_what_an_earlier_run_left_is_gone_on_with(
 def test_a_whole_partial_file_is_only_checked(
     no_lengths: bool,
     server: EsoServer,
-    bring: Bring,
+    fetch_file: Fetch,
     what: str,
     path: Path,
     partial: Path,
@@ -115,7 +115,7 @@ def test_a_whole_partial_file_is_only_checked(
 ) -> None:
     server.mishaps.no_lengths = no_lengths
     partial.write_bytes(content)
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
     assert len(server.asked(what)) == no_lengths  # "416: no more than you have"
 
 
@@ -125,7 +125,7 @@ def test_the_beginning_of_another_version_is_thrown_away(
     no_lengths: bool,
     n_bytes: int,
     server: EsoServer,
-    bring: Bring,
+    fetch_file: Fetch,
     path: Path,
     partial: Path,
     content: bytes,
@@ -135,7 +135,7 @@ def test_the_beginning_of_another_version_is_thrown_away(
     other = bytearray((content * 9)[:n_bytes])
     other[-100] ^= 1
     partial.write_bytes(other)
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_bad_file_is_not_taken(
     no_lengths: bool,
     message: str,
     server: EsoServer,
-    bring: Bring,
+    fetch_file: Fetch,
     what: str,
     path: Path,
     product: Product,
@@ -165,64 +165,64 @@ def test_a_bad_file_is_not_taken(
     server.mishaps.no_lengths = no_lengths
     server.mishaps.contents[product.dp_id] = spoil(content)
     with pytest.raises(TransferError, match=message):
-        bring()
+        fetch_file()
     assert len(server.asked(what)) == 2
     # Nothing of it is taken for the beginning of a better one.
     assert list(path.parent.iterdir()) == []
     del server.mishaps.contents[product.dp_id]
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
 
 
 def test_a_connection_that_always_breaks_to_a_bad_file_is_given_up(
-    server: EsoServer, bring: Bring, what: str, product: Product, content: bytes
+    server: EsoServer, fetch_file: Fetch, what: str, product: Product, content: bytes
 ) -> None:
     server.mishaps.contents[product.dp_id] = content[:-9000] + bytes(9000)
     server.mishaps.breaks[what] = [3000, 10**9] * 50
     with pytest.raises(TransferError, match="not fit its CHECKSUM"):
-        bring()
+        fetch_file()
     assert len(server.asked(what)) < 10
 
 
 def test_a_connection_that_brings_nothing_is_given_up(
-    server: EsoServer, bring: Bring, what: str, access: Access, partial: Path
+    server: EsoServer, fetch_file: Fetch, what: str, access: Access, partial: Path
 ) -> None:
     server.mishaps.breaks[what] = [3000] + [0] * 50
     with pytest.raises(NoAnswerError, match="the connection broke"):
-        bring()
+        fetch_file()
     assert len(server.asked(what)) == 1 + access.n_retries
     assert partial.stat().st_size == 3000
 
 
 def test_a_web_page_in_passing(
-    server: EsoServer, bring: Bring, what: str, path: Path, content: bytes
+    server: EsoServer, fetch_file: Fetch, what: str, path: Path, content: bytes
 ) -> None:
     page = (200, {"Content-Type": "text/html"}, b"<html><body>Back soon</body></html>")
     server.mishaps.answers[what] = [page]
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_given_the_time_it_asks_for(
     status: int,
     server: EsoServer,
-    bring: Bring,
+    fetch_file: Fetch,
     what: str,
     path: Path,
     content: bytes,
     time: FakeTime,
 ) -> None:
     server.mishaps.answers[what] = [(status, {"Retry-After": "61"}, b"")] * 2
-    check(bring(), path, content)
+    check(fetch_file(), path, content)
     assert time.waits.count(61.0) == 2
 
 
 def test_without_such_a_wish_the_waits_grow(
-    server: EsoServer, bring: Bring, what: str, time: FakeTime
+    server: EsoServer, fetch_file: Fetch, what: str, time: FakeTime
 ) -> None:
     server.mishaps.answers[what] = [(503, {}, b"")] * 9
     with pytest.raises(NoAnswerError, match="HTTP 503"):
-        bring()
-    long = [wait for wait in time.waits if wait > 1.0]  # the others are the pace
+        fetch_file()
+    long = [wait for wait in time.waits if wait > 1.0]  # the others are the rate limit
     assert len(long) == 2
     assert 2.0 <= long[0] <= 2.5
     assert 4.0 <= long[1] <= 4.5
@@ -230,11 +230,11 @@ def test_without_such_a_wish_the_waits_grow(
 
 @pytest.mark.parametrize(("status", "message"), [(404, "404 Not"), (401, "public")])
 def test_a_refusal_is_believed(
-    status: int, message: str, server: EsoServer, bring: Bring, what: str
+    status: int, message: str, server: EsoServer, fetch_file: Fetch, what: str
 ) -> None:
     server.mishaps.answers[what] = [(status, {}, b"")] * 9
     with pytest.raises(TransferError, match=message) as caught:
-        bring()
+        fetch_file()
     assert not isinstance(caught.value, NoAnswerError)
     assert len(server.asked(what)) == 1
 
@@ -252,7 +252,7 @@ def test_a_gzipped_file_is_called_so(
 
 def test_another_range_than_asked_for_is_not_appended(
     server: EsoServer,
-    bring: Bring,
+    fetch_file: Fetch,
     what: str,
     path: Path,
     partial: Path,
@@ -261,4 +261,4 @@ def test_another_range_than_asked_for_is_not_appended(
     partial.write_bytes(content[:7000])
     wrong = {"Content-Range": f"bytes 0-99/{len(content)}"}
     server.mishaps.answers[what] = [(206, wrong, content[:100])]
-    check(bring(), path, content)
+    check(fetch_file(), path, content)

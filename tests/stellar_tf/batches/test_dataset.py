@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf.batches.dataset import (
-    EmptySplitError,
     TrainingStream,
     build_evaluation_dataset,
 )
+from stellar_tf.batches.reading import EmptySplitError
 from stellar_tf.config import Config, DatasetConfig
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import Manifest, read_manifest
@@ -133,7 +133,7 @@ def test_training_order_is_the_seeds(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("n_seen", [0, 3, 12, 25])
-def test_the_stream_can_be_entered_anywhere(manifest: Manifest, n_seen: int) -> None:
+def test_the_stream_can_start_anywhere(manifest: Manifest, n_seen: int) -> None:
     whole = take(train(manifest, seed=3), n_seen + 3)
     rest = take(train(manifest, seed=3, first=n_seen), 3)
     assert rest == whole[4 * n_seen :]
@@ -163,11 +163,11 @@ def test_the_records_of_a_batch_are_known(manifest: Manifest) -> None:
     taken = stream(manifest, seed=4)
     batches = list(taken.build().take(30).as_numpy_iterator())
     for step in (0, 3, 29):
-        places = taken.places_of(step)
-        expected = [by_dp_id[place.dp_id] for place in places]
+        locations = taken.locate_batch(step)
+        expected = [by_dp_id[location.dp_id] for location in locations]
         np.testing.assert_allclose(batches[step], expected, rtol=1e-5)
-        for place in places:
-            assert place.dp_id == shard_dp_ids(manifest, place.path)[place.row]
+        for location in locations:
+            assert location.dp_id == shard_dp_ids(manifest, location.path)[location.row]
 
 
 def shard_dp_ids(manifest: Manifest, path: Path) -> tuple[str, ...]:
@@ -175,7 +175,7 @@ def shard_dp_ids(manifest: Manifest, path: Path) -> tuple[str, ...]:
     return shard.dp_ids
 
 
-def test_augmentation_is_new_each_time_and_known_by_seed_and_place(
+def test_augmentation_is_new_each_time_and_known_by_seed_and_position(
     manifest: Manifest,
 ) -> None:
     n = manifest.n_spectra("train")

@@ -68,6 +68,28 @@ def test_masked_normalisation() -> None:
     np.testing.assert_array_equal(known.flux, result.flux)
 
 
+@pytest.mark.parametrize("max_ratio", [3.0, 1000.0])
+@pytest.mark.parametrize("n_high", [0, 1, 40, 60, 99])
+def test_spikes_as_the_converter_finds_them(max_ratio: float, n_high: int) -> None:
+    rng = np.random.default_rng(n_high)
+    flux = rng.normal(1.0, 2.0, (3, 101)).astype(np.float32)
+    flux[0, :n_high] *= 1e10
+    flux[1, :n_high] = np.nan
+    flux[1, n_high] = -5e9
+    flux[2, : n_high + 2] = 0.0
+    masked, has_spikes = normalisation.mask_spikes(tf.constant(flux), max_ratio)
+    expected = [spectrum.mask_spikes(row, max_ratio) for row in flux]
+    np.testing.assert_array_equal(masked, np.stack([row for row, _ in expected]))
+    np.testing.assert_array_equal(has_spikes, [n > 0 for _, n in expected])
+
+
+def test_an_empty_spectrum_has_no_spikes() -> None:
+    flux = np.stack([np.full(5, np.nan), np.zeros(5)]).astype(np.float32)
+    masked, has_spikes = normalisation.mask_spikes(tf.constant(flux), 3.0)
+    np.testing.assert_array_equal(masked, flux)
+    assert not has_spikes.numpy().any()
+
+
 def test_paper_normalisation_counts_bad_pixels_as_zeros() -> None:
     flux = np.abs(raw_flux(2)) + 1.0
     result = normalisation.normalise_flux(tf.constant(flux), GRID, "paper")

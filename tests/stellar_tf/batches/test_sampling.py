@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_tf.batches.sampling import Sampler, balance, one_per_star
+from stellar_tf.batches.sampling import Sampler, balanced_weights, one_per_star
 
 stars = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=60)
 
@@ -27,7 +27,7 @@ def test_orders_differ_from_pass_to_pass_and_seed_to_seed():
 
 @given(stars, st.integers(0, 2**31))
 def test_a_balanced_pass_draws_every_star_alike(names, seed):
-    order = Sampler(len(names), seed, balance(names)).order(0)
+    order = Sampler(len(names), seed, balanced_weights(names)).order(0)
     share = len(names) / len(set(names))
     counts = Counter(names[i] for i in order)
     assert len(order) == len(names)
@@ -39,7 +39,10 @@ def test_a_balanced_pass_draws_every_star_alike(names, seed):
 def test_balanced_draws_are_unbiased():
     names = ["one"] + ["two"] * 2 + ["seven"] * 7
     draws = np.concatenate(
-        [Sampler(10, 3, balance(names)).order(number) for number in range(3000)]
+        [
+            Sampler(10, 3, balanced_weights(names)).order(number)
+            for number in range(3000)
+        ]
     )
     rates = np.bincount(draws, minlength=10) / draws.size
     np.testing.assert_allclose(rates[0], 1 / 3, atol=0.006)

@@ -84,11 +84,16 @@ def test_analysis_takes_other_labels(
     labels.write_text("\n".join(["dp_id,mirror", *rows]) + "\n")
     analyze = ["analyze", str(run.folder), "--latents", str(latents)]
     assert run_command([*analyze, "--labels", str(labels)]) == 0
-    assert "mirror" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "mirror" in printed
+    assert f"80 of 80 spectra, 40 of 40 stars, have labels of {labels}" in printed
     report = run.analysis / "report.html"
     before = report.read_bytes()
     assert run_command(analyze) == 2
     assert "pass --overwrite" in capsys.readouterr().err
+    labels.write_text("dp_id,mirror\nnone,1\n")
+    assert run_command([*analyze, "--overwrite", "--labels", str(labels)]) == 2
+    assert "no row is about any of the 80 spectra" in capsys.readouterr().err
     assert report.read_bytes() == before
     assert run_command([*analyze, "--overwrite"]) == 0
     assert np.isfinite(table["z_mean"]).all()

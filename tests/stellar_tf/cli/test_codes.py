@@ -44,15 +44,41 @@ def test_codes_alone_get_tables_but_no_k(
     }  # fmt: skip
 
 
+def test_missing_values_of_labels_are_no_categories(
+    tmp_path: Path, codes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{rv:.4f}\t~\tG2" for rv in LATENTS["rv"]]
+    rows[0], rows[1] = "~\t5\t", "-9999\tnull\tK0"
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("\n".join(["rv\tage\tsptp", *rows]) + "\n")
+    argv = ["analyze", str(codes), "--labels", str(labels)]
+    assert run_command(argv) == 0
+    printed = capsys.readouterr().out
+    assert "labels.tsv: columns of text: sptp\n" in printed
+    assert "labels.tsv: -9999 in rv (1 row): taken as numbers." in printed
+    assert "label left out: age: known for 1 stars" in printed
+    assert "label left out: rv" not in printed
+    argv += ["--overwrite", "--set", "convert.missing_values=[-9999]"]
+    assert run_command(argv) == 0
+    assert "-9999" not in capsys.readouterr().out
+
+
 def test_mistakes_are_told_in_one_line(
     tmp_path: Path, codes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short, broken = tmp_path / "short.csv", tmp_path / "broken.npy"
+    none = tmp_path / "none.xlsx"
+    none.write_text("no table")
     short.write_text("rv\n1\n")
     broken.write_text("no array")
     for argv, message in (
         ([codes, "--labels", short], "a row for each of the 120 codes"),
+        ([codes, "--labels", none], "its format is not known; save it as CSV"),
         ([codes, "--truth", short], "--truth: is for a run"),
+        (
+            [codes, "--set", "seed=1"],
+            "settings: seed: may not be changed here, only convert.aliases",
+        ),
         ([broken], "is no array of numbers saved by numpy"),
         ([tmp_path, "--out", tmp_path / "x"], "--out: is for CODES.npy"),
     ):

@@ -7,6 +7,7 @@ import pytest
 
 from stellar_tf.cli.main import run_command
 from stellar_tf.run import Run
+from tfrecords_tools.errors import ask_for_extra
 
 
 def test_a_missing_extra_is_told(
@@ -20,7 +21,7 @@ def test_a_missing_extra_is_told(
     )
     assert run_command(["explore", str(run.folder)]) == 2
     error = capsys.readouterr().err
-    assert error == "stellar-tf explore: needs: pip install 'stellar-tf[explore]'\n"
+    assert error == f"stellar-tf explore: {ask_for_extra('Panel', 'explore')}\n"
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

@@ -38,7 +38,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "message"),
     [
         (["simulate", "OUT", "--n-stars", "0"], "simulate.n_stars: "),
-        (["convert", "EMPTY", "--out", "OUT"], "no FITS files"),
+        (["convert", "EMPTY", "--out", "OUT"], "no files of spectra"),
         (["convert", "FITS", "--out", "OUT", "--set", "x=1"], "unknown key x"),
         (["convert", "FITS", "--out", "OUT", "--config", "no.yaml"], "cannot be read"),
         (["convert", "FITS", "--out", "EXISTS"], "EXISTS"),
@@ -57,7 +57,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
              "--devices", "64", "--config", "SMALL"],
             "n_devices must be at most 2 on this machine, got 64",
         ),
-        (["encode", "EMPTY", "RECORDS"], "is not a run folder"),
+        (["encode", "EMPTY", "RECORDS"], "is neither a run folder nor an exported"),
         (["fit", "EMPTY", "--run", "RUN", "--overwrite"], "is no data set"),
         (["encode", "RUN", "RECORDS", "--out", "x.docx"], "the ending must be one of"),
         (["encode", "RUN", "RECORDS", "--out", "LATENTS"], "exists; choose another"),
@@ -67,8 +67,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["export", "EMPTY", "--out", "OUT"], "is not a run folder"),
         (["export", "RUN"], "give --out MODELS/NAME, --page PAGE.html or both"),
         (["export", "RUN", "--page", "LABELS"], "exists; choose another name or pass"),
-        (["export", "RUN", "--page", "EMPTY"], "is a folder; --page is a file"),
-        (["neighbours", "UNREPORTED", "x", "--count", "0"], "must be at least 1"),
+        (["export", "RUN", "--page", "EMPTY"], "is a folder; give a file"),
+        (["neighbours", "UNREPORTED", "x"], "no such table"),
         (["explore", "EMPTY"], "is not a run folder"),
         (["explore", "UNREPORTED"], "has no latents; run stellar-tf encode"),
         (["export", "UNREPORTED", "--page", "OUT"], "run stellar-tf analyze"),
@@ -83,7 +83,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     run: Run,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    places = {
+    paths = {
         "OUT": tmp_path / "out",
         "EMPTY": tmp_path / "empty",
         "EXISTS": tmp_path / "exists",
@@ -97,22 +97,22 @@ def test_a_mistake_is_one_line_and_writes_nothing(
         "UNREPORTED": tmp_path / "run",
     }
     shutil.copytree(
-        run.folder, places["UNREPORTED"], ignore=shutil.ignore_patterns("analysis")
+        run.folder, paths["UNREPORTED"], ignore=shutil.ignore_patterns("analysis")
     )
     text = run.config_path.read_text()
-    places["OTHER"].write_text(text.replace("batch_size: 8", "batch_size: 4"))
-    places["EMPTY"].mkdir()
-    places["EXISTS"].mkdir()
-    (places["EXISTS"] / "thesis.tex").touch()
-    places["LABELS"].write_text("teff,logg\n5000,4.4\n")
-    places["LATENTS"].touch()
+    paths["OTHER"].write_text(text.replace("batch_size: 8", "batch_size: 4"))
+    paths["EMPTY"].mkdir()
+    paths["EXISTS"].mkdir()
+    (paths["EXISTS"] / "thesis.tex").touch()
+    paths["LABELS"].write_text("teff,logg\n5000,4.4\n")
+    paths["LATENTS"].touch()
     before = sorted(tmp_path.rglob("*"))
-    status = run_command([str(places.get(word, word)) for word in argv])
+    status = run_command([str(paths.get(word, word)) for word in argv])
     error = capsys.readouterr().err
     assert status == 2
     assert error.count("\n") == 1
     assert error.startswith(f"stellar-tf {argv[0]}: ")
-    assert places.get(message, message).__str__() in error
+    assert paths.get(message, message).__str__() in error
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -123,6 +123,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
         (["convert", "nowhere", "--out", "x"], "nowhere: no such file or folder"),
         (["simulate", "out", "--seed=-1"], "--seed: must be 0, 1, 2, ..., got -1"),
         (["fit", "."], "the following arguments are required: --run"),
+        (["neighbours", ".", "x", "--count", "0"], "--count: must be 1, 2, 3, ..."),
     ],
 )
 def test_mistakes_in_the_command_line(

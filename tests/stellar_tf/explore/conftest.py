@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from stellar_tf.analysis.analyze import analyze
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.files import list_tables, write_named
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.explore.explorer import Explorer
-from stellar_tf.inference.encoding import encode_records
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
 from stellar_tf.tables import write_table
 
@@ -24,9 +24,9 @@ def explored(tmp_path_factory: pytest.TempPathFactory, run: Run, records: Path) 
     folder = tmp_path_factory.mktemp("explored") / "run"
     shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("analysis"))
     explored = Run(folder)
-    latents = encode_records(explored, records)
+    latents = SpectrumModel.from_run(explored).encode(records).table
     write_table(latents, explored.latents_path, overwrite=True)
-    write_tables(analyze(latents, FAST), explored.analysis)
+    write_named(list_tables(analyze(latents, FAST)), explored.analysis)
     return explored
 
 

@@ -112,7 +112,7 @@ def test_zoomed_in_the_page_has_every_pixel(page: Page, explorer: Explorer) -> N
         assert right - left == pytest.approx(step, rel=1e-6)
 
 
-def test_a_file_is_placed_and_compared_and_a_broken_one_told(
+def test_a_file_is_shown_and_compared_and_a_broken_one_told(
     page: Page, fits_folder: Path, tmp_path: Path
 ) -> None:
     page.get_by_text("What is like it?").click()

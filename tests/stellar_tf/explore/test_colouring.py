@@ -17,16 +17,16 @@ def test_numbers_are_on_a_ramp() -> None:
     assert (np.diff((red - blue)[known]) >= -2).all()  # from blue to orange
     assert red[0] - blue[0] < -100 < 100 < red[-1] - blue[-1]
     assert colouring.marker[50] == "x"
-    assert [key.text for key in colouring.keys] == [UNKNOWN]
+    assert [entry.text for entry in colouring.legend] == [UNKNOWN]
 
 
 def test_categories_differ_by_shape_as_well() -> None:
     label = np.repeat(["G", "K", "F", "M", "A", "B", "O", ""], [9, 8, 7, 6, 5, 4, 3, 2])
     colouring = colour_by(label)
-    assert [key.text for key in colouring.keys] == [*"GKFMA", OTHER, UNKNOWN]
-    assert len({key.marker for key in colouring.keys}) == 7
-    for key in colouring.keys[:5]:
-        assert set(colouring.marker[label == key.text]) == {key.marker}
+    assert [entry.text for entry in colouring.legend] == [*"GKFMA", OTHER, UNKNOWN]
+    assert len({entry.marker for entry in colouring.legend}) == 7
+    for entry in colouring.legend[:5]:
+        assert set(colouring.marker[label == entry.text]) == {entry.marker}
     assert set(colouring.marker[label == "O"]) == {"cross"}
     assert colouring.ends is None
 
@@ -34,7 +34,7 @@ def test_categories_differ_by_shape_as_well() -> None:
 def test_a_label_that_nobody_knows() -> None:
     colouring = colour_by(np.full(3, np.nan))
     assert set(colouring.marker) == {"x"}
-    assert colour_by(np.full(3, "")).keys[0].text == UNKNOWN
+    assert colour_by(np.full(3, "")).legend[0].text == UNKNOWN
 
 
 def test_a_large_survey_is_thinned_always_the_same() -> None:

@@ -12,8 +12,8 @@ from stellar_tf.explore.dimensions import ExploreError
 from stellar_tf.explore.explorer import Explorer
 from stellar_tf.explore.observed import open_observed
 from stellar_tf.explore.upload import MAX_UPLOAD_MB, UploadError
-from stellar_tf.inference.decoding import build_decode
-from stellar_tf.run import Run
+from stellar_tf.inference.spectrum_model import SpectrumModel
+from stellar_tf.run import GridError, Run
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import ManifestError
 
@@ -30,7 +30,7 @@ def test_a_spectrum_of_the_survey_has_its_flux(
     explorer: Explorer, fits_folder: Path
 ) -> None:
     path = sorted(fits_folder.glob("*.fits"))[3]
-    row = explorer.survey.row_of(path.name.removesuffix(".fits"))
+    row = explorer.survey.find_row(path.name.removesuffix(".fits"))
     assert row is not None
     subject = explorer.pick(row)
     flux = read_file(explorer, path)
@@ -44,7 +44,7 @@ def test_a_file_has_the_code_of_its_record(
 ) -> None:
     path = sorted(fits_folder.glob("*.fits"))[3]
     subject = explorer.receive(path.name, path.read_bytes())
-    assert subject.row == explorer.survey.row_of(path.name.removesuffix(".fits"))
+    assert subject.row == explorer.survey.find_row(path.name.removesuffix(".fits"))
     assert subject.uploaded
     picked = explorer.pick(subject.row)
     np.testing.assert_allclose(subject.z_mean, picked.z_mean, atol=1e-4)
@@ -56,8 +56,10 @@ def test_a_file_has_the_code_of_its_record(
 
 def test_the_network_is_the_runs(explorer: Explorer, explored: Run) -> None:
     z = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
-    decoded = np.stack([explorer.network.decode(row) for row in z])
-    np.testing.assert_allclose(decoded, build_decode(explored)(z), rtol=1e-4)
+    decoded = np.stack([explorer.model.decode(row) for row in z])
+    np.testing.assert_allclose(
+        decoded, SpectrumModel.from_run(explored).decode(z), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_other_records(
     grid = config.grid.model_copy(update={"n_pixels": 500})
     some = sorted(fits_folder.glob("*.fits"))[:4]
     convert(some, tmp_path / "records", grid, config.convert)
-    with pytest.raises(ExploreError, match="has another grid than"):
+    with pytest.raises(GridError, match="has another grid than"):
         open_observed(explored, tmp_path / "records")
 
 
@@ -135,7 +137,8 @@ def test_a_corrupt_record_is_told_and_the_rest_goes_on(
     explorer = Explorer(explored, broken)
     absences = [explorer.pick(row).absence for row in range(len(explorer.survey))]
     (told,) = [absence for absence in absences if absence]
-    assert "record 0 is corrupt" in told
+    assert "record 0 (ADP." in told
+    assert "is corrupt" in told
 
 
 def test_what_has_to_be_run_first(explored: Run, tmp_path: Path) -> None:

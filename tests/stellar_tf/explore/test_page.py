@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stellar_tf.analysis.lines import LINES
-from stellar_tf.explore import words
+from stellar_tf.explore import captions
 from stellar_tf.explore.controls import MAX_CHUNKS
 from stellar_tf.explore.explorer import Explorer
 from stellar_tf.explore.page import Page
@@ -51,9 +51,9 @@ def test_finding_a_star(page: Page, explorer: Explorer) -> None:
     assert star in page.subject.object
     first = page.session.start
     page.finder.pick_unusual()
-    assert page.session.start.row == explorer.survey.loneliest[0]
+    assert page.session.start.row == explorer.survey.most_unusual[0]
     page.finder.pick_unusual()
-    assert page.session.start.row == explorer.survey.loneliest[1]
+    assert page.session.start.row == explorer.survey.most_unusual[1]
     page.finder.go_back()
     page.finder.go_back()
     assert page.session.start == first
@@ -76,7 +76,7 @@ def test_comparing_lists_neighbours_and_goes_to_them(page: Page) -> None:
     assert drawn(page, "neighbour 1").size > 0
     assert drawn(page, "changed").size == 0
     assert not page.changing.visible
-    assert str(star) in page.key.object
+    assert str(star) in page.legend.object
     page.neighbours[0].clicks += 1
     assert page.session.start.row == near[0].row
 
@@ -114,7 +114,7 @@ def test_what_comes_from_files_is_escaped(page: Page) -> None:
     subject = page.session.start._replace(
         name="<script>alert(1)</script>", row=None, absence="<i>"
     )
-    html = words.describe_subject(page.session.explorer, subject)
+    html = captions.describe_subject(page.session.explorer, subject)
     assert "<script>" not in html
     assert "<i>." not in html
 

@@ -36,10 +36,10 @@ def test_a_port_in_use_is_told(explorer: Explorer) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ExploreError, match=f"--port {port}: is in use"):
+        with pytest.raises(ExploreError, match=f"port {port}: is in use"):
             build_server(explorer, "127.0.0.1", port)
 
 
 def test_an_address_of_another_machine_is_told(explorer: Explorer) -> None:
-    with pytest.raises(ExploreError, match=r"--host 192.0.2.1: cannot be listened at"):
+    with pytest.raises(ExploreError, match=r"host 192.0.2.1: cannot be listened at"):
         build_server(explorer, "192.0.2.1", 0)

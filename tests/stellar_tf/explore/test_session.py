@@ -30,7 +30,7 @@ def test_a_moved_dimension_changes_the_spectrum_as_the_decoder_has_it(
     moved = session.move({1: 2.5})
     z = session.start.z_mean.copy()
     z[1] = 2.5
-    np.testing.assert_array_equal(moved, session.explorer.network.decode(z))
+    np.testing.assert_array_equal(moved, session.explorer.model.decode(z))
     curves = session.curves()
     difference = curves["flux", "changed"] - curves["flux", "start"]
     np.testing.assert_array_equal(curves["difference", "difference"], difference)

@@ -30,10 +30,10 @@ def test_spectra_are_found_by_star_and_identifier(survey: Survey) -> None:
     assert len(rows) == 2
     dp_id = str(survey.dp_id[5])
     assert survey.find(dp_id[-6:].lower()).tolist() == [5]
-    assert survey.row_of(dp_id) == 5
+    assert survey.find_row(dp_id) == 5
     assert len(survey.find("")) == len(survey) == 120
     assert survey.find("Vega").size == 0
-    assert survey.row_of("Vega") is None
+    assert survey.find_row("Vega") is None
     assert survey.n_stars == 60
 
 
@@ -58,27 +58,29 @@ def test_neighbours_are_other_spectra_in_order_of_distance(survey: Survey) -> No
 def test_what_is_pointed_at_is_nearest_on_the_screen(survey: Survey) -> None:
     point = survey.z_mean[9, [RV, TEFF]].astype(float) + np.array([0.001, -0.001])
     assert survey.nearest_in_plane(tuple(point), (RV, TEFF), (4.0, 4.0)) == 9
-    # On a screen where one axis is squeezed the same place may be nearer to another.
+    # On a screen where one axis is squeezed the same point may be nearer to another.
     z = survey.z_mean[:, [RV, TEFF]]
     squeezed = survey.nearest_in_plane((5.0, float(z[3, 1])), (RV, TEFF), (1e6, 1.0))
     assert z[squeezed, 1] == pytest.approx(z[3, 1], abs=1e-6)
 
 
-def test_the_lonely_are_told_from_the_crowd(survey: Survey) -> None:
+def test_an_outlier_is_told_from_the_crowd(survey: Survey) -> None:
     far = survey.z_mean[0].copy()
     far[[RV, TEFF]] = 8.0
-    lonely = survey.judge(far, None)
-    assert lonely.score > 2.0
-    assert lonely.share == 1.0
-    most = int(survey.loneliest[0])
-    assert survey.judge(survey.z_mean[most], most).share == pytest.approx(119 / 120)
+    outlier = survey.score_outlier(far, None)
+    assert outlier.score > 2.0
+    assert outlier.share == 1.0
+    most = int(survey.most_unusual[0])
+    assert survey.score_outlier(survey.z_mean[most], most).share == pytest.approx(
+        119 / 120
+    )
 
 
-def test_a_twin_has_identifier_and_code(survey: Survey) -> None:
+def test_a_copy_has_identifier_and_code(survey: Survey) -> None:
     dp_id, z_mean = str(survey.dp_id[4]), survey.z_mean[4]
-    assert survey.twin_of(dp_id, z_mean + np.float32(1e-5)) == 4
-    assert survey.twin_of(dp_id, z_mean + np.float32(0.1)) is None
-    assert survey.twin_of("Vega", z_mean) is None
+    assert survey.find_copy(dp_id, z_mean + np.float32(1e-5)) == 4
+    assert survey.find_copy(dp_id, z_mean + np.float32(0.1)) is None
+    assert survey.find_copy("Vega", z_mean) is None
 
 
 def test_labels_that_say_nothing_are_left_out(survey: Survey) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stellar_tf.config import Config
-from stellar_tf.inference.prepared_files import Batch, Columns, encode_prepared
+from stellar_tf.inference.latents import Columns
+from stellar_tf.inference.prepared_files import Batch, encode_prepared
 from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 
@@ -20,7 +21,13 @@ def paths(fits_folder: Path) -> list[Path]:
 
 def count_pixels(batch: Batch) -> Columns:
     n_valid = np.isfinite(batch.flux).sum(axis=1)
-    return {"z_mean": n_valid, "z_log_var": n_valid, "median_flux": batch.median_flux}
+    return {
+        "z_mean": n_valid[:, np.newaxis],
+        "z_log_var": n_valid[:, np.newaxis],
+        "median_flux": batch.median_flux,
+        "valid_fraction": n_valid,
+        "flags": n_valid,
+    }
 
 
 def test_rows_stand_in_the_order_of_the_files(
@@ -37,9 +44,9 @@ def test_rows_stand_in_the_order_of_the_files(
 
     encoded = encode_prepared(mixed, config.grid, config.convert, 7, encode)
     prepared = [prepare_spectrum(path, config.grid, config.convert) for path in paths]
-    assert list(encoded.latents["dp_id"]) == [p.metadata.dp_id for p in prepared]
+    assert list(encoded.metadata["dp_id"]) == [p.metadata.dp_id for p in prepared]
     medians = np.float32([p.median_flux for p in prepared])
-    np.testing.assert_array_equal(encoded.latents["median_flux"], medians)
+    np.testing.assert_array_equal(encoded.median_flux, medians)
     assert [path for path, _ in encoded.rejects] == [bad, bad]
     assert sizes == [7, 7, 7, 2]
 
@@ -54,5 +61,5 @@ def test_a_failing_encoder_ends_the_reading(paths: list[Path], config: Config) -
 
 def test_nothing_gives_an_empty_table(config: Config) -> None:
     encoded = encode_prepared([], config.grid, config.convert, 2, count_pixels)
-    assert len(encoded.latents) == 0
-    assert encoded.rejects == []
+    assert len(encoded) == 0
+    assert encoded.rejects == ()

@@ -145,10 +145,10 @@ def test_command_line(checkpoint: Path, tmp_path: Path, capsys) -> None:
     command = ["import-torch", str(checkpoint), "--run", str(tmp_path / "run"), *sets]
     assert run_command(command) == 0
     assert run_command(command) == 2
-    assert "exists (use --overwrite" in capsys.readouterr().err
+    assert "exists; pass --overwrite" in capsys.readouterr().err
     assert run_command([*command, "--overwrite"]) == 0
     assert run_command([*command, "--overwrite", "--config", "default"]) == 2
-    assert "use --config paper" in capsys.readouterr().err
+    assert "use the settings of paper.yaml" in capsys.readouterr().err
     # What is refused leaves the old run alone.
     assert (
         run_command(["export", str(tmp_path / "run"), "--out", str(tmp_path / "a")])

@@ -1,25 +1,10 @@
-"""The planted latents and their analysis, made once."""
+"""The browser that draws the report."""
 
 from __future__ import annotations
 
 import shutil
 
 import pytest
-from astropy.table import Table
-
-from stellar_tf.analysis.analyze import AnalysisResult, analyze
-from stellar_tf.config import AnalysisConfig
-from tests.stellar_tf.analysis.planted import FACTORS, plant_latents
-
-
-@pytest.fixture(scope="session")
-def latents() -> Table:
-    return plant_latents()
-
-
-@pytest.fixture(scope="session")
-def result(latents: Table) -> AnalysisResult:
-    return analyze(latents, AnalysisConfig(), factors=FACTORS)
 
 
 @pytest.fixture(scope="session")

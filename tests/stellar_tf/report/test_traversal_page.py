@@ -14,14 +14,13 @@ from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.traversal import Traversal, traverse
-from stellar_tf.analysis.typical import measure_typical
+from stellar_tf.analysis.traversal import Traversal, local_percentiles, traverse
 from stellar_tf.report.traversal_page import (
     PageFacts,
     describe_dimension,
     write_traversal_page,
 )
-from stellar_tf.report.traversal_panels import N_VIEWS, choose_pixels
+from stellar_tf.report.traversal_panels import N_WINDOWS, choose_pixels
 from tests.stellar_tf.analysis.planted import (
     INFORMATIVE,
     RV,
@@ -52,13 +51,15 @@ def travel(result: AnalysisResult, wave: np.ndarray) -> Traversal:
 
 def write(result: AnalysisResult, traversal: Traversal, path: Path) -> None:
     dimensions, stars = choose_dimensions(result), result.stars
-    typical = [
-        measure_typical(stars["z_mean"][:, d.index], np.asarray(stars["rv"]), positions)
+    percentiles = [
+        local_percentiles(
+            stars["z_mean"][:, d.index], np.asarray(stars["rv"]), positions
+        )
         if d.tracks == "rv"
         else np.full((N_STEPS, 3), np.nan)
         for d, positions in zip(dimensions, traversal.positions, strict=True)
     ]
-    write_traversal_page(path, traversal, dimensions, typical, FACTS)
+    write_traversal_page(path, traversal, dimensions, percentiles, FACTS)
 
 
 @pytest.fixture(scope="module")
@@ -184,25 +185,25 @@ def test_play_moves_the_slider_until_it_is_stopped(
     page.context.close()
 
 
-def test_views_move_the_axes_to_where_it_changes(
+def test_windows_move_the_axes_to_where_it_changes(
     browser: Browser, path: Path, traversal: Traversal
 ) -> None:
     page = visit(browser, path)
     page.locator(f"#slider-{RV}").focus()
     row = traversal.dimensions.tolist().index(RV)
-    _, views = choose_pixels(traversal, row)
-    buttons = page.locator("#views button")
-    assert buttons.count() == N_VIEWS + 1
-    for number, view in enumerate(views):
+    _, windows = choose_pixels(traversal, row)
+    buttons = page.locator("#windows button")
+    assert buttons.count() == N_WINDOWS + 1
+    for number, window in enumerate(windows):
         buttons.nth(number).click()
         low, high = page.evaluate(
             "document.getElementById('spectra').layout.xaxis.range"
         )
-        np.testing.assert_allclose([low, high], WAVE[[view.start, view.stop - 1]])
+        np.testing.assert_allclose([low, high], WAVE[[window.start, window.stop - 1]])
         bottom, top = page.evaluate(
             "document.getElementById('spectra').layout.yaxis.range"
         )
-        seen = traversal.flux[row][:, view]
+        seen = traversal.flux[row][:, window]
         assert bottom < seen.min() < seen.max() < top
         assert buttons.nth(number).get_attribute("aria-pressed") == "true"
     page.context.close()
@@ -247,10 +248,10 @@ def test_at_full_size_the_stretches_that_change_most_are_kept(
     path = tmp_path / "page.html"
     write(result, traversal, path)
     assert path.stat().st_size < 12e6
-    pixels, views = choose_pixels(traversal, 0)
-    assert np.count_nonzero(pixels == -1) == N_VIEWS - 1
-    assert all(set(range(view.start, view.stop)) <= set(pixels) for view in views)
-    middles = sorted(wave[(view.start + view.stop) // 2] for view in views[:2])
+    pixels, windows = choose_pixels(traversal, 0)
+    assert np.count_nonzero(pixels == -1) == N_WINDOWS - 1
+    assert all(set(range(w.start, w.stop)) <= set(pixels) for w in windows)
+    middles = sorted(wave[(w.start + w.stop) // 2] for w in windows[:2])
     np.testing.assert_allclose(middles, [4500.0, 6100.0], atol=8.0)
 
 

@@ -16,8 +16,9 @@ from plotly.offline import get_plotlyjs
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import AnalysisConfig
-from stellar_tf.report.contents import Provenance, Reconstructions
-from stellar_tf.report.dimension_figures import draw_importance
+from stellar_tf.figures.dimensions import draw_importance
+from stellar_tf.figures.spectra import Reconstructions
+from stellar_tf.report.contents import Provenance
 from stellar_tf.report.write import write_report
 from tests.stellar_tf.analysis.planted import plant_decoder, plant_latents
 

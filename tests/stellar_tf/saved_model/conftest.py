@@ -1,4 +1,4 @@
-"""The signatures of a small run, not yet written, and a planted analysis."""
+"""A planted analysis."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
 from stellar_tf.config import AnalysisConfig
-from stellar_tf.network.model import load_autoencoder
-from stellar_tf.run import Run
-from stellar_tf.saved_model.signatures import Signatures
 from tests.stellar_tf.analysis.planted import plant_latents
 
 FEW = AnalysisConfig(n_resamples=20, n_permutations=200, n_subsamples=20)
-
-
-@pytest.fixture(scope="session")
-def signatures(run: Run) -> Signatures:
-    return Signatures(load_autoencoder(run), run.read_config())
 
 
 @pytest.fixture(scope="session")

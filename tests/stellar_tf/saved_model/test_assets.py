@@ -6,13 +6,13 @@ from pathlib import Path
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.config import Config
+from stellar_tf.flags import Flag
 from stellar_tf.saved_model.assets import (
+    DIMENSIONS_FILE,
     FLAGS_FILE,
-    read_dimensions,
-    read_grid,
+    read_settings,
     write_assets,
 )
-from stellar_tf.saved_model.flags import Flag
 from tests.stellar_tf.analysis.planted import INFORMATIVE, N_LATENT, TEFF, UNEXPLAINED
 from tests.stellar_tf.settings import with_settings
 
@@ -22,7 +22,7 @@ def test_dimensions_are_in_the_order_of_the_code(
 ) -> None:
     config = with_settings(config, model={"n_latent": N_LATENT})
     write_assets(config, describe_dimensions(result.verdict_table), tmp_path)
-    dimensions = read_dimensions(tmp_path)
+    dimensions = json.loads((tmp_path / DIMENSIONS_FILE).read_text())
     assert [d["index"] for d in dimensions] == list(range(N_LATENT))
     assert tuple(d["index"] for d in dimensions if d["informative"]) == INFORMATIVE
     teff, unexplained = dimensions[TEFF], dimensions[UNEXPLAINED]
@@ -38,14 +38,16 @@ def test_without_analysis_dimensions_have_names_only(
     config: Config, tmp_path: Path
 ) -> None:
     write_assets(config, (), tmp_path)
-    dimensions = read_dimensions(tmp_path)
+    dimensions = json.loads((tmp_path / DIMENSIONS_FILE).read_text())
     assert [d["name"] for d in dimensions] == ["z0", "z1", "z2", "z3"]
     assert {d["informative"] for d in dimensions} == {None}
 
 
 def test_grid_and_flags(config: Config, tmp_path: Path) -> None:
     write_assets(config, (), tmp_path)
-    assert read_grid(tmp_path) == config.grid.model_dump()
+    settings = read_settings(tmp_path)
+    assert settings["grid"] == config.grid.model_dump()
+    assert settings["convert"] == config.convert.model_dump(mode="json")
     flags = json.loads((tmp_path / FLAGS_FILE).read_text(encoding="utf-8"))
     assert {flag["name"]: flag["bit"] for flag in flags} == Flag.__members__
     assert all(flag["meaning"] for flag in flags)

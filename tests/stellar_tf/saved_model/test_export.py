@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,20 +13,20 @@ from tensorflow.compat.v1.saved_model import load as load_as_serving_does
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from stellar_tf.analysis.analyze import analyze
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.files import list_tables, write_named
 from stellar_tf.batches.normalisation import normalise_flux
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import AnalysisConfig, write_config
-from stellar_tf.inference.encoding import encode_records
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import (
     DIMENSIONS_FILE,
     FLAGS_FILE,
-    read_dimensions,
-    read_grid,
+    read_settings,
 )
 from stellar_tf.saved_model.export import ExportError, export
+from stellar_tf.saved_model.loading import load_model
 from stellar_tf.saved_model.warmup import WARMUP_FILE
 from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
@@ -33,7 +34,7 @@ from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
 
-SIGNATURES = ("encode", "encode_spectrum", "decode", "reconstruct")
+SIGNATURES = ("encode", "encode_spectrum", "decode", "reconstruct", "normalise")
 CLIENT = """
 import pickle, sys
 from pathlib import Path
@@ -56,6 +57,7 @@ inputs = {
     "encode_spectrum": {"wave": wave, "flux": flux[0]},
     "decode": {"z": np.ones((3, 4), np.float32)},
     "reconstruct": {"flux": flux},
+    "normalise": {"flux": flux},
 }
 for name, given in inputs.items():
     given = {key: tf.constant(value) for key, value in given.items()}
@@ -87,7 +89,7 @@ def test_served_latents_are_those_of_encode(
 ) -> None:
     dp_ids, flux = raw
     served = tf.saved_model.load(version).signatures["serving_default"](flux=flux)
-    latents = encode_records(run, records)
+    latents = SpectrumModel.from_run(run).encode(records).table
     latents.add_index("dp_id")
     encoded = latents.loc[dp_ids]
     for name in ("z_mean", "z_log_var"):
@@ -108,7 +110,7 @@ def test_served_latents_of_a_run_that_divides_by_the_continuum(
     signatures = tf.saved_model.load(export(other, tmp_path / "model")).signatures
     dp_ids, flux = raw
     served = signatures["encode"](flux=flux)
-    latents = encode_records(other, records)
+    latents = SpectrumModel.from_run(other).encode(records).table
     latents.add_index("dp_id")
     encoded = latents.loc[dp_ids]
     for name in ("z_mean", "z_log_var"):
@@ -118,6 +120,10 @@ def test_served_latents_of_a_run_that_divides_by_the_continuum(
     decoded = signatures["decode"](z=served["z_mean"])["flux"]
     reconstructed = signatures["reconstruct"](flux=flux)["flux"]
     np.testing.assert_allclose(reconstructed, decoded * unit, rtol=1e-4)
+    served = signatures["normalise"](flux=flux)["unit"]
+    np.testing.assert_allclose(served, np.nan_to_num(unit), rtol=1e-5)
+    model = load_model(tmp_path / "model")
+    np.testing.assert_allclose(model.normalise(flux[0]), flux[0] / unit[0], rtol=1e-5)
 
 
 def test_signatures(version: Path) -> None:
@@ -132,6 +138,7 @@ def test_signatures(version: Path) -> None:
         ("encode_spectrum", encoded),
         ("decode", {"flux"}),
         ("reconstruct", {"flux", "flags"}),
+        ("normalise", {"unit"}),
     ):
         assert set(model.signatures[name].structured_outputs) == outputs
 
@@ -182,7 +189,7 @@ def test_a_failed_export_leaves_nothing(
         export(run, tmp_path / "m")
     assert list((tmp_path / "m").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(ExportError, match="file: is a file; --out is the folder"):
+    with pytest.raises(ExportError, match="file: is a file; give the folder"):
         export(run, tmp_path / "file")
 
 
@@ -209,6 +216,7 @@ def test_tensorflow_alone_loads_it(
         "encode_spectrum": {"wave": wave, "flux": flux[0]},
         "decode": {"z": np.ones((3, 4), np.float32)},
         "reconstruct": {"flux": flux},
+        "normalise": {"flux": flux},
     }
     for name in SIGNATURES:
         with np.load(tmp_path / f"{name}.npz") as found:
@@ -256,7 +264,7 @@ def test_a_session_runs_it_as_tensorflow_serving_does(
 
 
 def test_what_comes_with_the_model(run: Run, version: Path) -> None:
-    assert read_grid(version) == run.read_config().grid.model_dump()
+    assert read_settings(version)["grid"] == run.read_config().grid.model_dump()
     for name in ("README.md", DIMENSIONS_FILE, FLAGS_FILE, WARMUP_FILE):
         assert (version / name).stat().st_size > 0
     assert "# small\n" in (version / "README.md").read_text(encoding="utf-8")
@@ -292,7 +300,7 @@ def analysed(run: Run, tmp_path: Path) -> Run:
     for name in ("z_mean", "z_log_var"):
         latents[name] = latents[name][:, kept]
     few = AnalysisConfig(n_resamples=20, n_permutations=200, n_subsamples=20)
-    write_tables(analyze(latents, few), copy.analysis)
+    write_named(list_tables(analyze(latents, few)), copy.analysis)
     return copy
 
 
@@ -305,7 +313,7 @@ def test_page_and_model_of_an_analysed_run(
     printed = capsys.readouterr().out
     assert printed == f"page: {page}\nSavedModel: {out / '1'}\n"
     assert page.read_text(encoding="utf-8").count('type="range"') == 3
-    dimensions = read_dimensions(out / "1")
+    dimensions = json.loads((out / "1" / DIMENSIONS_FILE).read_text())
     assert [d["tracks"] for d in dimensions] == ["rv", "teff", None, None]
     assert [d["informative"] for d in dimensions] == [True, True, False, True]
     verdict = read_table(analysed.analysis / "verdict.ecsv")

@@ -7,25 +7,29 @@ import numpy as np
 import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.analysis.reading import SavedAnalysis, read_analysis
-from stellar_tf.analysis.writing import write_tables
+from stellar_tf.analysis.files import (
+    SavedAnalysis,
+    list_tables,
+    read_analysis,
+    write_named,
+)
+from stellar_tf.flags import Flag
+from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.run import Run
-from stellar_tf.saved_model.flags import Flag
 from stellar_tf.saved_model.model_card import read_training, write_model_card
-from stellar_tf.saved_model.signatures import Signatures
 from tests.stellar_tf.analysis.planted import N_LATENT
 
 
 @pytest.fixture
 def analysis(result: AnalysisResult, tmp_path: Path) -> SavedAnalysis:
-    write_tables(result, tmp_path / "analysis")
+    write_named(list_tables(result), tmp_path / "analysis")
     return read_analysis(tmp_path / "analysis", N_LATENT)
 
 
 def write(
-    run: Run, signatures: Signatures, analysis: SavedAnalysis | None, folder: Path
+    run: Run, graph: ModelGraph, analysis: SavedAnalysis | None, folder: Path
 ) -> str:
-    write_model_card(run, signatures, analysis, "harps", folder)
+    write_model_card(run, graph, analysis, "harps", folder)
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -38,12 +42,12 @@ def read_rows(text: str, section: str) -> list[list[str]]:
 
 def test_tells_the_verdict(
     run: Run,
-    signatures: Signatures,
+    graph: ModelGraph,
     analysis: SavedAnalysis,
     result: AnalysisResult,
     tmp_path: Path,
 ) -> None:
-    text = write(run, signatures, analysis, tmp_path)
+    text = write(run, graph, analysis, tmp_path)
     rows = {row[0]: row for row in read_rows(text, "Verdict")}
     informative = result.verdict_table[result.verdict_table["informative"]]
     assert set(rows) == {f"z{d}" for d in informative["dimension"]}
@@ -61,15 +65,13 @@ def test_tells_the_verdict(
     )
 
 
-def test_tells_data_and_training(
-    run: Run, signatures: Signatures, tmp_path: Path
-) -> None:
-    text = write(run, signatures, None, tmp_path)
+def test_tells_data_and_training(run: Run, graph: ModelGraph, tmp_path: Path) -> None:
+    text = write(run, graph, None, tmp_path)
     records = run.read_records()
     assert records["manifest_sha256"] in text
     for split, n in records["n_spectra"].items():
         assert f"- {split}: {n} spectra\n" in text
-    assert f"{signatures.autoencoder.count_params():,} weights" in text
+    assert f"{graph.autoencoder.count_params():,} weights" in text
     assert "6 of 6 steps of 8 spectra" in text
     assert "1000 pixels from 5160.020 to 5199.980 Angstrom in air" in text
     assert "has not been analysed" in text
@@ -94,13 +96,13 @@ def test_the_best_step_is_the_one_that_was_kept(run: Run) -> None:
 
 
 def test_imported_weights_have_neither_data_nor_training(
-    run: Run, signatures: Signatures, tmp_path: Path
+    run: Run, graph: ModelGraph, tmp_path: Path
 ) -> None:
     imported = Run(tmp_path)
     imported.config_path.write_bytes(run.config_path.read_bytes())
     imported.records_path.write_text(
         '{"folder": "", "manifest_sha256": "", "n_spectra": {}, "checkpoint": "a.pt"}'
     )
-    text = write(imported, signatures, None, tmp_path)
+    text = write(imported, graph, None, tmp_path)
     assert "Unknown: the weights were imported from a.pt." in text
     assert "steps of" not in text

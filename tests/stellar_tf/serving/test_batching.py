@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf.serving.batching import Batcher
-from stellar_tf.serving.signatures import Signature, TensorSpec
+from stellar_tf.serving.loading import LoadedSignature, TensorInfo
 
 
 class Recorder:
@@ -31,10 +31,10 @@ class Recorder:
         return {"y": 2.0 * x}
 
 
-def build(function: Any, *, rows: bool = True) -> Signature:
+def build(function: Any, *, rows: bool = True) -> LoadedSignature:
     shape = (None, 1) if rows else (None,)
-    spec = TensorSpec("x", np.dtype(np.float32), shape)
-    return Signature("double", (spec,), (spec._replace(name="y"),), function)
+    spec = TensorInfo("x", np.dtype(np.float32), shape)
+    return LoadedSignature("double", (spec,), (spec._replace(name="y"),), function)
 
 
 @pytest.fixture

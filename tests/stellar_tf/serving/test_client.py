@@ -13,13 +13,13 @@ import pytest
 
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import Config
-from stellar_tf.inference.encoding import encode_files
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import CONVERT_FILE, GRID_FILE, read_settings
 from stellar_tf.serving.client import Client, ServerError
 from stellar_tf.tables import read_table
 from tests.stellar_tf.serving.conftest import Server
-from tfrecords_tools.conversion.inputs import discover
+from tfrecords_tools.errors import ask_for_extra
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_encoding_there_is_encoding_here(
     captured = capsys.readouterr()
     assert f"80 spectra in {out}; 1 files rejected" in captured.out
     assert str(bad) in captured.err
-    here, there = encode_files(run, discover([fits_folder])).latents, read_table(out)
+    here, there = SpectrumModel.from_run(run).encode(fits_folder).table, read_table(out)
     assert there.colnames == here.colnames
     for name in here.colnames:
         if here[name].dtype.kind == "f":
@@ -128,10 +128,10 @@ def test_encoding_there_is_encoding_here(
         (["encode", "RUN"], "name the run and then what to encode"),
         (["serve", "EMPTY"], "holds no model"),
         (["serve", "MODELS", "--version", "7"], "has no version 7, only 1"),
-        (["serve", "MODELS", "--port", "TAKEN"], "--port TAKEN: 127.0.0.1 cannot"),
+        (["serve", "MODELS", "--port", "TAKEN"], "port TAKEN: 127.0.0.1 cannot"),
         (
             ["serve", "MODELS", "--port", "0", "--grpc-port", "TAKEN"],
-            "--grpc-port TAKEN: 127.0.0.1 cannot be had",
+            "grpc_port TAKEN: 127.0.0.1 cannot be had",
         ),
         (["serve", "MODELS", "--host", "no.such.host.invalid"], "cannot be had"),
     ],
@@ -171,9 +171,8 @@ def test_without_kserve_serve_tells_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "kserve", None)
     assert run_command(["serve", str(models)]) == 2
-    assert capsys.readouterr().err == (
-        "stellar-tf serve: needs KServe: pip install 'stellar-tf[serve]'\n"
-    )
+    error = capsys.readouterr().err
+    assert error == f"stellar-tf serve: {ask_for_extra('KServe', 'serve')}\n"
 
 
 def test_settings_of_older_exports_are_the_default(

@@ -191,6 +191,18 @@ def test_a_slow_sender_is_given_up(begin: bytes, server: Server) -> None:
             pass
 
 
+def test_a_slow_sender_is_given_up_after_a_good_request(server: Server) -> None:
+    """The limit holds for each request of a connection, not for the first alone."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b'{"live":true}'):
+            answer += connection.recv(65536)
+        connection.sendall(b"GET / HTTP/1.1\r\nx-slow: ")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+        assert connection.recv(65536) == b""
+
+
 def test_endless_headers_are_refused(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n" + b"x: " + b"y" * 100_000)

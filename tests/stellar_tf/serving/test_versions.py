@@ -30,7 +30,7 @@ def test_or_those_that_are_named(folder: Path) -> None:
     ("path", "numbers", "reason"),
     [
         ("", [3], "has no version 3, only 1, 2, 10"),
-        ("1", [], "is one version; name the folder of the model, .* --version 1"),
+        ("1", [], "is one version; name the folder of the model, .* the version 1"),
         ("12", [], "holds no model"),
     ],
 )

@@ -9,7 +9,7 @@ from astropy.io import fits
 from stellar_tf.config import SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
 from stellar_tf.simulator.record import Record, draw_records
-from stellar_tf.simulator.spectrum import Spectrum, SpectrumSimulator
+from stellar_tf.simulator.spectrum import SimulatedSpectrum, SpectrumSimulator
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def record(window: SimulateConfig) -> Record:
 
 
 @pytest.fixture(scope="module")
-def spectrum(simulator: SpectrumSimulator, record: Record) -> Spectrum:
+def spectrum(simulator: SpectrumSimulator, record: Record) -> SimulatedSpectrum:
     return simulator.simulate(record.star, record.exposure, record.rng)
 
 
@@ -26,7 +26,7 @@ def spectrum(simulator: SpectrumSimulator, record: Record) -> Spectrum:
 def product(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    spectrum: Spectrum,
+    spectrum: SimulatedSpectrum,
     record: Record,
 ) -> Path:
     path: Path = tmp_path_factory.mktemp("adp") / "product.fits"
@@ -34,7 +34,9 @@ def product(
     return path
 
 
-def test_astropy_reads_the_arrays_back(product: Path, spectrum: Spectrum) -> None:
+def test_astropy_reads_the_arrays_back(
+    product: Path, spectrum: SimulatedSpectrum
+) -> None:
     with fits.open(product) as hdus:
         table = hdus["SPECTRUM"].data
         np.testing.assert_array_equal(table["WAVE"][0], spectrum.wave)
@@ -52,7 +54,7 @@ def test_the_file_is_valid_and_its_checksums_right(product: Path) -> None:
 
 
 def test_header_states_the_truth(
-    product: Path, spectrum: Spectrum, record: Record
+    product: Path, spectrum: SimulatedSpectrum, record: Record
 ) -> None:
     header = fits.getheader(product, 0)
     assert header["OBJECT"] == record.target
@@ -74,7 +76,7 @@ def test_nothing_partial_is_left(product: Path) -> None:
 
 
 def test_headers_have_the_cards_of_a_real_product(
-    tmp_path: Path, spectrum: Spectrum, record: Record, real_data: Path
+    tmp_path: Path, spectrum: SimulatedSpectrum, record: Record, real_data: Path
 ) -> None:
     path = tmp_path / "full.fits"
     AdpWriter(full_header=True).write(path, spectrum, record)

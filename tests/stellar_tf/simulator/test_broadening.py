@@ -11,7 +11,8 @@ from stellar_tf.simulator.broadening import (
     rotation_transfer,
     spline_coefficients,
 )
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT, Emulator
+from stellar_tf.simulator.emulator import Emulator
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 STEP = 0.8
 """[km/s]"""

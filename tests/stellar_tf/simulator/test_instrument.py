@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT
 from stellar_tf.simulator.instrument import (
     GAIN,
     GAP,
@@ -16,6 +15,7 @@ from stellar_tf.simulator.instrument import (
     response,
     tilt_factor,
 )
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 
 def test_noise_has_unit_variance_and_correlation_one_half() -> None:

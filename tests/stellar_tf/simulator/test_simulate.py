@@ -63,8 +63,9 @@ def test_an_interrupted_run_continues_and_may_grow(
     out = tmp_path / "out"
     simulate(out, window, seed=4, overwrite=False)
     first, *_ = sorted(out.glob("*.fits"))
-    first.unlink()
+    first.rename(out / f"{first.name}.0.partial")
     summary = simulate(out, window, seed=4, overwrite=False)
+    assert not list(out.glob("*.partial"))
     assert (summary.n_files, summary.n_written) == (6, 1)
     assert contents(out) == contents(survey)
     larger = window.model_copy(update={"n_stars": 5})

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from stellar_tf.config import ConfigError, SimulateConfig
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT
 from stellar_tf.simulator.factors import Exposure, Star
 from stellar_tf.simulator.instrument import level_for_snr, noise_deviation
 from stellar_tf.simulator.spectrum import SpectrumSimulator
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stellar_tf.simulator.emulator import SPEED_OF_LIGHT
 from stellar_tf.simulator.tellurics import MEASURED_AIRMASS, Tellurics
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stellar_tf.batches.dataset import CorruptRecordsError, TrainingStream
+from stellar_tf.batches.dataset import TrainingStream
+from stellar_tf.batches.reading import CorruptRecordsError
 from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError, load_config
-from stellar_tf.inference.encoding import encode_records
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, RunError
 from stellar_tf.training.fit import TrainingError, adopt_grid, fit
 from stellar_tf.training.strategy import build_strategy
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.records.manifest import read_manifest
-from tfrecords_tools.records.tfrecord import read_records
+from tfrecords_tools.records.tfrecord import RecordError, read_records
 
 
 def read_history(run: Run) -> list[dict[str, str]]:
@@ -72,7 +73,9 @@ def test_an_interrupted_run_continues_exactly(
     whole = fit(records, tmp_path / "whole", config, strategy)
     with pytest.raises(KeyboardInterrupt):
         fit(records, tmp_path / "cut", config, strategy, extra_callbacks=[Stop()])
+    (tmp_path / "cut" / "model.keras.0.partial").mkdir()
     cut = fit(records, tmp_path / "cut", config, strategy)
+    assert not list(cut.folder.rglob("*.partial"))
     assert read_history(cut) == read_history(whole)
     for a, b in zip(
         load_autoencoder(cut).get_weights(),
@@ -139,7 +142,7 @@ def test_training_stops_where_numbers_end(
     )
     named = [
         place
-        for place in stream.places_of(step)
+        for place in stream.locate_batch(step)
         if f"{place.dp_id} in {place.path.name}" in message
     ]
     assert 1 <= len(named) <= 3
@@ -152,7 +155,7 @@ def test_a_step_that_is_not_finite_is_left_out_and_its_spectrum_named(
     config: Config,
     records: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    logged: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read = TrainingStream._read
@@ -173,9 +176,9 @@ def test_a_step_that_is_not_finite_is_left_out_and_its_spectrum_named(
     stream = TrainingStream(
         read_manifest(records), config.dataset, batch_size=8, seed=config.training.seed
     )
-    culprit = stream.places_of(1)[3]
-    told = capsys.readouterr().err
-    assert f"step 1 left out: the loss is inf; look at {culprit.dp_id} in" in told
+    culprit = stream.locate_batch(1)[3]
+    told = f"step 1 left out: the loss is inf; look at {culprit.dp_id} in"
+    assert told in logged.text
     rows = read_history(run)
     assert [float(row["skipped"]) for row in rows] == [1.0, 0.0]
     assert all(np.isfinite(float(row["loss"])) for row in rows)
@@ -235,22 +238,22 @@ def test_a_corrupt_record_is_named(
 ) -> None:
     strategy = build_strategy("single")
     with pytest.raises(
-        CorruptRecordsError, match=r"00000-of-.*: record 1 \(ADP.*--skip-corrupt"
+        CorruptRecordsError, match=r"00000-of-.*: record 1 \(ADP.*skip_corrupt=True"
     ):
         fit(corrupt, tmp_path / "run", config, strategy)
-    with pytest.raises(CorruptRecordsError, match=r"record 1 .* convert the spectra"):
-        encode_records(run, corrupt)
+    with pytest.raises(RecordError, match=r"record 1 .* is corrupt"):
+        SpectrumModel.from_run(run).encode(corrupt)
 
 
 def test_corrupt_records_are_skipped_and_counted(
-    config: Config, corrupt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: Config, corrupt: Path, tmp_path: Path, logged: pytest.LogCaptureFixture
 ) -> None:
     strategy = build_strategy("single")
-    for _ in range(2):  # and a finished run is entered again
+    for _ in range(2):  # and a finished run is opened again
         fit(corrupt, tmp_path / "run", config, strategy, skip_corrupt=True)
-        told = capsys.readouterr().err
-        assert "record 1 (ADP." in told
-        assert "1 corrupt records skipped" in told
-    sound = tmp_path / "run" / "sound_records"
-    n_records = sum(1 for p in sound.glob("spec-*") for _ in read_records(p))
+        assert "record 1 (ADP." in logged.text
+        assert "1 corrupt records skipped" in logged.text
+        logged.clear()
+    intact = tmp_path / "run" / "intact_records"
+    n_records = sum(1 for p in intact.glob("spec-*") for _ in read_records(p))
     assert n_records == 79

@@ -112,7 +112,7 @@ def test_corrupt_records_are_skipped_in_one_process_only(
     )  # fmt: skip
     _, errors = worker.communicate(timeout=200)
     assert worker.returncode == 2
-    assert "--skip-corrupt works in one process only" in errors
+    assert "skip_corrupt works in one process only" in errors
     assert not (tmp_path / "run").exists()
 
 

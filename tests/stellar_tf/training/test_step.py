@@ -160,12 +160,12 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         np.testing.assert_allclose(before - after.numpy(), step, rtol=0.01, atol=1e-6)
 
 
-def test_long_gradients_are_shortened(config: Config) -> None:
+def test_long_gradients_are_clipped(config: Config) -> None:
     config = with_settings(config, training={"max_gradient_norm": 2.0})
     trainer = Trainer(config, build_strategy("single"))
     short, long = [tf.constant([0.3, 0.4])], [tf.constant([3.0]), tf.constant([4.0])]
-    np.testing.assert_allclose(trainer._limit(short)[0], [0.3, 0.4])
-    np.testing.assert_allclose(tf.concat(trainer._limit(long), 0), [1.2, 1.6])
+    np.testing.assert_allclose(trainer._clip(short)[0], [0.3, 0.4])
+    np.testing.assert_allclose(tf.concat(trainer._clip(long), 0), [1.2, 1.6])
 
 
 def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) -> None:

@@ -78,9 +78,20 @@ def read_independently(path: Path) -> Arrays | None:
         warnings.simplefilter("ignore")
         try:
             with fits.open(path, memmap=False) as hdus:
-                return _read_image(hdus) if hdus[0].data is not None else _table(hdus)
+                image = hdus[0].data is not None
+                return _in_order(_read_image(hdus) if image else _table(hdus))
         except Exception:
             return None
+
+
+def _in_order(arrays: Arrays) -> Arrays:
+    """Leave out ends without a wavelength, and turn round what decreases."""
+    (good,) = np.nonzero(arrays.wave > 0.0)
+    if good.size < arrays.wave.size // 2:
+        return arrays
+    kept = slice(good[0], good[-1] + 1)
+    wave, flux = arrays.wave[kept], arrays.flux[kept]
+    return Arrays(wave, flux) if wave[0] < wave[-1] else Arrays(wave[::-1], flux[::-1])
 
 
 def _read_image(hdus: fits.HDUList) -> Arrays:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stellar_tf.cli.main import run_command
-from tests.tfrecords_tools.fits_files import GRID, write_survey
+from tests.tfrecords_tools.fits_files import GRID, write_rows, write_survey
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.beam_engine import beam_engine
 from tfrecords_tools.conversion.convert import convert
@@ -42,7 +42,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_survey(tmp_path_factory.mktemp("in"), 16)
+    folder = write_survey(tmp_path_factory.mktemp("in"), 16)
+    write_rows(folder / "rows.fits", 5)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -127,11 +129,11 @@ def test_a_shard_written_twice_at_the_same_time_is_whole(
     original = shards.prepare_spectrum
     again = {"left": 1}
 
-    def prepare(path, grid, config):
+    def prepare(*spectrum):
         if again["left"]:
             again["left"] = 0
             write_shard(*arguments)
-        return original(path, grid, config)
+        return original(*spectrum)
 
     def remember(plan, folder, settings):
         arguments[:] = (plan, folder, settings)
@@ -167,7 +169,7 @@ def test_command_line(inputs: Path, tmp_path: Path, capsys) -> None:
         (
             ["--engine", "beam", "--", "--runner=PortableRunner",
              "--job_endpoint=localhost:1", "--job_server_timeout=1"],
-            "--engine beam: ",
+            "Apache Beam: ",
         ),
     ],
 )  # fmt: skip
@@ -189,7 +191,7 @@ def test_beam_is_named_where_it_is_missing(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "apache_beam.options", None)
     monkeypatch.setitem(sys.modules, "apache_beam.options.pipeline_options", None)
     with (
-        pytest.raises(EngineError, match=r"pip install 'stellar-tf\[beam\]'"),
+        pytest.raises(EngineError, match=r"pip install '\.\[beam\]'"),
         beam_engine([], tmp_path / "scratch"),
     ):
         pass

@@ -8,27 +8,35 @@ import signal
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from tests.tfrecords_tools.fits_files import (
     CARDS,
     GRID,
     WAVE,
+    drop_cards,
     make_flux,
     write_adp,
     write_image,
 )
 from tfrecords_tools.config import ConvertConfig, SplitFractions
-from tfrecords_tools.conversion.catalog import LabelError
 from tfrecords_tools.conversion.convert import (
     ConvertError,
     OutputExistsError,
     convert,
 )
 from tfrecords_tools.conversion.engine import EngineError, local_engine
-from tfrecords_tools.conversion.journal import Journal, JournalError, describe_request
+from tfrecords_tools.conversion.journal import (
+    ConversionJournal,
+    JournalError,
+    describe_request,
+)
 from tfrecords_tools.conversion.prepare import prepare_spectrum
+from tfrecords_tools.conversion.shards import write_shard
+from tfrecords_tools.conversion.verify import verify
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.files import LabelError
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
 
@@ -44,7 +52,9 @@ def inputs(tmp_path):
         folder = tmp_path / "in" / f"visit{i % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         cards = {**CARDS, "OBJECT": f"HD {i // 2}"}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+        flux = make_flux(seed=i)
+        error = None if i % 3 else np.sqrt(np.abs(flux))
+        write_adp(folder / f"ADP.{i}.fits", flux=flux, error=error, cards=cards)
     return tmp_path / "in"
 
 
@@ -100,7 +110,7 @@ def test_the_manifest_tells_what_is_there(inputs, tmp_path):
         assert counts == [s.count for s in manifest.shards if s.split == split]
     assert {path.name for path in out.iterdir()} == {
         *("manifest.json", "manifest.sha256", "dataset_info.json", "features.json"),
-        *("plan.csv", "rejects.csv", "index"),
+        *("plan.csv", "rejects.csv", "assumptions.csv", "index"),
         *(shard.file for shard in manifest.shards),
     }
 
@@ -154,7 +164,12 @@ def test_labels_are_joined(inputs, tmp_path):
     )
     summary = convert([inputs], tmp_path / "records", GRID, CONFIG, labels=labels)
     assert (summary.n_labelled, summary.n_ambiguous) == (2, 2)
-    assert summary.labels_left_out == ("ra",)
+    assert summary.label_notes == (
+        f"2 of 16 spectra, 1 of 8 stars, have labels of {labels}, found by name",
+        "2 spectra match rows that differ: no labels",
+        "labels.csv: columns of text: sptp",
+        "labels.csv: not taken as labels, for records hold them anyway: ra",
+    )
     for _, _, values in read_all(tmp_path / "records"):
         teff = values["teff"]
         assert teff == 5000.0 if values["star"] == "HD0" else math.isnan(teff)
@@ -169,6 +184,44 @@ def test_labels_are_joined(inputs, tmp_path):
     manifest = read_manifest(tmp_path / "records")
     assert manifest.labels_file == str(labels)
     assert [f.name for f in manifest.record_schema.labels] == ["teff", "sptp"]
+
+
+def test_a_table_gives_the_positions_that_headers_lack(inputs, tmp_path):
+    for visit, keywords in ((0, ("RA",)), (1, ("RA", "DEC"))):
+        drop_cards(inputs / f"visit{visit}" / f"ADP.{2 + visit}.fits", *keywords)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("target,ra,dec\nHD 1,01:44:04.1,-15:56:15\nHD 2,10.5,-20.25\n")
+    config = CONFIG.model_copy(update={"verify_checksums": False})
+    out = tmp_path / "records"
+    summary = convert([inputs], out, GRID, config, labels=labels)
+    assert summary.label_notes[-1] == (
+        "labels.csv: gives ra and dec of 2 spectra whose headers have none"
+    )
+    ra, dec = np.float32([15 * (1 + 44 / 60 + 4.1 / 3600), -(15 + 56 / 60 + 15 / 3600)])
+    for _, _, values in read_all(out):
+        is_filled = values["dp_id"] in ("ADP.2", "ADP.3")
+        assert (values["ra"], values["dec"]) == (
+            (ra, dec) if is_filled else (10.5, -20.25)
+        )
+    with (out / "plan.csv").open(newline="") as stream:
+        plan = {row["dp_id"]: row for row in csv.DictReader(stream)}
+    assert float(plan["ADP.2"]["ra"]) == pytest.approx(ra)
+    assert verify(out, deep=True, progress=False).problems == []
+
+
+def test_labels_are_found_by_position(inputs, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("RAJ2000,DEJ2000,teff\n10.5004,-20.2504,5000\n11,-20,6000\n")
+    summary = convert([inputs], tmp_path / "a", GRID, CONFIG, labels=labels)
+    assert summary.n_labelled == 16
+    assert "found by position" in summary.label_notes[0]
+    nearer = CONFIG.model_copy(update={"match_radius": 1.0})
+    summary = convert([inputs], tmp_path / "b", GRID, nearer, labels=labels)
+    assert summary.n_labelled == 0
+    assert summary.label_notes[1].startswith(
+        "labels.csv: no row is about any of the 16 spectra: RAJ2000 and DEJ2000 are "
+        "all more than 1 arcsec away"
+    )
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
@@ -209,7 +262,7 @@ def test_output_that_exists_is_refused(inputs, tmp_path):
     out.mkdir()
     convert([inputs], out, GRID, CONFIG)  # an empty folder is no obstacle
     before = snapshot(tmp_path)
-    with pytest.raises(OutputExistsError, match=r"records: exists \(use --overwrite"):
+    with pytest.raises(OutputExistsError, match="records: exists; pass overwrite"):
         convert([inputs], out, GRID, CONFIG)
     assert snapshot(tmp_path) == before
     assert issubclass(OutputExistsError, FileExistsError)
@@ -277,7 +330,7 @@ def test_one_process_at_a_time(inputs, tmp_path):
     out = tmp_path / "records"
     request = describe_request([inputs], GRID, CONFIG, None, overwrite=False)
     with (
-        Journal(out).open(request, discard=False),
+        ConversionJournal(out).open(request, discard=False),
         pytest.raises(JournalError, match="another process is writing it"),
     ):
         convert([inputs], out, GRID, CONFIG)
@@ -321,6 +374,179 @@ def test_all_real_files_are_converted(real_data, tmp_path):
         "? WASP-109_UVES_2017_rv": 1,
         "? HARPN_Ganymede_norm_poly": 1,
     }
+
+
+def rows(out, name):
+    with (out / name).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_what_is_taken_for_granted_is_told(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    flux = make_flux()
+    flux[100] = 1e10
+    write_adp(folder / "known.fits")
+    write_image(folder / "nothing.fits", cards={"OBJECT": "HD 1"})
+    write_image(folder / "topo.fits", flux, cards={"SPECSYS": "TOPOCENT"})
+    write_image(folder / "spikes.fits", flux, cards={"OBJECT": "HD 2"})
+    flux[::20] = 1e10
+    write_adp(folder / "too many.fits", flux=flux)
+    (folder / "notes.md").write_text("")
+    out = tmp_path / "records"
+    summary = convert([folder], out, GRID, CONFIG)
+    assert summary.passed_over == {".md": 1}
+    expected = {
+        "air assumed": 3,
+        "frame unknown": 2,
+        "kept topocentric": 1,
+        "refused: too many spikes": 1,
+        "with spikes": 2,
+    }
+    assert summary.counts == expected == read_manifest(out).counts
+    assert [
+        (
+            row["path"].rpartition("/")[2],
+            row["spectrum"],
+            row["dp_id"],
+            row["assumption"],
+        )
+        for row in rows(out, "assumptions.csv")
+    ] == [
+        ("nothing.fits", "0", "nothing", "air assumed"),
+        ("nothing.fits", "0", "nothing", "frame unknown"),
+        ("spikes.fits", "0", "spikes", "air assumed"),
+        ("spikes.fits", "0", "spikes", "frame unknown"),
+        ("topo.fits", "0", "topo", "air assumed"),
+        ("topo.fits", "0", "topo", "kept topocentric"),
+    ]
+
+
+N_ROWS = 7
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Files of several spectra and of one, 2 * N_ROWS + 2 spectra of N_ROWS stars."""
+    folder = tmp_path / "several"
+    folder.mkdir()
+    for k in range(2):
+        flux = np.stack([make_flux(seed=10 * k + i) for i in range(N_ROWS)])
+        if k == 1:
+            flux[3] = np.nan
+        columns = [
+            fits.Column("WAVE", "800D", "Angstrom", array=np.tile(WAVE, (N_ROWS, 1))),
+            fits.Column("FLUX", "800E", array=flux),
+            fits.Column("OBJECT", "8A", array=[f"HD {i}" for i in range(N_ROWS)]),
+            fits.Column("TEFF", "E", array=1000.0 * np.arange(N_ROWS)),
+        ]
+        table = fits.BinTableHDU.from_columns(columns)
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(folder / f"rows{k}.fits")
+    write_adp(folder / "one.fits", flux=make_flux(seed=50))
+    np.savez(folder / "two.npz", wave=WAVE, flux=np.stack([make_flux(seed=60)] * 2))
+    return folder
+
+
+def test_every_spectrum_of_a_file_is_in_the_records(several, tmp_path):
+    out = tmp_path / "records"
+    summary = convert([several], out, GRID, CONFIG)
+    assert (summary.n_taken, summary.n_rejected) == (2 * N_ROWS + 2, 1)
+    (reject,) = rows(out, "rejects.csv")
+    assert reject["spectrum"] == "3"
+    assert reject["path"].endswith("rows1.fits")
+    seen = {}
+    for shard, flux, values in read_all(out):
+        seen[values["dp_id"]] = values
+        name, _, row = str(values["dp_id"]).partition("#")
+        seed = {"one": 50, "two": 60}.get(name)
+        seed = 10 * int(name[-1]) + int(row) if seed is None else seed
+        np.testing.assert_array_equal(flux, make_flux(seed=seed)[50:650])
+        teff = 1000.0 * int(row) if name.startswith("rows") else math.nan
+        np.testing.assert_equal(values["TEFF"], teff)
+        if name.startswith("rows"):
+            assert values["star"] == f"HD{row}"
+            assert shard.split in {
+                s.split
+                for s in read_manifest(out).shards
+                if any(dp_id.endswith(f"#{row}") for dp_id in s.dp_ids)
+            }
+    assert len(seen) == 2 * N_ROWS + 2
+    plan = {row["dp_id"]: row for row in rows(out, "plan.csv")}
+    assert plan["rows1#5"]["spectrum"] == "5"
+    assert verify(out, deep=True).problems == []
+
+
+def test_files_of_several_spectra_give_the_same_bytes_however_read(several, tmp_path):
+    for n in (1, 2):
+        convert([several], tmp_path / f"{n}", GRID, CONFIG, engine=local_engine(n))
+    for path in (tmp_path / "1").rglob("*"):
+        if path.is_file():
+            other = tmp_path / "2" / path.relative_to(tmp_path / "1")
+            assert path.read_bytes() == other.read_bytes()
+
+
+def test_a_conversion_of_several_spectra_a_file_goes_on(several, tmp_path, monkeypatch):
+    convert([several], tmp_path / "whole", GRID, CONFIG)
+    out = tmp_path / "records"
+    written = []
+
+    def fail_later(plan, folder, settings):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(plan.file)
+        return write_shard(plan, folder, settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tfrecords_tools.conversion.convert.write_shard", fail_later)
+        with pytest.raises(KeyboardInterrupt):
+            convert([several], out, GRID, CONFIG)
+    convert([several], out, GRID, CONFIG)
+    for path in (tmp_path / "whole").rglob("*"):
+        if path.is_file():
+            other = out / path.relative_to(tmp_path / "whole")
+            assert path.read_bytes() == other.read_bytes()
+
+
+def test_a_changed_row_is_found_by_verify(several, tmp_path):
+    out = tmp_path / "records"
+    convert([several], out, GRID, CONFIG)
+    path = several / "rows0.fits"
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].data["FLUX"][2, 100] += 1.0
+    problems = verify(out, deep=True).problems
+    assert [problem.what.partition(": ")[2] for problem in problems] == [
+        f"flux differs from its source {path}"
+    ]
+    (problem,) = problems
+    shard = next(s for s in read_manifest(out).shards if s.file == problem.file)
+    number = int(problem.what.split()[1].rstrip(":"))
+    assert shard.dp_ids[number] == "rows0#2"
+
+
+def test_labels_of_a_table_go_before_those_of_the_files(several, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("name,TEFF,sptp\nHD 1,1234,G2\nHD 2,,K0\n")
+    out = tmp_path / "records"
+    convert([several], out, GRID, CONFIG, labels=labels)
+    teff = {values["dp_id"]: values["TEFF"] for _, _, values in read_all(out)}
+    assert (teff["rows0#1"], teff["rows0#2"], teff["rows1#4"]) == (1234, 2000, 4000)
+
+
+def test_visits_of_one_star_fill_all_splits_and_are_verified(tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(20):
+        write_adp(tmp_path / "in" / f"ADP.{i}.fits", flux=make_flux(seed=i))
+    out = tmp_path / "by star"
+    summary = convert([tmp_path / "in"], out, GRID, CONFIG)
+    (warning,) = summary.warnings
+    assert warning.endswith("--set convert.split_by=visit splits exposures, not stars")
+    assert "20 spectra of 1 star" in warning
+    config = CONFIG.model_copy(update={"split_by": "visit"})
+    out = tmp_path / "by visit"
+    summary = convert([tmp_path / "in"], out, GRID, config)
+    assert summary.warnings == ()
+    assert all(summary.n_spectra.values())
+    assert verify(out, deep=True).problems == []
 
 
 def test_wave_covers_the_grid():

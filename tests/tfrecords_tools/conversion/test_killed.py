@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from tests.tfrecords_tools.fits_files import GRID, write_survey
+from tests.tfrecords_tools.fits_files import GRID, write_rows, write_survey
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.convert import ConvertError, OutputExistsError, convert
 
@@ -30,7 +30,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_survey(tmp_path_factory.mktemp("in"), 16)
+    folder = write_survey(tmp_path_factory.mktemp("in"), 16)
+    write_rows(folder / "rows.fits", 5)
+    return folder
 
 
 def run_in_child(work: Callable[[], object], kill_at: int | None) -> tuple[bool, int]:

@@ -30,8 +30,12 @@ CONFIG = ConvertConfig(split=SplitFractions(train=0.6, validation=0.2, test=0.2)
 def planned(number, split="train"):
     dp_id = f"ADP.{number}"
     return PlannedSpectrum(
-        Path(dp_id), dp_id, "", f"HD{number}", 1.0, math.nan, 3.0, split
+        Path(dp_id), 2, dp_id, "", f"HD{number}", 1.0, math.nan, 3.0, split, {}
     )
+
+
+def scan(paths, config):
+    return merge_scans((s for path in paths for s in scan_file(path, config)), config)
 
 
 def test_scan_names_and_splits_the_stars(tmp_path):
@@ -41,10 +45,10 @@ def test_scan_names_and_splits_the_stars(tmp_path):
         for i, name in enumerate(names)
     ]
     config = CONFIG.model_copy(update={"aliases": {"Ganymede": "HD 1"}})
-    scan = merge_scans((scan_file(path, config) for path in paths), config)
-    assert [s.star for s in scan.spectra] == ["HD128621", "HD128621", "HD1", "? 3"]
-    assert [s.target for s in scan.spectra] == names
-    for spectrum in scan.spectra:
+    scanned = scan(paths, config)
+    assert [s.star for s in scanned.spectra] == ["HD128621", "HD128621", "HD1", "? 3"]
+    assert [s.target for s in scanned.spectra] == names
+    for spectrum in scanned.spectra:
         assert (spectrum.ra, spectrum.dec, spectrum.mjd) == (10.5, -20.25, 53921.5)
         assert spectrum.split == split_of(spectrum.star, config.split, "stellar-tf")
 
@@ -56,11 +60,11 @@ def test_scan_takes_a_product_once_and_refuses_what_is_no_fits(tmp_path):
     bad = tmp_path / "bad.fits"
     bad.write_text("no")
     paths = [tmp_path / "a" / "x.fits", bad, tmp_path / "b" / "x.fits"]
-    scan = merge_scans((scan_file(path, CONFIG) for path in paths), CONFIG)
-    assert [s.path for s in scan.spectra] == paths[:1]
-    assert scan.rejects == [
+    scanned = scan(paths, CONFIG)
+    assert [s.path for s in scanned.spectra] == paths[:1]
+    assert scanned.rejects == [
         Reject(bad, "not a FITS file"),
-        Reject(paths[2], f"duplicate of {paths[0]}"),
+        Reject(paths[2], f"duplicate of {paths[0]}", 0),
     ]
 
 
@@ -105,15 +109,17 @@ def test_plan_and_rejects_are_tables(tmp_path):
         "dec": "nan",
         "mjd": "3.0",
         "path": "ADP.7",
+        "spectrum": "2",
     }
     odd = Path('b,\n"é') / b"\xff".decode(errors="surrogateescape")
-    write_rejects([Reject(odd, "second, really"), Reject(Path("a"), "1st")], tmp_path)
+    rejects = [Reject(odd, "second, really", 1), Reject(Path("a"), "1st")]
+    write_rejects(rejects, tmp_path)
     with (tmp_path / "rejects.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.reader(stream))
     assert rows == [
-        ["path", "reason"],
-        ["a", "1st"],
-        [path_to_text(odd), "second, really"],
+        ["path", "reason", "spectrum"],
+        ["a", "1st", ""],
+        [path_to_text(odd), "second, really", "1"],
     ]
     assert path_from_text(rows[2][0]) == odd.absolute()
 
@@ -134,11 +140,23 @@ def test_the_copy_that_can_be_read_is_taken(tmp_path):
     paths[0].write_bytes(whole[:-4000])  # a download that broke off
     paths[2].write_bytes(whole)
     write_adp(paths[3], flux=make_flux(seed=5))
-    scan = merge_scans((scan_file(path, CONFIG) for path in paths), CONFIG)
-    assert [spectrum.path for spectrum in scan.spectra] == [paths[1]]
+    scanned = scan(paths, CONFIG)
+    assert [spectrum.path for spectrum in scanned.spectra] == [paths[1]]
     same = f"duplicate of {paths[1]}"
-    assert sorted(scan.rejects) == [
-        Reject(paths[0], f"{same}, with other content"),
-        Reject(paths[2], same),
-        Reject(paths[3], f"{same}, with other content"),
+    assert sorted(scanned.rejects) == [
+        Reject(paths[0], f"{same}, with other content", 0),
+        Reject(paths[2], same, 0),
+        Reject(paths[3], f"{same}, with other content", 0),
     ]
+
+
+def test_visits_of_a_star_may_go_to_all_splits(tmp_path):
+    config = CONFIG.model_copy(update={"split_by": "visit"})
+    paths = [write_adp(tmp_path / f"ADP.{i}.fits") for i in range(30)]
+    scanned = scan(paths, config)
+    assert {s.star for s in scanned.spectra} == {"HD1234"}
+    for spectrum in scanned.spectra:
+        assert spectrum.split == split_of(spectrum.dp_id, config.split, "stellar-tf")
+    assert len({s.split for s in scanned.spectra}) == 3
+    by_star = scan(paths, CONFIG)
+    assert len({s.split for s in by_star.spectra}) == 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from tests.tfrecords_tools.fits_files import (
     CARDS,
@@ -13,6 +14,7 @@ from tests.tfrecords_tools.fits_files import (
 )
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.prepare import prepare_spectrum
+from tfrecords_tools.grid import Grid
 from tfrecords_tools.spectrum import SpectrumError, vacuum_to_air
 
 FLUX = make_flux()
@@ -29,8 +31,8 @@ def test_whole_pixel_shift_and_gap(tmp_path):
     np.testing.assert_array_equal(prepared.flux, expected)
     assert prepared.median_flux == pytest.approx(np.nanmedian(expected))
     assert prepared.history == (
-        "ESO Phase 3 table",
-        "air assumed",
+        "HARPS Phase 3 table",
+        "in air by HARPS",
         "120 pixels of zeros masked",
         "shifted",
     )
@@ -49,6 +51,7 @@ def test_topocentric_vacuum_wavelengths_are_corrected(tmp_path):
     prepared = prepare_spectrum(path, GRID, CONFIG)
     assert prepared.metadata.specsys == "BARYCENT"
     assert prepared.history[1:] == (
+        "in vacuum by the name wave_vac",
         "topocentric to barycentric, BERV -8.5000 km/s",
         "vacuum to air (Morton 1991)",
         "resampled, conserving flux",
@@ -74,6 +77,26 @@ def test_faint_spectra_are_noise_only_in_adu(tmp_path, unit, median, taken):
             prepare_spectrum(path, GRID, CONFIG)
 
 
+@pytest.mark.parametrize("n", [20_000, 20_001])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, n: rng.normal(100.0, 10.0, n),
+        lambda rng, n: np.sort(rng.exponential(100.0, n)),
+        lambda rng, n: np.full(n, 3.0),
+        lambda rng, n: rng.choice([1.0, 2.0], n),
+        lambda rng, n: 1.0 + np.arange(n) % 101,  # the sample is all alike
+        lambda rng, n: np.where(np.arange(n) < n // 2, 1.0, 900.0),
+        lambda rng, n: rng.normal(0.0, 1.0, n),
+    ],
+)
+def test_median_of_many_pixels(tmp_path, draw, n):
+    flux = draw(np.random.default_rng(n), n).astype(np.float32)
+    path = write_image(tmp_path / "a.fits", flux)
+    grid = Grid(wave_min=float(WAVE[0]), n_pixels=n)
+    assert prepare_spectrum(path, grid, CONFIG).median_flux == np.median(flux)
+
+
 def test_float32_is_not_scaled(tmp_path):
     prepared = prepare_spectrum(write_adp(tmp_path / "a.fits"), GRID, CONFIG)
     assert prepared.flux_scale == 1.0
@@ -82,7 +105,7 @@ def test_float32_is_not_scaled(tmp_path):
 def test_float16_is_scaled_by_the_median_and_masks_what_it_cannot_hold(tmp_path):
     flux = FLUX.copy()
     flux[200] = 7e4 * np.median(flux)
-    config = ConvertConfig(flux_dtype="float16")
+    config = ConvertConfig(flux_dtype="float16", max_flux_ratio=1e6)
     prepared = prepare_spectrum(write_adp(tmp_path / "a.fits", flux=flux), GRID, config)
     assert prepared.flux_scale == prepared.median_flux
     assert np.flatnonzero(np.isnan(prepared.flux)).tolist() == [150]
@@ -133,3 +156,79 @@ def test_a_file_of_zeros_in_two_parts_is_refused(tmp_path):
     flux[0] = 1.0
     with pytest.raises(SpectrumError, match="no valid flux on the grid"):
         prepare_spectrum(write_image(tmp_path / "a.fits", flux), GRID, CONFIG)
+
+
+@pytest.mark.parametrize("medium", ["auto", "air", "vacuum"])
+def test_a_medium_that_nothing_states_is_settled_by_the_settings(tmp_path, medium):
+    config = ConvertConfig(medium=medium)
+    path = write_image(tmp_path / "a.fits", cards={"SPECSYS": "BARYCENT"})
+    prepared = prepare_spectrum(path, Grid(wave_min=4998.0, n_pixels=1200), config)
+    first = np.flatnonzero(np.isfinite(prepared.flux))[0]
+    wave = vacuum_to_air(WAVE) if medium == "vacuum" else WAVE
+    assert 4998.0 + 0.01 * first == pytest.approx(wave[0], abs=0.02)
+    is_assumed = medium == "auto"
+    assert prepared.assumptions == (("air assumed",) if is_assumed else ())
+    told = "air assumed" if is_assumed else f"in {medium} by convert.medium"
+    assert told in prepared.history
+
+
+def test_a_medium_that_the_file_states_is_kept(tmp_path):
+    path = write_image(tmp_path / "a.fits", cards={**CARDS, "CTYPE1": "AWAV"})
+    prepared = prepare_spectrum(path, GRID, ConvertConfig(medium="vacuum"))
+    np.testing.assert_array_equal(prepared.flux, FLUX[50:650])
+    assert prepared.assumptions == ()
+
+
+@pytest.mark.parametrize(
+    ("cards", "assumption"),
+    [
+        ({"SPECSYS": "TOPOCENT"}, "kept topocentric"),
+        ({"SPECSYS": "TOPOCENT", "BERV": 10.0}, None),
+        ({"SPECSYS": "HELIOCEN"}, None),
+        ({}, "frame unknown"),
+    ],
+)
+def test_frames_that_are_not_known(tmp_path, cards, assumption):
+    path = write_image(tmp_path / "a.fits", cards={"CTYPE1": "AWAV", **cards})
+    prepared = prepare_spectrum(path, GRID, CONFIG)
+    assert prepared.assumptions == (() if assumption is None else (assumption,))
+
+
+def test_what_else_a_file_holds_is_told(tmp_path):
+    path = write_image(tmp_path / "a.fits", cards={**CARDS, "CTYPE1": "AWAV"})
+    with fits.open(path, mode="append") as hdus:
+        hdus.append(fits.ImageHDU(FLUX, name="STAR 2"))
+    assert prepare_spectrum(path, GRID, CONFIG).assumptions == ("not all read",)
+
+
+def test_a_few_spikes_are_bad_and_many_refused(tmp_path):
+    flux = FLUX.copy()
+    flux[[100, 200, 300]] = [1e10, -1e9, 2e6]
+    prepared = prepare_spectrum(write_adp(tmp_path / "a.fits", flux=flux), GRID, CONFIG)
+    assert np.flatnonzero(np.isnan(prepared.flux)).tolist() == [50, 150, 250]
+    assert prepared.n_spikes == 3
+    assert "3 pixels beyond 1000 medians masked" in prepared.history
+    flux[::50] = 1e10  # more than 1 % of 800 pixels
+    path = write_adp(tmp_path / "b.fits", flux=flux)
+    reason = r"too many spikes: 16 of 800 pixels are beyond 1000 times the median"
+    with pytest.raises(SpectrumError, match=reason):
+        prepare_spectrum(path, GRID, CONFIG)
+    lenient = ConvertConfig(max_spikes=0.1)
+    assert prepare_spectrum(path, GRID, lenient).n_spikes == 16
+
+
+def test_a_spectrum_of_bad_pixels_is_refused_and_one_with_a_gap_is_not(tmp_path):
+    flux = FLUX.copy()
+    flux[np.arange(800) % 5 != 0] = np.nan
+    path = write_adp(tmp_path / "a.fits", flux=flux)
+    reason = r"too many bad pixels: 480 of 600 pixels on the grid \(convert.min_valid"
+    with pytest.raises(SpectrumError, match=reason):
+        prepare_spectrum(path, GRID, CONFIG)
+    prepare_spectrum(path, GRID, ConvertConfig(min_valid_fraction=0.1))
+    flux = FLUX.copy()
+    flux[60:600] = np.nan  # a gap between detectors
+    prepare_spectrum(write_adp(tmp_path / "b.fits", flux=flux), GRID, CONFIG)
+    # A file that ends on the grid lacks nothing.
+    prepare_spectrum(
+        write_adp(tmp_path / "c.fits", WAVE[:100], FLUX[:100]), GRID, CONFIG
+    )

@@ -7,7 +7,6 @@ import pytest
 
 from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
 from tfrecords_tools.config import ConvertConfig, SplitFractions
-from tfrecords_tools.conversion.catalog import read_labels
 from tfrecords_tools.conversion.inputs import InputError
 from tfrecords_tools.conversion.plan import merge_scans, plan_shards, scan_file
 from tfrecords_tools.conversion.shards import (
@@ -16,6 +15,8 @@ from tfrecords_tools.conversion.shards import (
     write_shard,
 )
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.labels.catalog import read_catalog
+from tfrecords_tools.labels.lookup import Exposure
 from tfrecords_tools.records.schema import RecordSchema
 from tfrecords_tools.records.tfrecord import read_records
 
@@ -32,7 +33,8 @@ def plan(tmp_path):
         path = tmp_path / f"ADP.{i}.fits"
         cards = {**CARDS, "OBJECT": f"HD {i}"}
         paths.append(write_adp(path, flux=flux, cards=cards))
-    scan = merge_scans((scan_file(path, CONFIG) for path in paths), CONFIG)
+    scanned = (spectrum for path in paths for spectrum in scan_file(path, CONFIG))
+    scan = merge_scans(scanned, CONFIG)
     (plan,) = plan_shards(scan.spectra, 10)
     return plan
 
@@ -40,7 +42,8 @@ def plan(tmp_path):
 def test_records_of_a_shard(tmp_path, plan):
     labels_path = tmp_path / "labels.csv"
     labels_path.write_text("star,teff,sptp\nHD 0,5000,G2\nHD 3,4000,\n")
-    labels = read_labels(labels_path)
+    exposures = [Exposure(s.dp_id, s.target, s.star, s.ra, s.dec) for s in plan.spectra]
+    labels = read_catalog(labels_path, CONFIG).find(exposures)
     schema = RecordSchema.with_labels(GRID.n_pixels, labels.columns)
     settings = ShardSettings(GRID, CONFIG, schema, labels)
     written = write_shard(plan, tmp_path, settings)
@@ -54,7 +57,7 @@ def test_records_of_a_shard(tmp_path, plan):
     assert [(r.path.name, r.reason) for r in written.rejects] == [
         ("ADP.2.fits", "flux is NaN everywhere")
     ]
-    assert written.n_files == 4
+    assert written.n_planned == 4
     assert not list(tmp_path.glob("*.partial"))
 
     records = list(read_records(path))
@@ -69,7 +72,7 @@ def test_records_of_a_shard(tmp_path, plan):
         assert values["target"] == f"HD {number}"
         assert values["berv"] == -8.5
         assert values["specsys"] == "BARYCENT"
-        assert values["history"] == "ESO Phase 3 table; air assumed; shifted"
+        assert values["history"] == "HARPS Phase 3 table; in air by HARPS; shifted"
         assert values["median_flux"] == pytest.approx(np.median(flux))
         teff = {0: 5000.0, 3: 4000.0}.get(number, np.nan)
         np.testing.assert_equal(values["teff"], teff)

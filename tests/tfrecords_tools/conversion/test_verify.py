@@ -26,7 +26,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("in")
     for i in range(12):
         cards = {**CARDS, "OBJECT": f"HD {i // 2}", "RA": 10.0 * (i // 2)}
-        write_adp(folder / f"ADP.{i}.fits", flux=make_flux(seed=i), cards=cards)
+        flux = make_flux(seed=i)
+        error = None if i % 3 else np.sqrt(np.abs(flux))
+        write_adp(folder / f"ADP.{i}.fits", flux=flux, error=error, cards=cards)
     (folder / "bad.fits").write_text("no FITS")
     return folder
 
@@ -169,10 +171,14 @@ def test_deep_compares_with_the_sources(
     assert "no source in plan.csv" in what
 
 
-def test_names_at_one_place_are_noted(tmp_path: Path) -> None:
-    places = {"HD 1": (10.0, -20.0), "Alf X": (10.002, -20.002), "HD 2": (11.0, -20.0)}
+def test_names_at_one_position_are_noted(tmp_path: Path) -> None:
+    positions = {
+        "HD 1": (10.0, -20.0),
+        "Alf X": (10.002, -20.002),
+        "HD 2": (11.0, -20.0),
+    }
     (tmp_path / "in").mkdir()
-    for i, (name, (ra, dec)) in enumerate(places.items()):
+    for i, (name, (ra, dec)) in enumerate(positions.items()):
         cards = {**CARDS, "OBJECT": name, "RA": ra, "DEC": dec}
         write_adp(tmp_path / "in" / f"{i}.fits", cards=cards)
     convert([tmp_path / "in"], tmp_path / "records", GRID, CONFIG)

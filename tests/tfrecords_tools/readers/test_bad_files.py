@@ -16,7 +16,7 @@ from tests.tfrecords_tools.fits_files import (
     write_adp,
     write_image,
 )
-from tfrecords_tools.readers import read_spectrum, scan_spectrum
+from tfrecords_tools.readers import read_spectrum, scan_file
 from tfrecords_tools.spectrum import SpectrumError
 
 FLUX = make_flux()
@@ -105,7 +105,7 @@ BAD = {
     ),
     "image of two axes": (
         lambda p: fits.PrimaryHDU(np.ones((3, 4))).writeto(p) or p,
-        "no flux: the image has 4 x 3 pixels, not one row",
+        "an image of 4 x 3 pixels: nothing says that its rows are spectra; merge",
     ),
     "table without flux": (
         lambda p: write_table(p, WAVE=WAVE, ERR=WAVE),
@@ -115,30 +115,26 @@ BAD = {
         lambda p: write_table(p, WAVE=WAVE[:2], FLUX=np.array(["a", "b"])),
         "column 'flux' does not hold numbers",
     ),
-    "table of two spectra": (two_spectra, "the table holds 2 spectra, not one"),
-    "decreasing wavelengths": (
-        lambda p: write_adp(p, WAVE[::-1]),
-        "wavelengths do not increase",
+    "table of two spectra": (
+        two_spectra,
+        "holds 2 spectra, bad#0 to bad#1: read one by its index, 0 to 1",
     ),
     "equal wavelengths": (
         lambda p: write_adp(p, wave_with(5, WAVE[4])),
         "wavelengths do not increase",
     ),
-    "negative step": (
-        lambda p: write_image(p, step=-0.01),
-        "wavelengths do not increase",
-    ),
+    "no step": (lambda p: write_image(p, step=0.0), "wavelengths do not increase"),
     "NaN wavelength": (
         lambda p: write_adp(p, wave_with(400, np.nan)),
         "wavelengths are not finite",
     ),
     "velocities": (
         lambda p: write_image(p, start=-20.0, step=0.5),
-        "wavelengths are not positive: -20 Angstrom",
+        "no wavelengths: -20 to 379.5 without a unit may be anything",
     ),
-    "overflowing wavelengths": (
+    "wavelengths called logarithms": (
         lambda p: write_image(p, start=300.0, step=10.0, cards={"DC-FLAG": 1}),
-        "wavelengths are not finite",
+        "no wavelengths: logarithms by DC-FLAG, but from 300 to 8290",
     ),
     "lengths that differ": (
         lambda p: write_adp(p, flux=FLUX[:-1]),
@@ -146,7 +142,7 @@ BAD = {
     ),
     "quality of another length": (
         lambda p: write_adp(p, quality=np.zeros(7, dtype=np.int32)),
-        "flux and quality differ in length: 800 and 7",
+        "flux and qual differ in length: 800 and 7",
     ),
     "flux all NaN": (
         lambda p: write_adp(p, flux=FLUX * np.nan),
@@ -194,7 +190,7 @@ BAD = {
     ),
     "nonsense TFORM": (
         lambda p: replace_card(write_adp(p), "TFORM1", "'?!      '"),
-        "malformed data",
+        "no wavelengths: the table's columns are flux, err",
     ),
 }
 
@@ -217,7 +213,7 @@ def test_a_file_that_unzips_without_end_is_refused(tmp_path, monkeypatch):
 
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(SpectrumError, match="cannot be read: No such file"):
-        scan_spectrum(tmp_path / "none.fits")
+        scan_file(tmp_path / "none.fits")
     with pytest.raises(SpectrumError, match="cannot be read: Is a directory"):
         read_spectrum(tmp_path)
 

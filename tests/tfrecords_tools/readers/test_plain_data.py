@@ -57,6 +57,22 @@ def test_tables_are_astropys(
         assert table.field(i).shape == array.shape
 
 
+def test_strings_and_logicals_and_some_rows() -> None:
+    columns = [
+        fits.Column("a", "5A", array=["abc", "de"]),
+        fits.Column("b", "L", array=np.array([True, False])),
+        fits.Column("c", "2E", array=np.array([[1.0, 2.0], [3.0, 4.0]])),
+    ]
+    header, data = split(fits.BinTableHDU.from_columns(columns))
+    table = read_plain_table(header, data)
+    assert table is not None
+    assert table.field(0).tolist() == [b"abc", b"de"]
+    assert table.field(1).tolist() == [b"T", b"F"]
+    row = read_plain_table(header, data[header.size("NAXIS1") :], 1)
+    assert row is not None
+    assert row.field(2).tolist() == [[3.0, 4.0]]
+
+
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "i8", "f4", "f8"])
 def test_images_are_astropys(dtype: str) -> None:
     values = np.arange(12, dtype=dtype).reshape(3, 4)
@@ -68,12 +84,12 @@ def test_images_are_astropys(dtype: str) -> None:
 @pytest.mark.parametrize(
     "column",
     [
-        fits.Column("a", "3A", array=["abc"]),
+        fits.Column("a", "3X", array=np.ones((1, 3), bool)),
         fits.Column("a", "PE()", array=np.array([np.ones(3)], dtype=object)),
         fits.Column("a", "J", bzero=2**31, array=np.array([1], np.uint32)),
         fits.Column("a", "6E", dim="(3,2)", array=np.ones((1, 2, 3))),
     ],
-    ids=["text", "variable", "unsigned", "shape"],
+    ids=["bits", "variable", "unsigned", "shape"],
 )
 def test_other_tables_are_left_to_astropy(column: fits.Column) -> None:
     assert read_plain_table(*split(fits.BinTableHDU.from_columns([column]))) is None

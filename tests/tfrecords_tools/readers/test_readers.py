@@ -18,7 +18,7 @@ from tests.tfrecords_tools.fits_files import (
     write_espresso,
     write_image,
 )
-from tfrecords_tools.readers import read_spectrum, scan_spectrum
+from tfrecords_tools.readers import read_spectrum, scan_file
 from tfrecords_tools.spectrum import SpectrumError
 
 FLUX = make_flux()
@@ -94,14 +94,14 @@ def test_wavelengths_in_air_go_before_those_in_vacuum(tmp_path):
         hdus[1].header["TUTYP4"] = "eso:Data.SpectralAxis.Value"
     spectrum = check(path)
     assert spectrum.medium == "air"
-    assert spectrum.history == ("ESO Phase 3 table",)
+    assert spectrum.history == ("HARPS Phase 3 table", "in air by the name wave_air")
 
 
 def test_ucd_and_name_tell_the_medium(tmp_path):
     path = write_adp(tmp_path / "a.fits")
     with fits.open(path, mode="update") as hdus:
         hdus[1].header["TUCD1"] = "em.wl;obs.atmos"
-    assert read_spectrum(path).history == ("ESO Phase 3 table",)
+    assert read_spectrum(path).history[1] == "in air by the UCD em.wl;obs.atmos"
     path = write_adp(tmp_path / "v.fits", names=("WAVE_VAC", "FLUX"))
     assert read_spectrum(path).medium == "vacuum"
 
@@ -128,7 +128,8 @@ def test_s1d_is_barycentric_without_saying_so(tmp_path):
         tmp_path / "x_s1d_A.fits", cards={**cards, "BUNIT": "Relative Flux"}
     )
     spectrum = check(path, flux_unit="Relative Flux", dp_id="x_s1d_A")
-    assert spectrum.history == ("HARPS s1d image",)
+    guessed = "wavelengths in Angstrom: guessed"
+    assert spectrum.history == ("HARPS image", guessed, "in air by HARPS")
 
 
 def test_harpsn_cards(tmp_path):
@@ -142,7 +143,7 @@ def test_s1d_that_iraf_shifted_is_in_no_known_frame(tmp_path):
     cards = {k: v for k, v in CARDS.items() if k != "SPECSYS"}
     path = write_image(tmp_path / "a.fits", cards={**cards, "DOPCOR01": "-7.0 all"})
     spectrum = check(path, specsys="UNKNOWN")
-    assert spectrum.history == ("HARPS s1d image", "IRAF dopcor before: -7.0 all")
+    assert spectrum.history[-1] == "IRAF dopcor before: -7.0 all"
 
 
 # --- ESPRESSO ----------------------------------------------------------------------
@@ -182,7 +183,9 @@ def test_plain_image(tmp_path, dtype):
     assert spectrum.metadata.specsys == "UNKNOWN"
     assert spectrum.metadata.flux_unit == "ADU"
     assert np.isnan(spectrum.metadata.ra)
-    assert spectrum.history == ("image", "air assumed")
+    guessed = "wavelengths in Angstrom: guessed"
+    assert spectrum.history == ("image", guessed, "air assumed")
+    assert spectrum.is_medium_assumed
 
 
 def test_scaled_integers_and_blanks(tmp_path):
@@ -224,7 +227,7 @@ def test_reference_pixel_and_unit(tmp_path):
     )
     spectrum = read_spectrum(path)
     np.testing.assert_allclose(spectrum.wave, WAVE, rtol=1e-12)
-    assert spectrum.history == ("image",)
+    assert spectrum.history == ("image", "in air by CTYPE1 AWAV")
 
 
 def test_unit_by_iraf(tmp_path):
@@ -260,7 +263,6 @@ FIELDS = {
     "MJD-OBS": ("mjd", np.nan),
     "EXPTIME": ("exptime", np.nan),
     "SNR": ("snr", np.nan),
-    "SPECSYS": ("specsys", "UNKNOWN"),
     "HIERARCH ESO DRS BERV": ("berv", np.nan),
     "HIERARCH ESO TEL AIRM START": ("airmass", np.nan),
 }
@@ -285,7 +287,7 @@ def test_metadata_of_the_extension_fill_gaps(tmp_path):
     with fits.open(path, mode="update") as hdus:
         hdus[1].header["OBJECT"] = "in the extension"
         hdus[1].header["RA"] = 12.5
-    assert scan_spectrum(path).target == "in the extension"
+    assert scan_file(path)[0].target == "in the extension"
     assert read_spectrum(path).metadata.ra == 12.5
 
 
@@ -301,13 +303,16 @@ def test_snr_falls_back_on_the_median_of_the_orders(tmp_path):
         ("ADP.2014-09-16T11:04:45.123.fits", "ADP.2014-09-16T11:04:45.123"),
         ("x.fits.gz", "x"),
         ("x.FITS", "x"),
-        ("x.fit", "x.fit"),
+        ("x.fit", "x"),
+        ("x.fts.gz", "x"),
+        ("x.fits.fz", "x"),
+        ("x.gz", "x.gz"),
         ("été\n1.fits", "été\n1"),
         (b"\xff1.fits".decode(errors="surrogateescape"), "\\xff1"),
     ],
 )
 def test_dp_id_is_the_name_of_the_file(tmp_path, name, dp_id):
-    assert scan_spectrum(write_adp(tmp_path / name)).dp_id == dp_id
+    assert scan_file(write_adp(tmp_path / name))[0].dp_id == dp_id
 
 
 @pytest.mark.parametrize("name", ["a.fits.gz", "a.fits", "a.bin"])
@@ -316,14 +321,16 @@ def test_gzip_is_told_by_content(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(gzip.compress(plain.read_bytes()))
     check(path)
-    assert scan_spectrum(path).target == "HD 1234"
+    assert scan_file(path)[0].target == "HD 1234"
 
 
 def test_scan_and_read_agree(tmp_path):
     path = write_adp(tmp_path / "a.fits")
     metadata = read_spectrum(path).metadata
-    for name, value in vars(scan_spectrum(path)).items():
-        assert getattr(metadata, name) == value
+    (identity,) = scan_file(path)
+    for name in ("dp_id", "target", "ra", "dec", "mjd"):
+        assert getattr(metadata, name) == getattr(identity, name)
+    assert identity.labels == {}
 
 
 def test_long_strings_go_on_in_continue_cards(tmp_path):

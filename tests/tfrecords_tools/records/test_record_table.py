@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,13 @@ def test_records_by_number_are_those_in_order(whole: Path) -> None:
         paths = manifest.shard_paths(split)
         expected = [record for path in paths for record in read_records(path)]
         assert len(table) == len(expected) == manifest.n_spectra(split)
-        assert [table.read(i) for i in range(len(table))] == expected
-        values = [manifest.record_schema.decode(record)[1] for record in expected]
-        assert [table.place(i).dp_id for i in range(len(table))] == [
+        decoded = [manifest.record_schema.decode(record) for record in expected]
+        for i, (flux, values) in enumerate(decoded):
+            np.testing.assert_array_equal(table.read(i)[0], flux)
+            np.testing.assert_equal(table.read(i)[1], values)
+            assert set(table.read(i, ["snr"])[1]) == {"snr", "flux_scale"}
+        values = [values for _, values in decoded]
+        assert [table.locate(i).dp_id for i in range(len(table))] == [
             v["dp_id"] for v in values
         ]
         assert table.stars() == [v["star"] for v in values]
@@ -49,15 +54,21 @@ def test_records_by_number_are_those_in_order(whole: Path) -> None:
 def test_a_corrupt_record_is_named(records: Path) -> None:
     manifest = read_manifest(records)
     table = RecordTable(manifest, "train")
-    place = table.place(2)
-    content = bytearray(place.path.read_bytes())
-    offsets = np.load(records / "index" / f"{place.path.name}.npy")
-    content[int(offsets[place.row]) + 50] ^= 4
-    place.path.write_bytes(content)
-    with pytest.raises(RecordError, match=f"record {place.row} is corrupt"):
+    location = table.locate(2)
+    content = bytearray(location.path.read_bytes())
+    offsets = np.load(records / "index" / f"{location.path.name}.npy")
+    content[int(offsets[location.row]) + 50] ^= 4
+    location.path.write_bytes(content)
+    with pytest.raises(RecordError, match=rf"record {location.row} \(.*\) is corrupt"):
         table.read(2)
     assert table.read(1)
-    place.path.unlink()
+    other = manifest.record_schema.model_copy(update={"n_pixels": 7})
+    table = RecordTable(replace(manifest, record_schema=other), "train")
+    with pytest.raises(
+        RecordError, match=r"record \d \(ADP.*\): flux must have 28 bytes"
+    ):
+        table.read(1)
+    location.path.unlink()
     with pytest.raises(RecordError, match="cannot be read: No such file"):
         table.read(2)
 

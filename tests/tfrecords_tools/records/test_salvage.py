@@ -9,7 +9,7 @@ from tests.tfrecords_tools.fits_files import CARDS, GRID, make_flux, write_adp
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import Manifest, read_manifest
-from tfrecords_tools.records.salvage import SalvageError, find_corrupt, salvage
+from tfrecords_tools.records.salvage import SalvageError, salvage
 from tfrecords_tools.records.tfrecord import read_records
 
 CONFIG = ConvertConfig(
@@ -41,9 +41,8 @@ def damage(manifest: Manifest, shard: int, record: int, where: int) -> str:
 
 
 def test_a_sound_data_set_stays_as_it_is(manifest: Manifest, tmp_path: Path) -> None:
-    assert list(find_corrupt(manifest)) == []
-    assert salvage(manifest, tmp_path / "sound") == (manifest, [])
-    assert not (tmp_path / "sound").exists()
+    assert salvage(manifest, tmp_path / "intact") == (manifest, [])
+    assert not (tmp_path / "intact").exists()
 
 
 @pytest.mark.parametrize("where", [0, 9, 40], ids=["length", "crc", "content"])
@@ -51,24 +50,24 @@ def test_all_but_the_corrupt_records_are_kept(
     manifest: Manifest, tmp_path: Path, where: int
 ) -> None:
     lost = {damage(manifest, 0, 1, where), damage(manifest, 1, 0, where)}
-    sound, corrupt = salvage(manifest, tmp_path / "sound")
+    intact, corrupt = salvage(manifest, tmp_path / "intact")
     assert {record.dp_id for record in corrupt} == lost
     assert str(corrupt[0]).endswith(f"record 1 ({corrupt[0].dp_id}) is corrupt")
     kept = [
-        sound.record_schema.decode(record)[1]["dp_id"]
-        for path in sound.shard_paths("train")
+        intact.record_schema.decode(record)[1]["dp_id"]
+        for path in intact.shard_paths("train")
         for record in read_records(path)
     ]
     assert kept == [d for s in manifest.shards for d in s.dp_ids if d not in lost]
-    assert sound.n_spectra("train") == 7
-    assert [d for s in sound.shards for d in s.dp_ids] == kept
+    assert intact.n_spectra("train") == 7
+    assert [d for s in intact.shards for d in s.dp_ids] == kept
 
 
 def test_a_truncated_shard_loses_its_end(manifest: Manifest, tmp_path: Path) -> None:
     info = manifest.shards[1]
     path = manifest.folder / info.file
     path.write_bytes(path.read_bytes()[:-10])
-    _, corrupt = salvage(manifest, tmp_path / "sound")
+    _, corrupt = salvage(manifest, tmp_path / "intact")
     assert [record.number for record in corrupt] == [info.count - 1]
 
 
@@ -76,4 +75,4 @@ def test_a_damaged_index_is_named(manifest: Manifest, tmp_path: Path) -> None:
     name = f"{manifest.shards[0].file}.npy"
     (manifest.folder / "index" / name).write_bytes(b"")
     with pytest.raises(SalvageError, match=f"{name}: is missing or damaged"):
-        salvage(manifest, tmp_path / "sound")
+        salvage(manifest, tmp_path / "intact")

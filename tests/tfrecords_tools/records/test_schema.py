@@ -138,3 +138,32 @@ def test_further_features_are_ignored():
     found, values = SCHEMA.decode(wire(more=b"x"))
     np.testing.assert_array_equal(found, FLUX)
     assert values == VALUES
+
+
+def test_errors_are_stored_over_the_median():
+    schema = RecordSchema.with_labels(5, LABELS, with_errors=True)
+    values = {**VALUES, "median_flux": 200.0}
+    error = np.array([1.0, np.nan, 3e7, 0.0, 1e-9], np.float32)
+    record = schema.encode(FLUX, values, error)
+    expected = [1.0, np.nan, np.nan, np.nan, np.nan]  # what float16 does not have
+    np.testing.assert_allclose(schema.decode_error(record), expected, rtol=2.0**-11)
+    assert schema.decode_error(schema.encode(FLUX, values)) is None
+    assert schema.decode(record)[1] == values
+    assert SCHEMA.decode_error(record) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"123", "error must have 0 or 10 bytes, got 3"),
+        (1.0, "error is not a error"),
+        (None, "error must have one value, got 0"),
+    ],
+)
+def test_errors_that_do_not_fit_the_schema(value, reason):
+    schema = RecordSchema.with_labels(5, LABELS, with_errors=True)
+    whole = {**VALUES, "flux": FLUX.tobytes(), "error": value}
+    wire = {k: v.encode() if isinstance(v, str) else v for k, v in whole.items()}
+    record = encode_example((k, v) for k, v in wire.items() if v is not None)
+    with pytest.raises(SchemaError, match=reason):
+        schema.decode_error(record)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
-from tests.tfrecords_tools.test_manifest import shard
-from tests.tfrecords_tools.test_schema import SCHEMA
+from tests.tfrecords_tools.records.test_manifest import shard
+from tests.tfrecords_tools.records.test_schema import SCHEMA
 from tfrecords_tools.records.tfds import write_tfds_metadata
 
 

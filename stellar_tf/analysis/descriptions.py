@@ -1,0 +1,81 @@
+"""What each column of the result tables means."""
+
+from __future__ import annotations
+
+from astropy.table import Table
+
+from stellar_tf.config import AnalysisConfig
+
+DESCRIPTIONS = {
+    "dimension": "latent dimension, counted from 0",
+    "informative": "Kolmogorov-Smirnov rejected and information_low above the floor",
+    "kind": "from repeat visits: stellar, observational or undecided",
+    "information": "I(x; z_d), bias-corrected [nat]",
+    "information_low": "lower end of its interval [nat]",
+    "information_high": "upper end of its interval [nat]",
+    "kl": "mean KL divergence of the posteriors from the prior [nat]",
+    "ks_statistic": "two-sample Kolmogorov-Smirnov statistic, |z - z'| and |z - z''|",
+    "ks_p_value": "its p-value",
+    "ks_q_value": "p-value after Benjamini-Hochberg over the dimensions",
+    "mad": "median absolute deviation of z_mean",
+    "mad_low": "lower end of its interval",
+    "mad_high": "upper end of its interval",
+    "mad_informative": "whether mad exceeds the paper's threshold, for comparison",
+    "icc": "intraclass correlation of z_mean over visits of a star",
+    "icc_low": "lower end of its interval",
+    "icc_high": "upper end of its interval",
+    "tracks": "label with the largest significant mutual information",
+    "tracks_mi": "that mutual information [nat]",
+    "tracks_spearman": "rank correlation with that label",
+    "nuisance": "whether it describes the exposure",
+    "factor": "whether it is a known true factor",
+    "n_stars": "stars with a known label",
+    "mi": "mutual information, Kraskov et al. (2004) [nat]",
+    "mi_low": "lower end of its interval, by subsampling [nat]",
+    "mi_high": "upper end of its interval, by subsampling [nat]",
+    "p_value": "of independence, by permutation",
+    "q_value": "p-value after Benjamini-Hochberg over dimensions and labels",
+    "significant": "q_value at most the false discovery rate",
+    "spearman": "rank correlation",
+    "spearman_low": "lower end of its interval",
+    "spearman_high": "upper end of its interval",
+    "given": "labels that are known beside it",
+    "conditional_mi": "mutual information with the label when they are known, Frenzel "
+    "and Pompe (2007) [nat]",
+    "mi_dimension": "dimension with the largest mutual information",
+    "spearman_dimension": "dimension with the largest |rank correlation|, "
+    "chosen without held-out stars",
+    "n_held_out": "held-out stars with a known label",
+    "spearman_held_out": "rank correlation of spearman_dimension on held-out stars",
+    "spearman_held_out_low": "lower end of its interval",
+    "spearman_held_out_high": "upper end of its interval",
+    "mi_held_out": "mutual information of spearman_dimension on held-out stars [nat]",
+}
+
+
+def describe_columns(table: Table, config: AnalysisConfig) -> Table:
+    """
+    Add the description of each column, and the settings, to a result table.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Changed in place.
+    config : AnalysisConfig
+        Its levels and its seed go into the metadata.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        The same table.
+    """
+    for name in table.colnames:
+        if name in DESCRIPTIONS:
+            table[name].description = DESCRIPTIONS[name]
+    table.meta.update(
+        fdr=config.fdr,
+        confidence=config.confidence,
+        min_information=config.min_information,
+        seed=config.seed,
+    )
+    return table

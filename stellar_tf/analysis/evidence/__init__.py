@@ -1,0 +1,1 @@
+"""What says, without labels, which dimensions carry information and how much."""

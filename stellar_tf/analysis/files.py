@@ -1,0 +1,187 @@
+"""The tables of an analysis as files: written, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from astropy.table import Table
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.labels.leakage import leakage_table
+from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
+from stellar_tf.analysis.truth.disentanglement import disentanglement_table
+from stellar_tf.tables import TableError, read_table, write_table
+from tfrecords_tools.errors import UserError
+
+VERDICT_NAME = "verdict.ecsv"
+"""The table by which an analysed run is known."""
+
+
+class TablesExistError(FileExistsError, UserError):
+    """A table is there already."""
+
+
+class AnalysisError(TableError):
+    """A run has no analysis, or one of another model; the message names it."""
+
+
+class SavedAnalysis(NamedTuple):
+    """What later commands need of an analysis."""
+
+    summary: Table
+    """One row: K with its interval, and numbers of stars."""
+    verdict: Table
+    """One row per latent dimension, the most informative first."""
+    stars: Table
+    """One spectrum of each star: ``z_mean`` and the labels."""
+
+
+def list_tables(
+    result: AnalysisResult, traversal: Traversal | None = None
+) -> dict[str, Table]:
+    """
+    Collect every number of the analysis as tables.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+    traversal : Traversal, optional
+        Adds the wavelengths each dimension moves most.
+
+    Returns
+    -------
+    named : dict of str to astropy.table.Table
+        By the names of their files.
+    """
+    named = {
+        "summary": summary_table(result),
+        "verdict": result.verdict_table,
+        "associations": result.association_table,
+        "labels": result.label_table,
+        "conditional": result.conditional_table,
+        "extremes": result.extremes,
+        "unusual": result.unusual,
+        "leakage": leakage_table(result.leakage, result.config),
+        "stars": result.stars,
+    }
+    if result.disentanglement is not None:
+        named["disentanglement"] = disentanglement_table(result.disentanglement)
+    if traversal is not None:
+        named["moving_wavelengths"] = list_moving_wavelengths(traversal)
+    return named
+
+
+def write_named(
+    named: Mapping[str, Table], folder: Path, *, overwrite: bool = False
+) -> list[Path]:
+    """
+    Write tables as ECSV.
+
+    Parameters
+    ----------
+    named : mapping of str to astropy.table.Table
+        Tables by the names of their files.
+    folder : Path
+        Where to; made if it does not exist.
+    overwrite : bool, default False
+        Replace tables that exist.
+
+    Returns
+    -------
+    paths : list of Path
+        The files written.
+
+    Raises
+    ------
+    TablesExistError
+        If a table exists and `overwrite` is false; nothing is written then.
+    """
+    paths = {name: folder / f"{name}.ecsv" for name in named}
+    for path in paths.values():
+        if path.exists() and not overwrite:
+            raise TablesExistError(f"{path}: exists; pass overwrite=True to replace it")
+    for name, table in named.items():
+        write_table(table, paths[name], overwrite=overwrite)
+    return list(paths.values())
+
+
+def summary_table(result: AnalysisResult) -> Table:
+    """
+    Put the headline numbers into one row.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        K with its interval, K true (-1: unknown), numbers of stars, total
+        information of the informative dimensions and total leakage [nat].
+    """
+    informative = result.verdict_table["informative"]
+    information = result.verdict_table["information"][informative]
+    row = {
+        "n_informative": result.verdict.n_informative,
+        "n_informative_low": result.verdict.n_low,
+        "n_informative_high": result.verdict.n_high,
+        "n_factors": -1 if result.n_factors is None else result.n_factors,
+        "n_latent": result.n_latent,
+        "n_stars": result.n_stars,
+        "n_spectra": result.n_spectra,
+        "n_repeated_stars": result.n_repeated_stars,
+        "n_held_out": result.n_held_out,
+        "information": float(information.sum()),
+        "leakage": result.leakage.total,
+        "leakage_low": result.leakage.total_low,
+        "leakage_high": result.leakage.total_high,
+    }
+    table = Table({name: [value] for name, value in row.items()})
+    table.meta["config"] = result.config.model_dump(mode="json")
+    table.meta["factors"] = list(result.factors)
+    table.meta["unusable_labels"] = result.unusable_labels
+    return table
+
+
+def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
+    """
+    Read the tables of `list_tables`, once written.
+
+    Parameters
+    ----------
+    folder : Path
+        RUN/analysis.
+    n_latent : int
+        Latent dimensions of the run's model.
+
+    Returns
+    -------
+    analysis : SavedAnalysis
+        Its tables.
+
+    Raises
+    ------
+    AnalysisError
+        If there is no analysis, or it has another number of dimensions.
+    TableError
+        If a table is missing or unreadable.
+    """
+    if not has_analysis(folder):
+        raise AnalysisError(f"{folder}: has no {VERDICT_NAME}; run stellar-tf analyze")
+    tables = (read_table(folder / f"{name}.ecsv") for name in SavedAnalysis._fields)
+    analysis = SavedAnalysis(*tables)
+    if len(analysis.verdict) != n_latent:
+        raise AnalysisError(
+            f"{folder}: is of a model with {len(analysis.verdict)} latent dimensions, "
+            f"this one has {n_latent}; run stellar-tf analyze --overwrite"
+        )
+    return analysis
+
+
+def has_analysis(folder: Path) -> bool:
+    """Tell whether a folder, RUN/analysis, holds a verdict."""
+    return (folder / VERDICT_NAME).is_file()

@@ -1,0 +1,1 @@
+"""What the informative dimensions share with labels and with the exposure."""

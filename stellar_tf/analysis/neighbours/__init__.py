@@ -1,0 +1,1 @@
+"""Spectra like a given one, and spectra like no other."""

@@ -1,0 +1,1 @@
+"""How well the dimensions match known factors of variation."""

@@ -1,0 +1,1 @@
+"""Figures for the report, the explorer and notebooks."""

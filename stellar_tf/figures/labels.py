@@ -1,0 +1,115 @@
+"""Latents against the labels they follow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.columns import is_category, is_known
+from stellar_tf.analysis.latents import HELD_OUT
+from stellar_tf.config import UNITS
+from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
+
+_FIRST = ("rv", "teff")
+_MAX_POINTS = 1_500
+
+
+class Pair(NamedTuple):
+    """A dimension and a label it shares much information with."""
+
+    dimension: int
+    """The latent dimension."""
+    label: str
+    """The label."""
+
+
+def choose_pairs(result: AnalysisResult, *, n_most: int = 9) -> list[Pair]:
+    """
+    Choose the pairs worth a figure.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+    n_most : int, default 9
+        Most pairs.
+
+    Returns
+    -------
+    pairs : list of Pair
+        The best dimension of each label and the best label of each dimension, where
+        significant: first rv and teff, then by mutual information.
+    """
+    table = result.association_table
+    chosen: dict[Pair, float] = {}
+    for key in ("label", "dimension"):
+        for value in np.unique(table[key]):
+            rows = table[(table[key] == value) & table["significant"]]
+            if len(rows):
+                best = rows[int(np.argmax(rows["mi"]))]
+                pair = Pair(int(best["dimension"]), str(best["label"]))
+                chosen[pair] = float(best["mi"])
+    ranked = sorted(chosen, key=lambda pair: -chosen[pair])
+    first = [_first_of(ranked, label) for label in _FIRST]
+    ordered = [pair for pair in first if pair is not None]
+    return [*ordered, *(pair for pair in ranked if pair not in ordered)][:n_most]
+
+
+def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
+    """
+    Draw a latent mean against a label, held-out stars in another colour.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+    pair : Pair
+        The dimension and the label.
+
+    Returns
+    -------
+    figure : plotly.graph_objects.Figure
+        One point per star; at most 1,500 of either colour.
+    """
+    stars = result.stars
+    label = np.asarray(stars[pair.label])
+    z = np.asarray(stars["z_mean"])[:, pair.dimension]
+    held_out = np.asarray(stars["split"]) == HELD_OUT
+    known = is_known(label)
+    entered = np.asarray(stars["entered"]) & ~held_out & known
+    x_format = "%{x}" if is_category(label) else "%{x:.5g}"
+    figure = blank_figure(330, showlegend=False)
+    groups = (
+        ("analysed", entered, BLUE, "circle", 0.6),
+        ("held out", held_out & known, VERMILLION, "diamond", 0.8),
+    )
+    for name, members, colour, symbol, opacity in groups:
+        rows = np.flatnonzero(members)[:_MAX_POINTS]
+        if not rows.size:
+            continue
+        figure.add_trace(
+            go.Scatter(
+                x=label[rows] if is_category(label) else label[rows].astype(np.float32),
+                y=z[rows],
+                mode="markers",
+                name=name,
+                text=list(stars["star"][rows]),
+                marker={
+                    "color": colour, "symbol": symbol, "size": 5, "opacity": opacity,
+                },
+                hovertemplate=f"%{{text}}: {x_format}, %{{y:.3f}}<extra></extra>",
+            )
+        )  # fmt: skip
+    unit = UNITS.get(pair.label)
+    figure.update_xaxes(
+        title_text=pair.label + (f" [{unit}]" if unit else ""), nticks=6
+    )
+    figure.update_yaxes(title_text=f"z{pair.dimension}", nticks=6)
+    return figure
+
+
+def _first_of(ranked: list[Pair], label: str) -> Pair | None:
+    return next((pair for pair in ranked if pair.label == label), None)

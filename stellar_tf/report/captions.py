@@ -1,0 +1,222 @@
+"""The sentences of the report: the verdict, and what each figure shows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Row
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.traversal import Traversal
+from stellar_tf.figures.labels import Pair
+from stellar_tf.figures.spectra import Reconstructions
+from stellar_tf.report.sheets import format_number
+
+
+class Headline(NamedTuple):
+    """One large number of the page."""
+
+    value: str
+    """The number."""
+    title: str
+    """What it is."""
+    note: str
+    """Interval, sample size and the like."""
+
+
+def describe_verdict(result: AnalysisResult) -> list[str]:
+    """
+    Say what was found.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+
+    Returns
+    -------
+    sentences : list of str
+        How many dimensions are informative, of which class, and what they follow.
+    """
+    verdict, level = result.verdict, f"{100 * result.config.confidence:g}\u00a0%"
+    verb = "dimension is" if verdict.n_informative == 1 else "dimensions are"
+    sentences = [
+        f"{verdict.n_informative} of {result.n_latent} latent {verb} informative "
+        f"({level} interval {verdict.n_low} to {verdict.n_high})."
+    ]
+    if result.n_factors is not None:
+        sentences.append(
+            f"{result.n_factors} known factors varied: {', '.join(result.factors)}."
+        )
+    found = result.verdict_table[result.verdict_table["informative"]]
+    for kind, words in (
+        ("stellar", "describe the star"),
+        ("observational", "describe the observation"),
+        ("undecided", "remain undecided: too few repeat visits, or no clear result"),
+    ):
+        names = [f"z{row['dimension']}" for row in found if row["kind"] == kind]
+        if names:
+            sentences.append(f"{', '.join(names)} {_agree(words, len(names))}.")
+    unexplained = [f"z{row['dimension']}" for row in found if row["tracks"] == ""]
+    if unexplained and result.associations.labels:
+        sentences.append(
+            f"{', '.join(unexplained)} {_agree('follow', len(unexplained))} "
+            "no label that was given."
+        )
+    return sentences
+
+
+def choose_headlines(result: AnalysisResult) -> list[Headline]:
+    """
+    Choose the numbers at the top of the page.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+
+    Returns
+    -------
+    headlines : list of Headline
+        K, K true if known, stars, information, the labels rv and teff, leakage.
+    """
+    verdict = result.verdict
+    level = f"{100 * result.config.confidence:g}\u00a0%"
+    headlines = [
+        Headline(
+            str(verdict.n_informative),
+            "informative dimensions",
+            f"of {result.n_latent}; {level} interval {verdict.n_low}–{verdict.n_high}",
+        )
+    ]
+    if result.n_factors is not None:
+        headlines.append(Headline(str(result.n_factors), "true factors", "that varied"))
+    informative = result.verdict_table["informative"]
+    total = float(np.sum(result.verdict_table["information"][informative]))
+    headlines += [
+        Headline(f"{total:.1f}", "nats in them", "sum over dimensions"),
+        *(_label_headline(row) for row in result.label_table
+          if row["label"] in ("rv", "teff") and row["spearman_dimension"] >= 0),
+        Headline(
+            f"{result.leakage.total:.1f}",
+            "nats of leakage",
+            f"about the exposure; {level} interval "
+            f"{result.leakage.total_low:.1f}–{result.leakage.total_high:.1f}",
+        ),
+        Headline(
+            f"{result.n_stars:,}",
+            "stars",
+            f"{result.n_spectra:,} spectra, {result.n_held_out:,} stars held out",
+        ),
+    ]  # fmt: skip
+    return headlines
+
+
+def describe_pair(result: AnalysisResult, pair: Pair) -> str:
+    """
+    Give the numbers of a dimension and a label.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+    pair : Pair
+        The dimension and the label.
+
+    Returns
+    -------
+    caption : str
+        Mutual information and rank correlation, with intervals and N.
+    """
+    table = result.association_table
+    row = table[
+        (table["dimension"] == pair.dimension) & (table["label"] == pair.label)
+    ][0]
+    text = f"Mutual information {_interval(row, 'mi')} nat, "
+    if np.isfinite(row["spearman"]):  # categories have no ranks
+        text += f"Spearman {_interval(row, 'spearman')}, "
+    text += f"{row['n_stars']:,} stars."
+    best = result.label_table[result.label_table["label"] == pair.label][0]
+    if best["spearman_dimension"] == pair.dimension and np.isfinite(
+        best["spearman_held_out"]
+    ):
+        text += (
+            f" On {best['n_held_out']:,} held-out stars: Spearman "
+            f"{_interval(best, 'spearman_held_out')}."
+        )
+    return text
+
+
+def describe_traversal(traversal: Traversal, row: int) -> str:
+    """
+    Give the range of a traversal.
+
+    Parameters
+    ----------
+    traversal : Traversal
+        Decoded spectra.
+    row : int
+        Which of its dimensions.
+
+    Returns
+    -------
+    caption : str
+        First and last position and the number of steps.
+    """
+    positions = traversal.positions[row]
+    return (
+        f"z{traversal.dimensions[row]} from {format_number(positions[0])} (blue) to "
+        f"{format_number(positions[-1])} (orange) in {positions.size} steps; the "
+        "largest change of the normalised flux is "
+        f"{format_number(float(traversal.change[row].max()))}."
+    )
+
+
+def describe_residual(reconstructions: Reconstructions, row: int) -> str:
+    """
+    Give the size of a residual.
+
+    Parameters
+    ----------
+    reconstructions : Reconstructions
+        Example spectra.
+    row : int
+        Which of them.
+
+    Returns
+    -------
+    caption : str
+        Mean absolute residual and the number of valid pixels.
+    """
+    residual = reconstructions.flux[row] - reconstructions.reconstruction[row]
+    residual = residual[np.isfinite(residual)]
+    if not residual.size:
+        return "No valid pixel."
+    return (
+        f"Mean absolute residual {format_number(float(np.abs(residual).mean()))} of "
+        f"the median flux over {residual.size:,} valid pixels."
+    )
+
+
+def _interval(row: Row, name: str) -> str:
+    value, low, high = (format_number(row[name + end]) for end in ("", "_low", "_high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _label_headline(row: Row) -> Headline:
+    title = f"|Spearman| of {row['label']} and z{row['spearman_dimension']}"
+    if np.isfinite(row["spearman_held_out"]):
+        return Headline(
+            format_number(abs(row["spearman_held_out"])),
+            title,
+            f"on {row['n_held_out']:,} held-out stars",
+        )
+    return Headline(
+        format_number(abs(row["spearman"])), title, f"{row['n_stars']:,} stars"
+    )
+
+
+def _agree(words: str, n: int) -> str:
+    verb, _, rest = words.partition(" ")
+    return f"{verb}s {rest}".strip() if n == 1 else words

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.files import list_tables, write_named
+from stellar_tf.analysis.traversal import traverse
+from tests.stellar_tf.analysis.planted import plant_decoder
+
+
+def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "tables"
+    paths = write_named(list_tables(result), folder)
+    assert {path.stem for path in paths} == {
+        "summary", "verdict", "associations", "labels", "leakage", "stars",
+        "disentanglement", "conditional", "extremes", "unusual",
+    }  # fmt: skip
+    for name, expected in (
+        ("verdict", result.verdict_table),
+        ("associations", result.association_table),
+        ("labels", result.label_table),
+        ("stars", result.stars),
+    ):
+        found = Table.read(folder / f"{name}.ecsv")
+        assert found.colnames == expected.colnames
+        for column in expected.colnames:
+            np.testing.assert_array_equal(
+                np.ma.filled(found[column], np.nan)
+                if found[column].dtype.kind == "f"
+                else np.ma.filled(found[column], ""),
+                expected[column],
+            )
+    verdict = Table.read(folder / "verdict.ecsv")
+    assert all(verdict[name].description for name in verdict.colnames)
+    assert verdict.meta["min_information"] == result.config.min_information
+    summary = Table.read(folder / "summary.ecsv")
+    assert summary["n_informative"][0] == 5
+    assert summary["n_factors"][0] == 4
+    assert summary.meta["config"]["seed"] == 0
+
+
+def test_nothing_is_overwritten_unasked(result: AnalysisResult, tmp_path: Path) -> None:
+    (tmp_path / "labels.ecsv").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"labels\.ecsv: exists"):
+        write_named(list_tables(result), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.ecsv"]
+    wave = 6200.0 + 0.1 * np.arange(1_000)
+    z_mean = np.asarray(result.stars["z_mean"])
+    traversal = traverse(plant_decoder(wave), wave, z_mean, [0], n=3)
+    paths = write_named(list_tables(result, traversal), tmp_path, overwrite=True)
+    assert tmp_path / "moving_wavelengths.ecsv" in paths

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.figures.labels import Pair, choose_pairs
+from stellar_tf.figures.spectra import Reconstructions
+from stellar_tf.report.captions import (
+    choose_headlines,
+    describe_pair,
+    describe_residual,
+    describe_verdict,
+)
+from tests.stellar_tf.analysis.planted import AIRMASS, RV, TEFF
+
+
+def test_verdict_in_words(result: AnalysisResult) -> None:
+    sentences = [text.replace("\u00a0", " ") for text in describe_verdict(result)]
+    assert sentences[0] == (
+        "5 of 12 latent dimensions are informative (95 % interval 5 to 5)."
+    )
+    assert "4 known factors varied: rv, teff, logg, airmass." in sentences
+    assert "z7 describes the observation." in sentences
+    assert "z9 follows no label that was given." in sentences
+    assert any(text.endswith("describe the star.") for text in sentences)
+
+
+def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
+    shown = {item.title: item.value for item in choose_headlines(result)}
+    assert shown["informative dimensions"] == "5"
+    assert shown["true factors"] == "4"
+    row = result.label_table[result.label_table["label"] == "rv"][0]
+    assert shown["|Spearman| of rv and z0"] == f"{abs(row['spearman_held_out']):.3f}"
+
+
+def test_pairs_begin_with_velocity_and_temperature(result: AnalysisResult) -> None:
+    pairs = choose_pairs(result)
+    assert pairs[:2] == [Pair(RV, "rv"), Pair(TEFF, "teff")]
+    assert Pair(AIRMASS, "airmass") in pairs
+    assert len(choose_pairs(result, n_most=3)) == 3
+
+
+def test_pair_has_interval_and_numbers_of_stars(result: AnalysisResult) -> None:
+    text = describe_pair(result, Pair(TEFF, "teff"))
+    table = result.association_table
+    row = table[(table["dimension"] == TEFF) & (table["label"] == "teff")][0]
+    assert f"{row['mi']:.3f} [{row['mi_low']:.3f}, {row['mi_high']:.3f}] nat" in text
+    assert f"{row['n_stars']} stars" in text
+    assert "held-out stars: Spearman −0.9" in text
+
+
+def test_residual_counts_valid_pixels_only() -> None:
+    flux = np.array([[1.0, np.nan, 0.5]], np.float32)
+    model = np.array([[0.9, 1.0, 0.7]], np.float32)
+    shown = Reconstructions(np.arange(3.0), ("HD1",), flux, model)
+    assert describe_residual(shown, 0) == (
+        "Mean absolute residual 0.150 of the median flux over 2 valid pixels."
+    )
+    empty = shown._replace(flux=np.full((1, 3), np.nan, np.float32))
+    assert describe_residual(empty, 0) == "No valid pixel."

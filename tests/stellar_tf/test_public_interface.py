@@ -1,0 +1,106 @@
+"""The names of `stellar_tf`, and that they cost nothing before they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stellar_tf as st
+from stellar_tf.run import Run, RunError
+from stellar_tf.saved_model.assets import ModelError
+
+HEAVY = ("tensorflow", "keras", "numpy", "astropy", "pydantic", "sklearn")
+
+
+def test_every_public_name_is_there() -> None:
+    assert {"fit", "load_model", "encode", "analyze", "Config"} <= set(st.__all__)
+    for name in st.__all__:
+        assert getattr(st, name).__name__ == name
+    assert set(st.__all__) <= set(dir(st))
+    with pytest.raises(AttributeError, match="has no attribute 'fly'"):
+        st.fly  # noqa: B018 (the access is what is tested)
+
+
+def test_the_stub_names_the_same() -> None:
+    stub = Path(st.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    names = [
+        alias.asname
+        for node in ast.walk(ast.parse(stub))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert sorted(str(name) for name in names) == sorted(st.__all__)
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, stellar_tf as st; "
+        f"print([name for name in {HEAVY} if name in sys.modules]); "
+        "st.fit, st.analyze, st.load_config, st.compare; "
+        "print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["[]", "False"]
+
+
+@pytest.mark.parametrize("prepare", [str, Path, lambda folder: Run(folder)])
+def test_a_folder_may_be_given_in_any_way(run: Run, prepare: object) -> None:
+    assert callable(prepare)
+    assert st.load_model(prepare(run.folder)).n_latent == 4
+    assert Run(str(run.folder)).read_config() == run.read_config()
+
+
+def test_both_kinds_of_model_give_the_same(
+    run: Run, records: Path, tmp_path: Path
+) -> None:
+    version = st.export(run, tmp_path / "models" / "small")
+    expected = st.encode(run, records)
+    for place in (version, version.parent):
+        found = st.encode(place, records)
+        for name in ("z_mean", "z_log_var", "median_flux", "valid_fraction", "flags"):
+            difference = abs(getattr(found, name) - getattr(expected, name))
+            assert difference.max() < 1e-4
+        assert list(found.table["dp_id"]) == list(expected.table["dp_id"])
+
+
+def test_what_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is neither a run folder nor an exported"):
+        st.load_model(tmp_path)
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ModelError, match="was not exported by stellar-tf"):
+        st.load_model(tmp_path)
+
+
+def test_a_run_without_a_model(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(run.config_path.read_text())
+    (tmp_path / "records.json").write_text(run.records_path.read_text())
+    with pytest.raises(RunError, match="has no model yet"):
+        st.load_model(tmp_path)
+
+
+def load_with_keras(run: Run, imports: str) -> subprocess.CompletedProcess[str]:
+    program = (
+        f"import {imports}; "
+        f"m = keras.models.load_model({str(run.model_path)!r}, compile=False); "
+        "print(m.get_layer('encoder').output['z_mean'].shape)"
+    )
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_keras_loads_the_model_file_itself(run: Run) -> None:
+    assert load_with_keras(run, "keras, stellar_tf").stdout == "(None, 4)\n"
+
+
+def test_where_keras_comes_later_its_message_names_what_to_import(run: Run) -> None:
+    told = load_with_keras(run, "stellar_tf, keras").stderr
+    assert "make sure they are all imported" in told
+    assert "'module': 'stellar_tf.network.layers'" in told
+    later = load_with_keras(run, "stellar_tf, keras, stellar_tf.network.model")
+    assert later.stdout == "(None, 4)\n"

@@ -1,0 +1,1 @@
+"""Tables of labels: reading them, and finding the rows of spectra."""

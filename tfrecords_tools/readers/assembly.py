@@ -1,0 +1,202 @@
+"""From the arrays of a spectrum and its headers to the spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrecords_tools.readers.axis import Axis, read_axis, to_angstrom
+from tfrecords_tools.readers.evidence import find_frame, find_medium
+from tfrecords_tools.readers.fields import Field
+from tfrecords_tools.readers.header import Cards
+from tfrecords_tools.readers.layout import Layout, Piece
+from tfrecords_tools.readers.metadata import Identity, read_metadata
+from tfrecords_tools.readers.pipelines import Pipeline
+from tfrecords_tools.readers.quality import as_error, choose_masks, find_bad
+from tfrecords_tools.spectrum import Spectrum, SpectrumError, as_flux
+
+
+class _Arrays(NamedTuple):
+    """A piece as it was read, its wavelengths increasing."""
+
+    wave: NDArray[np.float64]
+    flux: NDArray[np.float32]
+    error: NDArray[np.float32] | None
+    notes: tuple[str, ...]
+
+
+def build_spectrum(
+    layout: Layout,
+    row: int,
+    identity: Identity,
+    cards: Sequence[Cards],
+    pipeline: Pipeline | None,
+) -> Spectrum:
+    """
+    Read one spectrum.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where its arrays are.
+    row : int
+        Its number in them, from 0.
+    identity : Identity
+        Whose it is.
+    cards : sequence of Cards
+        Where keywords are looked up, in this order.
+    pipeline : Pipeline or None
+        That made it.
+
+    Returns
+    -------
+    spectrum : Spectrum
+        Increasing wavelengths in Angstrom; flagged pixels are NaN.
+
+    Raises
+    ------
+    SpectrumError
+        If the arrays are no valid spectrum.
+    """
+    pieces = [_read_piece(piece, row, pipeline) for piece in layout.pieces]
+    arrays = _join(pieces)
+    first = layout.pieces[0]
+    statement, by = find_medium(
+        first.wave, first.flux.axis if first.wave is None else None, cards, pipeline
+    )
+    frame = find_frame(cards, pipeline)
+    unit = first.flux.unit
+    kind = layout.group.kind
+    return Spectrum(
+        wave=arrays.wave,
+        flux=arrays.flux,
+        metadata=read_metadata(identity, cards, frame.specsys, unit),
+        medium="air" if statement is None else statement.medium,
+        history=(
+            kind if pipeline is None else f"{pipeline.name} {kind}",
+            *(*layout.notes, *arrays.notes),
+            *(("air assumed",) if statement is None else by),
+            *frame.notes,
+        ),
+        error=arrays.error,
+        is_medium_assumed=statement is None,
+    )
+
+
+def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
+    row = row if piece.row is None else piece.row
+    flux = as_flux(_numbers(piece.flux, row))
+    if pipeline is not None and pipeline.zero_is_bad:
+        flux[flux == 0.0] = np.nan
+    for mask in choose_masks(piece.masks, pipeline):
+        flags = mask.field.read(row)
+        if flags.shape != flux.shape:
+            raise SpectrumError(
+                f"flux and {mask.field.name} differ in length: {flux.size} and "
+                f"{flags.size}"
+            )
+        flux[find_bad(flags, mask.role == "good", pipeline)] = np.nan
+    error = worthless = None
+    if piece.error is not None:
+        numbers = _numbers(piece.error.field, row)
+        if numbers.shape == flux.shape:
+            error, worthless = as_error(numbers, piece.error.role)
+            if worthless is not None:
+                flux[worthless] = np.nan
+    is_flagged = piece.masks or worthless is not None
+    if is_flagged and not np.isfinite(flux).any():
+        raise SpectrumError("every pixel is flagged as bad")
+    kept, axis = _read_wave(piece, row, flux)
+    error = None if error is None else error[kept]
+    return _Arrays(axis.wave, flux[kept], error, axis.notes)
+
+
+def _read_wave(piece: Piece, row: int, flux: NDArray[np.float32]) -> tuple[slice, Axis]:
+    """Return the wavelengths, increasing, and the pixels they belong to."""
+    if piece.wave is None:
+        if piece.flux.axis is None:
+            raise SpectrumError("no wavelengths")
+        axis = read_axis(piece.flux.axis, flux.size)
+        kept = _find_order(axis.wave)
+        return kept, Axis(axis.wave[kept], axis.notes)
+    wave = piece.wave
+    numbers = _numbers(wave, row)
+    if numbers.shape != flux.shape:
+        raise SpectrumError(
+            f"wavelengths and flux must be two rows of the same length, got shapes "
+            f"{numbers.shape} and {flux.shape}"
+        )
+    kept = _find_order(numbers)
+    log_by = f"the name {wave.name!r}" if wave.name.startswith(("log", "ln")) else ""
+    axis = to_angstrom(numbers[kept], wave.unit, log_by)
+    n_cut = flux.size - axis.wave.size
+    cut = (f"{n_cut} pixels without wavelength cut",) if n_cut else ()
+    return kept, Axis(axis.wave, (*cut, *axis.notes))
+
+
+def _find_order(wave: NDArray[Any]) -> slice:
+    """Leave out what pads either end, and turn round what decreases."""
+    start, stop = 0, wave.size
+    if stop and not (wave[0] > 0 and wave[-1] > 0):
+        good = np.flatnonzero(wave > 0)
+        if good.size:
+            start, stop = int(good[0]), int(good[-1]) + 1
+        if not all(_is_padding(end) for end in (wave[:start], wave[stop:])):
+            start, stop = 0, wave.size  # numbers that go below zero are no padding
+    if stop - start > 1 and wave[start] > wave[stop - 1]:
+        return slice(stop - 1, start - 1 if start else None, -1)
+    return slice(start, stop)
+
+
+def _is_padding(values: NDArray[np.generic]) -> bool:
+    return bool((values == values[:1]).all() or np.isnan(values).all())
+
+
+def _numbers(field: Field, row: int) -> NDArray[np.generic]:
+    values = field.read(row)
+    if values.dtype.kind not in "fiu":
+        raise SpectrumError(f"column {field.name!r} does not hold numbers")
+    return values
+
+
+def _join(pieces: Sequence[_Arrays]) -> _Arrays:
+    """Join arms or chips in order; where two share pixels, by their weights."""
+    first, *others = sorted(pieces, key=lambda piece: float(piece.wave[0]))
+    if not others:
+        return first
+    wave, flux, error = first.wave, first.flux, first.error
+    for piece in others:
+        n = int(np.count_nonzero(wave > piece.wave[0] - 1e-3))
+        tail = flux[flux.size - n :]
+        mean, spread = _average(tail, piece.flux[:n], error, piece.error)
+        flux = np.concatenate([flux[: flux.size - n], mean, piece.flux[n:]])
+        wave = np.concatenate([wave[: wave.size - n], piece.wave])
+        if error is not None and piece.error is not None:
+            error = np.concatenate([error[: error.size - n], spread, piece.error[n:]])
+        else:
+            error = None
+    return _Arrays(wave, flux, error, first.notes)
+
+
+def _average(
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    first_error: NDArray[np.float32] | None,
+    second_error: NDArray[np.float32] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Average the last pixels of one arm with the first of the next."""
+    n = first.size
+    weights = np.ones((2, n))
+    if first_error is not None and second_error is not None:
+        errors = np.stack([first_error[first_error.size - n :], second_error[:n]])
+        weights = 1.0 / errors.astype(np.float64) ** 2
+    values = np.stack([first, second]).astype(np.float64)
+    weights = np.where(np.isfinite(values) & np.isfinite(weights), weights, 0.0)
+    total = weights.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (weights * np.nan_to_num(values)).sum(axis=0) / total
+        spread = np.sqrt(1.0 / np.where(total > 0.0, total, np.nan))
+    return mean.astype(np.float32), spread.astype(np.float32)

@@ -17,9 +17,10 @@ QUANTILE = 0.7
 WIDTH = 3500.0
 """Standard deviation of the kernel, 58 Angstrom at 5000: of lines only the wings of the
 Balmer series come near [km/s]."""
-KEPT = 0.15
-"""Power of the continuum that is left in the spectra: colours tell of temperature, but
-reddening and calibration must not outweigh the lines."""
+KEPT = 0.03
+"""Differences of the continuum's logarithm from its mean that are left in the spectra;
+larger ones grow with their logarithm only. Small slopes stay as they are, colours tell
+of temperature, but reddening and calibration do not outweigh the lines."""
 FAINTEST = 0.01
 """Where the continuum is fainter than this share of the median there is no light."""
 _BIN_VELOCITY = 20.0
@@ -52,7 +53,7 @@ class _Plan(NamedTuple):
 
 def flatten(flux: tf.Tensor, grid: Grid) -> tuple[tf.Tensor, tf.Tensor]:
     """
-    Divide spectra by their continuum, but for a small power of it.
+    Divide spectra by their continuum, and leave its small differences in them.
 
     Parameters
     ----------
@@ -66,9 +67,20 @@ def flatten(flux: tf.Tensor, grid: Grid) -> tuple[tf.Tensor, tf.Tensor]:
     flat : Tensor of float32, shape (batch, n_pixels)
         The flux over the unit.
     unit : Tensor of float32, shape (batch, n_pixels)
-        The continuum to the power of 1 - `KEPT`; NaN where there is none.
+        The continuum over what is left of it; NaN where there is none.
+
+    Notes
+    -----
+    Left is ``exp(KEPT * asinh(x / KEPT))``, where x is the logarithm of the continuum
+    less its mean over the pixels where there is one.
     """
-    unit = find_continuum(flux, grid) ** (1.0 - KEPT)
+    continuum = find_continuum(flux, grid)
+    exists = tf.math.is_finite(continuum)
+    logarithm = tf.math.log(tf.where(exists, continuum, 1.0))
+    n_pixels = tf.math.count_nonzero(exists, -1, keepdims=True, dtype=flux.dtype)
+    total = tf.reduce_sum(logarithm, -1, keepdims=True)
+    difference = logarithm - tf.math.divide_no_nan(total, n_pixels)
+    unit = continuum * tf.exp(-KEPT * tf.asinh(difference / KEPT))
     return flux / unit, unit
 
 

@@ -113,6 +113,7 @@ def recommend(grid: Grid, n_spectra: int, n_steps: int) -> dict[str, Any]:
             "learning_rate": 4.0e-3,
             "learning_rate_decay": "cosine",
             "warmup": 0.02,
+            "max_gradient_ratio": 2.0,
             "steps_per_epoch": min(1000, -(-n_steps // _N_EPOCHS)),
         },
     }

@@ -181,8 +181,9 @@ class TrainingConfig(Section):
     """Share of the steps in which it rises to that from zero."""
     learning_rate_decay: Literal["none", "cosine"] = "none"
     """Whether it stays, or falls to zero at the last step as a cosine does."""
-    max_gradient_norm: float | None = Field(default=None, gt=0.0)
-    """Longer gradients, over all weights together, are shortened to this."""
+    max_gradient_ratio: float | None = Field(default=None, gt=1.0)
+    """Gradients, over all weights together, that are longer than their running mean by
+    this factor are shortened to that."""
     seed: int = Field(default=0, ge=0)
     """Of the initial weights, the order of the spectra and the bottleneck's noise."""
     mixed_precision: bool = False

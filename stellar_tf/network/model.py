@@ -20,9 +20,10 @@ from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbi
 from stellar_tf.run import Run, RunError
 from tfrecords_tools.durable import partial_path, put_in_place
 
-_LARGEST_MEAN, _LARGEST_LOG_VAR = 8.0, 12.0
-"""Soft bounds of our network's posteriors: whatever a spectrum holds, the divergence is
-finite. 8 is as far as one star in 10^15 is by the prior."""
+_SOFT_LIMIT = 4.0
+"""From where on our network's posteriors grow with the logarithm only: whatever a
+spectrum holds, the divergence is finite, and pulls back. 4 is as far as one star in
+16,000 is by the prior."""
 _FOLD = 4
 """Outputs of the paper's first convolution that are computed together."""
 
@@ -59,8 +60,7 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
     z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
     if config.architecture == "folded":
-        z_mean = _bound(z_mean, _LARGEST_MEAN)
-        z_log_var = _bound(z_log_var, _LARGEST_LOG_VAR)
+        z_mean, z_log_var = _compress(z_mean), _compress(z_log_var)
     return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
 
 
@@ -267,9 +267,9 @@ def _dense(
     return x
 
 
-def _bound(x: keras.KerasTensor, limit: float) -> keras.KerasTensor:
-    """Keep values within a limit, the small ones as they are."""
-    return limit * ops.tanh(x / limit)
+def _compress(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Leave small values as they are, and take the logarithm of large ones."""
+    return _SOFT_LIMIT * ops.arcsinh(x / _SOFT_LIMIT)
 
 
 def set_flux_scale(

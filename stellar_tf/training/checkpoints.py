@@ -35,6 +35,8 @@ class TrainingState(NamedTuple):
     """Sums of the terms over the steps of the epoch under way."""
     kl_level: float | None = None
     """Level of the steered weight of the divergence."""
+    gradient_mean: float = 0.0
+    """Running mean of the gradients' lengths."""
 
 
 class CheckpointStore:

@@ -298,6 +298,8 @@ class _Loop:
         steering = self._trainer.steering
         if state.kl_level is not None:
             steering.level = state.kl_level
+        limit = self._trainer.gradient_limit
+        limit.mean = state.gradient_mean
         for step in range(state.n_steps, training.n_steps):
             n_done = step + 1
             if step % training.steps_per_epoch == 0 or step == state.n_steps:
@@ -309,7 +311,9 @@ class _Loop:
                 best_loss = self._end_epoch(n_done, totals, best_loss)
                 totals = {}
             if self._is_chief and (clock.is_due(n_done) or is_last):
-                state = TrainingState(n_done, best_loss, totals, steering.level)
+                state = TrainingState(
+                    n_done, best_loss, totals, steering.level, limit.mean
+                )
                 self._store.save(state)
 
     def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.network.model import build_autoencoder
 from stellar_tf.training import losses
+from stellar_tf.training.gradient_limit import GradientLimit
 from stellar_tf.training.optimizer import build_optimizer
 from stellar_tf.training.steering import DivergenceWeight, Steering
 
@@ -47,10 +48,10 @@ class _Gradients(NamedTuple):
 
     sums: Terms
     """Over the global batch."""
-    are_finite: tf.Tensor
-    """Whether all are, on every replica."""
+    norm: tf.Tensor
+    """Length of the global batch's gradient over all weights."""
     gradients: list[tf.Tensor]
-    """Of each trainable weight, by replica."""
+    """Of each trainable weight, by replica; their sum is the global batch's."""
 
 
 class Trainer:
@@ -74,6 +75,8 @@ class Trainer:
             self.optimizer.build(self.model.trainable_variables)
         self.steering = Steering(config.objective, config.training.n_steps)
         """The divergence's weight."""
+        self.gradient_limit = GradientLimit(config.training.max_gradient_ratio)
+        """How long gradients may be."""
         self._find_gradients: dict[int, Callable[..., _Gradients]] = {}
         self._apply = tf.function(self._run_update)
         self._evaluate = tf.function(self._run_evaluation)
@@ -110,8 +113,10 @@ class Trainer:
         weight = tf.constant(self.steering.weight_at(step))
         found = self._find_gradients[coarse](flux, weight)
         logs = _means(found.sums)
-        if math.isfinite(logs["loss"]) and found.are_finite:
-            self._apply(found.gradients)
+        norm = float(found.norm)
+        if math.isfinite(logs["loss"]) and math.isfinite(norm):
+            share = self.gradient_limit.find_share(step, norm)
+            self._apply(found.gradients, tf.constant(share, tf.float32))
             self.steering.follow(step, logs["kl"])
             return logs
         reason = "a gradient is NaN or infinite"
@@ -169,41 +174,26 @@ class Trainer:
     ) -> _Gradients:
         def differentiate(
             flux: tf.Tensor,
-        ) -> tuple[Terms, tf.Tensor, list[tf.Tensor]]:
+        ) -> tuple[Terms, list[tf.Tensor], tf.Tensor]:
             with tf.GradientTape() as tape:
                 sums = _sum_spectra(self._terms(flux, weight, coarse, training=True))
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
             gradients = tape.gradient(loss, self.model.trainable_variables)
-            gradients = self._clip(gradients)
-            # One sum over all says whether any is not finite.
-            total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
-            return sums, tf.cast(tf.math.is_finite(total), tf.float32), gradients
+            return sums, gradients, tf.linalg.global_norm(_sum_gradients(gradients))
 
-        sums, finite, gradients = self.strategy.run(differentiate, (flux,))
-        n_finite = self.strategy.reduce(tf.distribute.ReduceOp.SUM, finite, axis=None)
-        are_finite = n_finite >= float(self.strategy.num_replicas_in_sync)
-        return _Gradients(self._sum_replicas(sums), are_finite, gradients)
+        sums, gradients, norm = self.strategy.run(differentiate, (flux,))
+        norm = self.strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
+        return _Gradients(self._sum_replicas(sums), norm, gradients)
 
-    def _run_update(self, gradients: list[tf.Tensor]) -> None:
+    def _run_update(self, gradients: list[tf.Tensor], share: tf.Tensor) -> None:
         def update(gradients: list[tf.Tensor]) -> None:
-            # With one replica a worker, arguments are on no device, as Keras wants it.
-            gradients = [tf.identity(gradient) for gradient in gradients]
+            gradients = [share * gradient for gradient in gradients]
             variables = self.model.trainable_variables
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
         self.strategy.run(update, (gradients,))
-
-    def _clip(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        max_norm = self.config.training.max_gradient_norm
-        if max_norm is None:
-            return gradients
-        # The optimiser sums over replicas, and it is that sum which must be short.
-        replica = tf.distribute.get_replica_context()
-        total = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        limited, _ = tf.clip_by_global_norm(total, max_norm)
-        return [gradient / replica.num_replicas_in_sync for gradient in limited]
 
     def _run_evaluation(self, flux: tf.Tensor) -> Terms:
         def evaluate(flux: tf.Tensor) -> Terms:
@@ -266,6 +256,15 @@ def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
 
 def _sum_spectra(terms: Terms) -> Terms:
     return Terms(*(tf.reduce_sum(term, axis=0) for term in terms))
+
+
+def _sum_gradients(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Sum each over the replicas."""
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return gradients
+    total: list[tf.Tensor] = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    return total
 
 
 def _idleness(kl: tf.Tensor) -> tf.Tensor:

@@ -133,8 +133,8 @@ def test_posteriors_of_ours_are_bounded_whatever_the_flux(value: float) -> None:
     encoder = build_encoder(FOLDED, 32)
     randomise(encoder)
     posterior = encoder(np.full((1, 32), value, np.float32))
-    assert np.abs(posterior["z_mean"]).max() <= 8.0
-    assert np.abs(posterior["z_log_var"]).max() <= 12.0
+    assert np.abs(posterior["z_mean"]).max() < 40.0
+    assert np.abs(posterior["z_log_var"]).max() < 40.0  # exp(40) has a square
 
 
 def test_the_networks_scale_is_set_in_all_its_parts() -> None:

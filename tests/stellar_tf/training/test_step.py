@@ -57,7 +57,7 @@ def test_two_replicas_follow_the_single_curve(
             "coarse_end": 6,
             "scales": (1, 4),
         },
-        training={"max_gradient_norm": 0.5, "learning_rate": 3e-4},
+        training={"max_gradient_ratio": 1.05, "learning_rate": 3e-4},
     )
     single = loss_curve(config, records, build_strategy("single"), 50)
     mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 50)
@@ -158,14 +158,6 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         # has it: before the bias correction.
         step = 1e-3 * g / (np.abs(g) + 1e-7 / np.sqrt(1.0 - 0.999))
         np.testing.assert_allclose(before - after.numpy(), step, rtol=0.01, atol=1e-6)
-
-
-def test_long_gradients_are_clipped(config: Config) -> None:
-    config = with_settings(config, training={"max_gradient_norm": 2.0})
-    trainer = Trainer(config, build_strategy("single"))
-    short, long = [tf.constant([0.3, 0.4])], [tf.constant([3.0]), tf.constant([4.0])]
-    np.testing.assert_allclose(trainer._clip(short)[0], [0.3, 0.4])
-    np.testing.assert_allclose(tf.concat(trainer._clip(long), 0), [1.2, 1.6])
 
 
 def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) -> None:

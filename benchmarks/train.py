@@ -72,8 +72,8 @@ def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step
     if keras_adam:
         trainer.optimizer = keras.optimizers.Adam(1.0e-9)
         trainer.optimizer.build(trainer.model.trainable_variables)
-    # It pads spectra to another length than the paper.
-    batch = tf.constant(flux[:, : config.grid.padded_length])
+    # It pads them itself.
+    batch = tf.constant(flux[:, : config.grid.n_pixels])
     return lambda: trainer.train_step(batch, 0) and None
 
 

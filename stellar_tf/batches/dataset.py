@@ -12,7 +12,7 @@ from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
 from stellar_tf.batches.reading import SplitReader, call
 from stellar_tf.batches.sampling import Sampler, balanced_weights
-from stellar_tf.config import DatasetConfig
+from stellar_tf.config import Config
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordLocation
 from tfrecords_tools.split import Split
@@ -26,12 +26,9 @@ class TrainingStream:
     ----------
     manifest : Manifest
         The data set.
-    config : DatasetConfig
-        Normalisation, sampling and augmentation.
-    batch_size : int
-        Spectra a batch, over all replicas.
-    seed : int
-        Decides the order of every pass and the augmentation.
+    config : Config
+        Normalisation, sampling, augmentation, batches of all replicas together, and
+        the seed, which decides the order of every pass and the augmentation.
 
     Raises
     ------
@@ -47,15 +44,14 @@ class TrainingStream:
     the same batches. Only the spectra of the next batches are in memory.
     """
 
-    def __init__(
-        self, manifest: Manifest, config: DatasetConfig, *, batch_size: int, seed: int
-    ) -> None:
+    def __init__(self, manifest: Manifest, config: Config) -> None:
         self._reader = SplitReader(manifest, "train", config)
-        self._grid, self._config = manifest.grid, config
-        self._batch_size, self._seed = batch_size, seed
-        table = self._reader.table
-        weights = balanced_weights(table.stars()) if config.balance_stars else None
-        self._sampler = Sampler(len(table), seed, weights)
+        self._grid, self._config = manifest.grid, config.dataset
+        training, table = config.training, self._reader.table
+        self._batch_size, self._seed = training.batch_size, training.seed
+        balance = self._config.balance_stars
+        weights = balanced_weights(table.stars()) if balance else None
+        self._sampler = Sampler(len(table), self._seed, weights)
 
     def build(
         self,
@@ -75,7 +71,7 @@ class TrainingStream:
         Returns
         -------
         dataset : tf.data.Dataset
-            Infinite; elements are float32 (spectra of a replica, padded_length), NaN
+            Infinite; elements are float32 (spectra of a replica, n_pixels), NaN
             at bad pixels. The replicas' elements follow each other.
         """
         n_replicas = context.num_replicas_in_sync if context else 1
@@ -142,7 +138,7 @@ class TrainingStream:
 def build_evaluation_dataset(
     manifest: Manifest,
     split: Split,
-    config: DatasetConfig,
+    config: Config,
     *,
     batch_size: int,
     with_metadata: bool = False,
@@ -157,7 +153,7 @@ def build_evaluation_dataset(
         The data set.
     split : {"train", "validation", "test"}
         The split.
-    config : DatasetConfig
+    config : Config
         Normalisation.
     batch_size : int
         Spectra a batch; the last batch may be smaller.
@@ -170,7 +166,7 @@ def build_evaluation_dataset(
     -------
     dataset : tf.data.Dataset
         Of known cardinality. Elements are dicts with ``flux``, float32 (batch,
-        padded_length) with NaN at bad pixels, and the metadata, (batch,) each.
+        n_pixels) with NaN at bad pixels, and the metadata, (batch,) each.
 
     Raises
     ------

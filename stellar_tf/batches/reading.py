@@ -17,8 +17,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stellar_tf.batches.continuum import flatten
-from stellar_tf.batches.normalisation import crop_flux, normalise_padded, pad_flux
-from stellar_tf.config import DatasetConfig
+from stellar_tf.batches.normalisation import divide_by_median
+from stellar_tf.config import Config
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordTable
@@ -71,7 +71,7 @@ def name_corrupt_records(advice: str) -> Iterator[None]:
 
 class SplitReader:
     """
-    Records of a split by number, as normalised, padded spectra.
+    Records of a split by number, as normalised spectra.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ class SplitReader:
         The data set.
     split : {"train", "validation", "test"}
         The split.
-    config : DatasetConfig
-        Its normalisation.
+    config : Config
+        Normalisation, and the network that spectra are for.
 
     Raises
     ------
@@ -90,14 +90,15 @@ class SplitReader:
         If an index of its shards is missing or damaged.
     """
 
-    def __init__(self, manifest: Manifest, split: Split, config: DatasetConfig) -> None:
+    def __init__(self, manifest: Manifest, split: Split, config: Config) -> None:
         if manifest.n_spectra(split) == 0:
             raise EmptySplitError(
                 f"{manifest.folder}: the {split} split has no spectra; convert more "
                 f"stars or change convert.split"
             )
         self.table = RecordTable(manifest, split)
-        self._grid, self._kind = manifest.grid, config.normalise
+        self._grid, self._kind = manifest.grid, config.dataset.normalise
+        self._n_zeros = sum(config.model.padding(manifest.grid.n_pixels))
 
     def read(
         self,
@@ -119,7 +120,7 @@ class SplitReader:
 
         Returns
         -------
-        flux : ndarray of float32, shape (n, padded_length)
+        flux : ndarray of float32, shape (n, n_pixels)
             For `finish`.
         rows : list of dict
             The features of each record.
@@ -129,10 +130,7 @@ class SplitReader:
         RecordError
             If a record cannot be read; the message names it.
         """
-        grid = self._grid
-        padded = np.empty((len(numbers), grid.padded_length), np.float32)
-        inside = slice(grid.pad_left, grid.pad_left + grid.n_pixels)
-        padded[:, : inside.start] = padded[:, inside.stop :] = np.nan
+        batch = np.empty((len(numbers), self._grid.n_pixels), np.float32)
         rows = []
         for i, number in enumerate(numbers):
             flux, values = self.table.read(int(number), {"median_flux", *features})
@@ -140,9 +138,9 @@ class SplitReader:
             if change is not None:
                 flux = change(i, flux, float(median))
             # Divided on the way into the batch: no further pass over memory.
-            np.divide(flux, self._unit(median), out=padded[i, inside])
+            np.divide(flux, self._unit(median), out=batch[i])
             rows.append(values)
-        return padded, rows
+        return batch, rows
 
     def finish(self, flux: tf.Tensor, size: int | None) -> tf.Tensor:
         """
@@ -150,27 +148,26 @@ class SplitReader:
 
         Parameters
         ----------
-        flux : Tensor of float32, shape (n, padded_length)
+        flux : Tensor of float32, shape (n, n_pixels)
             From `read`, by way of `call`.
         size : int or None
             Spectra, where it is known.
 
         Returns
         -------
-        flux : Tensor of float32, shape (size, padded_length)
+        flux : Tensor of float32, shape (size, n_pixels)
             Normalised, NaN at bad pixels.
         """
-        grid = self._grid
-        flux = tf.ensure_shape(flux, (size, grid.padded_length))
+        flux = tf.ensure_shape(flux, (size, self._grid.n_pixels))
         if self._kind == "paper":
-            return normalise_padded(flux, "paper")[0]
+            return divide_by_median(flux, "paper", n_zeros=self._n_zeros)[0]
         if self._kind == "continuum":
-            return pad_flux(flatten(crop_flux(flux, grid), grid)[0], grid)
+            return flatten(flux, self._grid)[0]
         return flux
 
     def _unit(self, median: np.float32) -> np.float32:
         """Return what the flux is divided by; NaN marks all of it as bad."""
-        if self._kind == "paper":  # by a median over the padding, too
+        if self._kind == "paper":  # by a median over the bad pixels, too
             return np.float32(1.0)
         return median if median > 0.0 else np.float32(np.nan)
 

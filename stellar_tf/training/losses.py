@@ -59,16 +59,20 @@ def average_pixels(flux: tf.Tensor, n_average: int) -> tf.Tensor:
     flux : Tensor of float32, shape (batch, n_pixels)
         NaN at bad pixels.
     n_average : int
-        Pixels a group; a divisor of n_pixels.
+        Pixels a group; the last group may have fewer.
 
     Returns
     -------
-    averaged : Tensor of float32, shape (batch, n_pixels / n_average)
+    averaged : Tensor of float32, shape (batch, n_groups)
         NaN for a group without valid pixels.
     """
     if n_average == 1:
         return flux
-    groups = tf.reshape(flux, (-1, flux.shape[-1] // n_average, n_average))
+    n_groups = -(-flux.shape[-1] // n_average)
+    beyond = n_groups * n_average - flux.shape[-1]
+    if beyond:
+        flux = tf.pad(flux, [[0, 0], [0, beyond]], constant_values=float("nan"))
+    groups = tf.reshape(flux, (-1, n_groups, n_average))
     valid = tf.math.is_finite(groups)
     total = tf.reduce_sum(tf.where(valid, groups, tf.zeros_like(groups)), axis=-1)
     n_valid = tf.reduce_sum(tf.cast(valid, flux.dtype), axis=-1)

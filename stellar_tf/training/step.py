@@ -84,7 +84,7 @@ class Trainer:
 
         Parameters
         ----------
-        flux : Tensor or PerReplica, shape (batch_size, padded_length)
+        flux : Tensor or PerReplica, shape (batch_size, n_pixels)
             A global batch.
         step : int
             Updates made before this one.
@@ -252,7 +252,9 @@ def coarse_scale_at(step: int, config: ObjectiveConfig) -> int:
 
 
 def _coarsen(flux: tf.Tensor, n_average: int) -> tf.Tensor:
-    return tf.repeat(losses.average_pixels(flux, n_average), n_average, axis=-1)
+    """Average neighbouring pixels, and keep their number."""
+    averaged = tf.repeat(losses.average_pixels(flux, n_average), n_average, axis=-1)
+    return averaged[:, : flux.shape[-1]]
 
 
 def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -30,9 +30,7 @@ def loss_curve(
     trainer = Trainer(config, strategy)
     if not noise:
         trainer.model.get_layer("bottleneck")._draw_noise = tf.zeros_like
-    batches = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=8, seed=4
-    )
+    batches = TrainingStream(read_manifest(records), config)
     build = partial(batches.build, 0)
     stream = iter(strategy.distribute_datasets_from_function(build))
     logs = [trainer.train_step(next(stream), step) for step in range(n_steps)]
@@ -126,9 +124,7 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
     """Error, KL and Adam's first step, computed a second way."""
     config = with_settings(config, objective={"kl_weights": ((0, 0.0), (4, 0.002))})
     trainer = Trainer(config, build_strategy("single"))
-    stream = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=8, seed=4
-    )
+    stream = TrainingStream(read_manifest(records), config)
     flux = next(iter(stream.build()))
     # The bottleneck's kernels start at zero, where the sign of noise would decide.
     rng = np.random.default_rng(0)
@@ -182,7 +178,7 @@ def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) 
             [rng.normal(0.0, 0.05, w.shape) for w in trainer.model.get_weights()]
         )
         batches = build_evaluation_dataset(
-            manifest, "validation", config.dataset, batch_size=batch_size
+            manifest, "validation", config, batch_size=batch_size
         )
         means.append(list(trainer.evaluate(batches).values()))
     np.testing.assert_allclose(means[1], means[0], rtol=1e-5)
@@ -200,7 +196,7 @@ def test_the_likelihood_is_the_logarithm_of_each_spectrums_error(
     config: Config, records: Path
 ) -> None:
     (batch,) = build_evaluation_dataset(
-        read_manifest(records), "validation", config.dataset, batch_size=1000
+        read_manifest(records), "validation", config, batch_size=1000
     ).take(1)
     flux = batch["flux"]
     objective = {"error": "likelihood", "kl_weights": (), "kl_unit": 0.01}
@@ -217,7 +213,7 @@ def test_the_likelihood_is_the_logarithm_of_each_spectrums_error(
 
 def test_idle_dimensions_weigh_more_at_the_end(config: Config, records: Path) -> None:
     (batch,) = build_evaluation_dataset(
-        read_manifest(records), "validation", config.dataset, batch_size=1000
+        read_manifest(records), "validation", config, batch_size=1000
     ).take(1)
     flux = batch["flux"]
     objective = {"kl_weights": (), "kl_unit": 0.01}

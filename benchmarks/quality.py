@@ -118,7 +118,7 @@ class FoldedContestant(Contestant):
 
     def step(self) -> None:
         """Make one update."""
-        self._trainer.train_step(next(self._batches), self.n_steps)
+        self._trainer.train_step({"flux": next(self._batches)}, self.n_steps)
 
     def validate(self) -> float:
         """Mean over spectra of the absolute error over valid pixels."""
@@ -143,7 +143,8 @@ def crop(padded: np.ndarray, n_pixels: int) -> np.ndarray:
 
 def read_batches(manifest: Manifest, config: Config) -> Iterator[np.ndarray]:
     """Read the training stream."""
-    return TrainingStream(manifest, config).build(0).as_numpy_iterator()
+    stream = TrainingStream(manifest, config).build(0)
+    return (batch["flux"] for batch in stream.as_numpy_iterator())
 
 
 def read_validation(manifest: Manifest, config: Config) -> list[np.ndarray]:

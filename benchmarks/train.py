@@ -74,7 +74,7 @@ def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step
         trainer.optimizer.build(trainer.model.trainable_variables)
     # It pads them itself.
     batch = tf.constant(flux[:, : config.grid.n_pixels])
-    return lambda: trainer.train_step(batch, 0) and None
+    return lambda: trainer.train_step({"flux": batch}, 0) and None
 
 
 def measure_memory(batch_size: int) -> float:

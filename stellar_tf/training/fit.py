@@ -34,7 +34,12 @@ from stellar_tf.training.checkpoints import (
     CheckpointStore,
     TrainingState,
 )
-from stellar_tf.training.step import NotFiniteError, Trainer, coarse_scale_at
+from stellar_tf.training.step import (
+    Batch,
+    NotFiniteError,
+    Trainer,
+    coarse_scale_at,
+)
 from stellar_tf.training.strategy import is_chief, wait_for_all
 from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
@@ -303,11 +308,11 @@ class _Loop:
                 state = TrainingState(n_done, best_loss, totals, steering.level)
                 self._store.save(state)
 
-    def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
+    def _make_step(self, batch: Batch, step: int) -> dict[str, float]:
         """Make an update, or count that there was none."""
         self._callbacks.on_train_batch_begin(step)
         try:
-            logs = self._trainer.train_step(flux, step)
+            logs = self._trainer.train_step(batch, step)
         except NotFiniteError as error:
             self._leave_out(step, error)
             return {"skipped": 1.0}

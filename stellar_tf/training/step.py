@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -16,6 +16,9 @@ from stellar_tf.network.model import build_autoencoder
 from stellar_tf.training import losses
 from stellar_tf.training.optimizer import build_optimizer
 from stellar_tf.training.steering import DivergenceWeight, Steering
+
+Batch = Mapping[str, tf.Tensor]
+"""``flux``, and ``error`` where pixels count by it: (batch, n_pixels)."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -78,14 +81,14 @@ class Trainer:
         self._apply = tf.function(self._run_update)
         self._evaluate = tf.function(self._run_evaluation)
 
-    def train_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
+    def train_step(self, batch: Batch, step: int) -> dict[str, float]:
         """
         Make one update.
 
         Parameters
         ----------
-        flux : Tensor or PerReplica, shape (batch_size, n_pixels)
-            A global batch.
+        batch : dict of str to Tensor or PerReplica
+            A global batch of `TrainingStream`.
         step : int
             Updates made before this one.
 
@@ -108,7 +111,7 @@ class Trainer:
                 jit_compile=self.config.training.jit_compile or None,
             )
         weight = tf.constant(self.steering.weight_at(step))
-        found = self._find_gradients[coarse](flux, weight)
+        found = self._find_gradients[coarse](batch, weight)
         logs = _means(found.sums)
         if math.isfinite(logs["loss"]) and found.are_finite:
             self._apply(found.gradients)
@@ -117,17 +120,17 @@ class Trainer:
         reason = "a gradient is NaN or infinite"
         if not math.isfinite(logs["loss"]):
             reason = f"the loss is {logs['loss']}"
-        raise NotFiniteError(reason, self._objective_of(flux, weight, coarse))
+        raise NotFiniteError(reason, self._objective_of(batch, weight, coarse))
 
     def _objective_of(
-        self, flux: tf.Tensor, weight: tf.Tensor, coarse: int
+        self, batch: Batch, weight: tf.Tensor, coarse: int
     ) -> NDArray[np.float32]:
         """Return what each spectrum adds, with z at the posterior's mean."""
 
-        def evaluate(flux: tf.Tensor) -> tf.Tensor:
-            return self._terms(flux, weight, coarse, training=False).objective
+        def evaluate(batch: Batch) -> tf.Tensor:
+            return self._terms(batch, weight, coarse, training=False).objective
 
-        by_replica = self.strategy.run(tf.function(evaluate), (flux,))
+        by_replica = self.strategy.run(tf.function(evaluate), (batch,))
         return np.asarray(self.strategy.gather(by_replica, axis=0))
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
@@ -146,9 +149,11 @@ class Trainer:
             `min_information`, and ``kl_0``, ``kl_1``, ... in nats. The loss is taken
             at the final KL weight, so that epochs compare.
         """
-        flux = batches.map(lambda batch: batch["flux"])
+        spectra = batches.map(
+            lambda batch: {k: batch[k] for k in ("flux", "error") if k in batch}
+        )
         total: Terms | None = None
-        for batch in self.strategy.experimental_distribute_dataset(flux):
+        for batch in self.strategy.experimental_distribute_dataset(spectra):
             sums = self._evaluate(batch)
             total = sums if total is None else Terms(*map(tf.add, total, sums))
         if total is None:
@@ -165,13 +170,13 @@ class Trainer:
         }
 
     def _run_gradients(
-        self, flux: tf.Tensor, weight: tf.Tensor, *, coarse: int
+        self, batch: Batch, weight: tf.Tensor, *, coarse: int
     ) -> _Gradients:
         def differentiate(
-            flux: tf.Tensor,
+            batch: Batch,
         ) -> tuple[Terms, tf.Tensor, list[tf.Tensor]]:
             with tf.GradientTape() as tape:
-                sums = _sum_spectra(self._terms(flux, weight, coarse, training=True))
+                sums = _sum_spectra(self._terms(batch, weight, coarse, training=True))
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
@@ -181,7 +186,7 @@ class Trainer:
             total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
             return sums, tf.cast(tf.math.is_finite(total), tf.float32), gradients
 
-        sums, finite, gradients = self.strategy.run(differentiate, (flux,))
+        sums, finite, gradients = self.strategy.run(differentiate, (batch,))
         n_finite = self.strategy.reduce(tf.distribute.ReduceOp.SUM, finite, axis=None)
         are_finite = n_finite >= float(self.strategy.num_replicas_in_sync)
         return _Gradients(self._sum_replicas(sums), are_finite, gradients)
@@ -205,24 +210,30 @@ class Trainer:
         limited, _ = tf.clip_by_global_norm(total, max_norm)
         return [gradient / replica.num_replicas_in_sync for gradient in limited]
 
-    def _run_evaluation(self, flux: tf.Tensor) -> Terms:
-        def evaluate(flux: tf.Tensor) -> Terms:
+    def _run_evaluation(self, batch: Batch) -> Terms:
+        def evaluate(batch: Batch) -> Terms:
             weight = tf.constant(DivergenceWeight(self.steering.final_beta, 0.0))
-            return _sum_spectra(self._terms(flux, weight, 1, training=False))
+            return _sum_spectra(self._terms(batch, weight, 1, training=False))
 
-        return self._sum_replicas(self.strategy.run(evaluate, (flux,)))
+        return self._sum_replicas(self.strategy.run(evaluate, (batch,)))
 
     def _terms(
-        self, flux: tf.Tensor, weight: tf.Tensor, coarse: int, *, training: bool
+        self, batch: Batch, weight: tf.Tensor, coarse: int, *, training: bool
     ) -> Terms:
-        objective = self.config.objective
+        objective, flux = self.config.objective, batch["flux"]
+        counted = None
+        if "error" in batch:
+            counted = losses.weigh_pixels(flux, batch["error"])
         if coarse > 1:
             flux = _coarsen(flux, coarse)
+            counted = None if counted is None else _coarsen(counted, coarse)
         outputs = self.model(flux, training=training)
         reconstruction = outputs["reconstruction"]
         if coarse > 1:
             reconstruction = _coarsen(reconstruction, coarse)
-        error = losses.reconstruction_error(flux, reconstruction, objective.scales)
+        error = losses.reconstruction_error(
+            flux, reconstruction, objective.scales, counted
+        )
         if objective.error == "likelihood":
             error = tf.math.log(error + losses.LEAST_ERROR)
         beta, idle = tf.unstack(weight)

@@ -171,6 +171,7 @@ class Embedding(keras.callbacks.Callback):
         codes, rows, names = [], [], []
         for batch in self._validation:
             codes.append(self._encoder(batch.pop("flux"), training=False)["z_mean"])
+            batch.pop("error", None)
             names = sorted(batch)
             columns = [batch[name].numpy() for name in names]
             rows += list(zip(*columns, strict=True))

@@ -160,12 +160,12 @@ def test_a_step_that_is_not_finite_is_left_out_and_its_spectrum_named(
     # Place 11 of the stream: the fourth spectrum of the second step.
     def spoil(
         stream: TrainingStream, first: np.int64, size: int
-    ) -> NDArray[np.float32]:
-        flux = read(stream, first, size)
+    ) -> tuple[NDArray[np.float32], ...]:
+        (flux,) = read(stream, first, size)
         if first == 8:
             flux[3, 500] = 3.0e38
             flux[3, 501] = -3.0e38
-        return flux
+        return (flux,)
 
     monkeypatch.setattr(TrainingStream, "_read", spoil)
     config = with_settings(config)  # nothing by the recipe, which begins with averages

@@ -44,9 +44,9 @@ def build_ours(flux: np.ndarray, name: str) -> Callable[[], object]:
 
     config = load_config(name)
     config = complete_config(config, config.grid, n_spectra=2000)
-    encoder = build_encoder(config.model, config.grid.padded_length)
-    # It pads spectra to another length than the paper.
-    batch = tf.constant(flux[:, : config.grid.padded_length])
+    encoder = build_encoder(config.model, config.grid.n_pixels)
+    # It pads them itself.
+    batch = tf.constant(flux[:, : config.grid.n_pixels])
     compiled = tf.function(lambda: encoder(batch, training=False))
     return lambda: compiled()["z_mean"].numpy()
 

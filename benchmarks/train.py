@@ -72,9 +72,9 @@ def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step
     if keras_adam:
         trainer.optimizer = keras.optimizers.Adam(1.0e-9)
         trainer.optimizer.build(trainer.model.trainable_variables)
-    # It pads spectra to another length than the paper.
-    batch = tf.constant(flux[:, : config.grid.padded_length])
-    return lambda: trainer.train_step(batch, 0) and None
+    # It pads them itself.
+    batch = tf.constant(flux[:, : config.grid.n_pixels])
+    return lambda: trainer.train_step({"flux": batch}, 0) and None
 
 
 def measure_memory(batch_size: int) -> float:

@@ -146,7 +146,7 @@ def open_records(run: Run, records: Path) -> Manifest:
         If the folder is no data set.
     """
     manifest = read_manifest(records)
-    if not manifest.grid.has_pixels_of(run.read_config().grid):
+    if manifest.grid != run.read_config().grid:
         raise GridError(f"{records}: has another grid than {run.folder}")
     return manifest
 

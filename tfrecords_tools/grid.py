@@ -55,26 +55,6 @@ class Grid(Section):
     """In equal steps, or in equal ratios: equal steps of velocity (FITS paper III,
     eq. 5: wave_min is CRVAL1, wave_step CDELT1 of an axis AWAV-LOG)."""
     n_pixels: int = Field(default=312_501, ge=1)
-    pad_to_multiple: int = Field(default=16_384, ge=1)
-    """Spectra are padded with bad pixels up to a multiple of this; `fit` sets it as its
-    network needs it."""
-
-    def has_pixels_of(self, other: Grid) -> bool:
-        """
-        Tell whether another grid has the same wavelengths, however it is padded.
-
-        Parameters
-        ----------
-        other : Grid
-            The other one.
-
-        Returns
-        -------
-        answer : bool
-            Whether spectra on the one are on the other.
-        """
-        padded = other.model_copy(update={"pad_to_multiple": self.pad_to_multiple})
-        return self == padded
 
     @property
     def wave(self) -> NDArray[np.float64]:
@@ -85,21 +65,6 @@ class Grid(Section):
     def edges(self) -> NDArray[np.float64]:
         """Borders of the pixels, shape (n_pixels + 1,) [Angstrom]."""
         return self._wave_at(np.arange(self.n_pixels + 1, dtype=np.float64) - 0.5)
-
-    @property
-    def padded_length(self) -> int:
-        """Pixels of the network's input."""
-        return -(-self.n_pixels // self.pad_to_multiple) * self.pad_to_multiple
-
-    @property
-    def pad_left(self) -> int:
-        """Zeros before the first pixel."""
-        return (self.padded_length - self.n_pixels) // 2
-
-    @property
-    def pad_right(self) -> int:
-        """Zeros after the last pixel."""
-        return self.padded_length - self.n_pixels - self.pad_left
 
     def place(
         self,

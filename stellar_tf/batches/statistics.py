@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stellar_tf.batches.dataset import build_evaluation_dataset
-from stellar_tf.config import DatasetConfig
+from stellar_tf.config import Config
 from tfrecords_tools.records.manifest import Manifest
 
 N_SPECTRA = 4_096
@@ -23,7 +23,7 @@ class FluxStatistics(NamedTuple):
     """Of the normalised flux of the training set."""
 
     mean: NDArray[np.float32]
-    """Shape (padded_length,). Where no spectrum is valid it is interpolated, since the
+    """Shape (n_pixels,). Where no spectrum is valid it is interpolated, since the
     decoder may displace it."""
     scale: float
     """Mean absolute deviation from it at the median pixel; 1 if there is none."""
@@ -31,9 +31,8 @@ class FluxStatistics(NamedTuple):
 
 def measure_flux(
     manifest: Manifest,
-    config: DatasetConfig,
+    config: Config,
     *,
-    batch_size: int,
     max_spectra: int = N_SPECTRA,
 ) -> FluxStatistics:
     """
@@ -45,10 +44,8 @@ def measure_flux(
     ----------
     manifest : Manifest
         The data set.
-    config : DatasetConfig
-        Normalisation and reading.
-    batch_size : int
-        Spectra read at a time.
+    config : Config
+        Normalisation, and spectra read at a time.
     max_spectra : int
         Spectra to read at most, rounded up to whole batches.
 
@@ -57,6 +54,7 @@ def measure_flux(
     statistics : FluxStatistics
         Over the valid values of each pixel.
     """
+    batch_size = config.training.batch_size
     batches = build_evaluation_dataset(manifest, "train", config, batch_size=batch_size)
     batches = batches.take(-(-max_spectra // batch_size))
     average = _average(batches, None)

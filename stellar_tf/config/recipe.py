@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from stellar_tf.config.sections import Config, ModelConfig, ObjectiveConfig
+from stellar_tf.config.sections import Config
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
@@ -39,18 +39,12 @@ def complete_config(config: Config, grid: Grid, n_spectra: int) -> Config:
     Returns
     -------
     config : Config
-        Whole. The grid is padded to what the network can take.
+        Whole.
     """
     given = config.model_dump(exclude_unset=True)
     n_steps = given.get("training", {}).get("n_steps") or count_steps(n_spectra)
     tree = _merge(recommend(grid, n_spectra, n_steps), given)
-    model = ModelConfig.model_validate(tree["model"])
-    objective = ObjectiveConfig.model_validate(tree["objective"])
-    multiple = math.lcm(
-        model.length_multiple, *objective.scales, *objective.coarse_scales
-    )
-    padded = grid.model_copy(update={"pad_to_multiple": multiple})
-    whole = Config.model_validate({**tree, "grid": padded.model_dump()})
+    whole = Config.model_validate({**tree, "grid": grid.model_dump()})
     # Nothing is open any more, whoever completes it again.
     return Config.model_validate(whole.model_dump())
 

@@ -113,12 +113,29 @@ class ModelConfig(Section):
 
     @property
     def length_multiple(self) -> int:
-        """The padded length must be a multiple of this many pixels."""
+        """The network works on a multiple of so many pixels."""
         if self.architecture == "strided":
             return 1 << (len(self.strided.channels) - 1)
         folded = self.folded
         encoder = folded.encoder_binning * math.prod(folded.folds)
         return math.lcm(encoder, folded.decoder_binning)
+
+    def padding(self, n_pixels: int) -> tuple[int, int]:
+        """
+        Say how the network pads spectra.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Of the grid.
+
+        Returns
+        -------
+        padding : tuple of int
+            Pixels before and after the spectrum.
+        """
+        beyond = -n_pixels % self.length_multiple
+        return beyond // 2, beyond - beyond // 2
 
 
 class ObjectiveConfig(Section):
@@ -127,6 +144,9 @@ class ObjectiveConfig(Section):
     error: Literal["absolute", "likelihood"] = "absolute"
     """The mean absolute error in normalised flux, or its logarithm: the likelihood of
     the mean pixel under a Laplace distribution as wide as each spectrum needs [nat]."""
+    weight_by_errors: Literal["auto", "no"] = "auto"
+    """Whether pixels count by the inverse of their errors: ``auto`` where records hold
+    errors."""
     kl_weights: tuple[tuple[int, float], ...] = (
         (0, 0.0),
         (5_000, 0.0),

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from stellar_tf.batches.normalisation import (
-    crop_flux,
+    NormalisedFlux,
     mask_spikes,
     mask_zero_runs,
     normalise_flux,
@@ -101,7 +101,7 @@ class ModelGraph:
         """
         z = tf.debugging.check_numerics(z, "z must be finite")
         decoder = self.autoencoder.get_layer("decoder")
-        flux = crop_flux(decoder(z, training=False), self.config.grid)
+        flux = decoder(z, training=False)
         return {"flux": tf.debugging.check_numerics(flux, "z is too large to decode")}
 
     def reconstruct(self, flux: tf.Tensor) -> Outputs:
@@ -143,9 +143,8 @@ class ModelGraph:
             ``unit`` (batch, n_pixels), the median or the continuum, in the unit of the
             input; 0 where there is none.
         """
-        config = self.config
         masked, _ = self._mask(flux)
-        unit = normalise_flux(masked, config.grid, config.dataset.normalise).unit
+        unit = self._normalise(masked).unit
         unit = tf.where(tf.math.is_finite(unit) & (unit > 0.0), unit, 0.0)
         return {"unit": tf.broadcast_to(unit, tf.shape(flux))}
 
@@ -182,6 +181,14 @@ class ModelGraph:
         masked, has_spikes = mask_spikes(masked, convert.max_flux_ratio)
         return masked, flags + _flag(has_spikes, Flag.SPIKES_MASKED)
 
+    def _normalise(
+        self, flux: tf.Tensor, median_flux: tf.Tensor | None = None
+    ) -> NormalisedFlux:
+        config = self.config
+        n_zeros = sum(config.model.padding(config.grid.n_pixels))
+        kind = config.dataset.normalise
+        return normalise_flux(flux, config.grid, kind, median_flux, n_zeros)
+
     def _encode(
         self,
         flux: tf.Tensor,
@@ -189,10 +196,7 @@ class ModelGraph:
         median_flux: tf.Tensor | None = None,
     ) -> tuple[Outputs, tf.Tensor]:
         """Encode; return also what the flux was divided by."""
-        config = self.config
-        normalised = normalise_flux(
-            flux, config.grid, config.dataset.normalise, median_flux
-        )
+        normalised = self._normalise(flux, median_flux)
         encoder = self.autoencoder.get_layer("encoder")
         posterior = encoder(normalised.flux, training=False)
         n_valid = tf.math.count_nonzero(tf.math.is_finite(flux), axis=-1)

@@ -385,7 +385,7 @@ class SpectrumModel:
 
     def _encode_records(self, folder: Path, batch_size: int, progress: bool) -> Latents:
         manifest = read_manifest(folder)
-        if not manifest.grid.has_pixels_of(self.grid):
+        if manifest.grid != self.grid:
             raise GridError(f"{folder}: has another grid than {self.folder}")
         columns: dict[str, list[NDArray[np.generic]]] = {}
         splits = [split for split in SPLITS if manifest.n_spectra(split)]

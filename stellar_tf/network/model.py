@@ -37,22 +37,19 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     config : ModelConfig
         The architecture.
     n_pixels : int
-        Length of the padded spectrum, a multiple of ``config.length_multiple``.
+        Of a spectrum; the network pads it as it needs.
 
     Returns
     -------
     encoder : keras.Model
         ``flux (batch, n_pixels)``, NaN at bad pixels, to ``z_mean`` and
         ``z_log_var``, (batch, n_latent) both.
-
-    Raises
-    ------
-    ValueError
-        If the length does not fit the architecture.
     """
-    _check_length(config, n_pixels)
     flux = keras.Input((n_pixels,), name="flux")
     x = Standardise(config.subtract_mean, dtype="float32", name="standardise")(flux)
+    padding = config.padding(n_pixels)
+    if any(padding):
+        x = ops.pad(x, ((0, 0), padding))  # with zeros, as bad pixels are
     if config.architecture == "strided":
         x = _strided_encoder(x, config)
     else:
@@ -73,24 +70,22 @@ def build_decoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     config : ModelConfig
         The architecture.
     n_pixels : int
-        Length of the padded spectrum, a multiple of ``config.length_multiple``.
+        Of a spectrum; the network pads it as it needs.
 
     Returns
     -------
     decoder : keras.Model
         ``z (batch, n_latent)`` to ``flux (batch, n_pixels)``.
-
-    Raises
-    ------
-    ValueError
-        If the length does not fit the architecture.
     """
-    _check_length(config, n_pixels)
     z = keras.Input((config.n_latent,), name="z")
+    before, after = config.padding(n_pixels)
+    n_padded = before + n_pixels + after
     if config.architecture == "strided":
-        flux = _strided_decoder(z, config, n_pixels)
+        flux = _strided_decoder(z, config, n_padded)
     else:
-        flux = _folded_decoder(z, config, n_pixels)
+        flux = _folded_decoder(z, config, n_padded)
+    if before + after:
+        flux = flux[:, before : before + n_pixels]
     return keras.Model(z, flux, name="decoder")
 
 
@@ -106,11 +101,11 @@ def build_autoencoder(config: Config) -> keras.Model:
     Returns
     -------
     autoencoder : keras.Model
-        ``flux (batch, padded_length)`` to a dict of ``reconstruction`` (batch,
-        padded_length), ``z``, ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
+        ``flux (batch, n_pixels)`` to a dict of ``reconstruction`` (batch,
+        n_pixels), ``z``, ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
         Its layers "encoder" and "decoder" are models of their own.
     """
-    n_pixels, seed = config.grid.padded_length, config.training.seed
+    n_pixels, seed = config.grid.n_pixels, config.training.seed
     with _initial_weights(seed), _precision(config.training.mixed_precision):
         encoder = build_encoder(config.model, n_pixels)
         decoder = build_decoder(config.model, n_pixels)
@@ -273,7 +268,10 @@ def _compress(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def set_flux_scale(
-    autoencoder: keras.Model, mean: NDArray[np.float32], scale: float
+    autoencoder: keras.Model,
+    config: ModelConfig,
+    mean: NDArray[np.float32],
+    scale: float,
 ) -> None:
     """
     Give a network the spectrum and the unit that it works in.
@@ -282,7 +280,9 @@ def set_flux_scale(
     ----------
     autoencoder : keras.Model
         As `build_autoencoder` builds it, with ``subtract_mean``.
-    mean : ndarray of float32, shape (padded_length,)
+    config : ModelConfig
+        Its architecture.
+    mean : ndarray of float32, shape (n_pixels,)
         Normalised flux that it works relative to.
     scale : float
         Unit of the difference, in normalised flux.
@@ -290,22 +290,14 @@ def set_flux_scale(
     standardise = autoencoder.get_layer("encoder").get_layer("standardise")
     standardise.reference.assign(mean)
     standardise.scale.assign(scale)
+    padded = np.pad(mean, config.padding(mean.size), mode="edge")
     for layer in autoencoder.get_layer("decoder").layers:
         if isinstance(layer, Destandardise):
             layer.scale.assign(scale)
             # The mean spectrum's lines move with those of the first sum.
             if layer.name == "destandardise1":
-                binned = mean.reshape(layer.reference.shape[0], -1).mean(axis=1)
+                binned = padded.reshape(layer.reference.shape[0], -1).mean(axis=1)
                 layer.reference.assign(binned)
-
-
-def _check_length(config: ModelConfig, n_pixels: int) -> None:
-    multiple = config.length_multiple
-    if n_pixels < 1 or n_pixels % multiple:
-        raise ValueError(
-            f"n_pixels must be a multiple of {multiple} for this network, "
-            f"got {n_pixels}"
-        )
 
 
 def save_autoencoder(autoencoder: keras.Model, run: Run) -> None:

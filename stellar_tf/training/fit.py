@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +34,12 @@ from stellar_tf.training.checkpoints import (
     CheckpointStore,
     TrainingState,
 )
-from stellar_tf.training.step import NotFiniteError, Trainer, coarse_scale_at
+from stellar_tf.training.step import (
+    Batch,
+    NotFiniteError,
+    Trainer,
+    coarse_scale_at,
+)
 from stellar_tf.training.strategy import is_chief, wait_for_all
 from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
@@ -121,7 +125,6 @@ def fit(
     """
     manifest = read_manifest(records)
     config = adopt_grid(config, manifest)
-    manifest = replace(manifest, grid=config.grid)
     _check_replicas(config.training, strategy.num_replicas_in_sync)
     if skip_corrupt and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise ConfigError(
@@ -233,19 +236,12 @@ def _train(
         own = build_callbacks(run, config, trainer.model, manifest)
     is_new = state.n_steps == 0 and "init_from_sha256" not in run.read_records()
     if is_new and config.model.subtract_mean:
-        statistics = measure_flux(
-            manifest, config.dataset, batch_size=config.training.batch_size
-        )
-        set_flux_scale(trainer.model, *statistics)
+        statistics = measure_flux(manifest, config)
+        set_flux_scale(trainer.model, config.model, *statistics)
     callbacks = keras.callbacks.CallbackList(
         [*own, *extra_callbacks], model=trainer.model
     )
-    stream = TrainingStream(
-        manifest,
-        config.dataset,
-        batch_size=config.training.batch_size,
-        seed=config.training.seed,
-    )
+    stream = TrainingStream(manifest, config)
     loop = _Loop(trainer, stream, manifest, run, store, callbacks)
     callbacks.on_train_begin()
     try:
@@ -275,7 +271,7 @@ class _Loop:
         self._validation = build_evaluation_dataset(
             manifest,
             "validation",
-            config.dataset,
+            config,
             batch_size=self._training.batch_size,
             one_per_star=config.dataset.one_per_star_validation,
         )
@@ -316,11 +312,11 @@ class _Loop:
                 )
                 self._store.save(state)
 
-    def _make_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
+    def _make_step(self, batch: Batch, step: int) -> dict[str, float]:
         """Make an update, or count that there was none."""
         self._callbacks.on_train_batch_begin(step)
         try:
-            logs = self._trainer.train_step(flux, step)
+            logs = self._trainer.train_step(batch, step)
         except NotFiniteError as error:
             self._leave_out(step, error)
             return {"skipped": 1.0}

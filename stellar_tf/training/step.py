@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +17,9 @@ from stellar_tf.training import losses
 from stellar_tf.training.gradient_limit import GradientLimit
 from stellar_tf.training.optimizer import build_optimizer
 from stellar_tf.training.steering import DivergenceWeight, Steering
+
+Batch = Mapping[str, tf.Tensor]
+"""``flux``, and ``error`` where pixels count by it: (batch, n_pixels)."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -81,14 +84,14 @@ class Trainer:
         self._apply = tf.function(self._run_update)
         self._evaluate = tf.function(self._run_evaluation)
 
-    def train_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
+    def train_step(self, batch: Batch, step: int) -> dict[str, float]:
         """
         Make one update.
 
         Parameters
         ----------
-        flux : Tensor or PerReplica, shape (batch_size, padded_length)
-            A global batch.
+        batch : dict of str to Tensor or PerReplica
+            A global batch of `TrainingStream`.
         step : int
             Updates made before this one.
 
@@ -111,7 +114,7 @@ class Trainer:
                 jit_compile=self.config.training.jit_compile or None,
             )
         weight = tf.constant(self.steering.weight_at(step))
-        found = self._find_gradients[coarse](flux, weight)
+        found = self._find_gradients[coarse](batch, weight)
         logs = _means(found.sums)
         norm = float(found.norm)
         if math.isfinite(logs["loss"]) and math.isfinite(norm):
@@ -122,17 +125,17 @@ class Trainer:
         reason = "a gradient is NaN or infinite"
         if not math.isfinite(logs["loss"]):
             reason = f"the loss is {logs['loss']}"
-        raise NotFiniteError(reason, self._objective_of(flux, weight, coarse))
+        raise NotFiniteError(reason, self._objective_of(batch, weight, coarse))
 
     def _objective_of(
-        self, flux: tf.Tensor, weight: tf.Tensor, coarse: int
+        self, batch: Batch, weight: tf.Tensor, coarse: int
     ) -> NDArray[np.float32]:
         """Return what each spectrum adds, with z at the posterior's mean."""
 
-        def evaluate(flux: tf.Tensor) -> tf.Tensor:
-            return self._terms(flux, weight, coarse, training=False).objective
+        def evaluate(batch: Batch) -> tf.Tensor:
+            return self._terms(batch, weight, coarse, training=False).objective
 
-        by_replica = self.strategy.run(tf.function(evaluate), (flux,))
+        by_replica = self.strategy.run(tf.function(evaluate), (batch,))
         return np.asarray(self.strategy.gather(by_replica, axis=0))
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
@@ -151,9 +154,11 @@ class Trainer:
             `min_information`, and ``kl_0``, ``kl_1``, ... in nats. The loss is taken
             at the final KL weight, so that epochs compare.
         """
-        flux = batches.map(lambda batch: batch["flux"])
+        spectra = batches.map(
+            lambda batch: {k: batch[k] for k in ("flux", "error") if k in batch}
+        )
         total: Terms | None = None
-        for batch in self.strategy.experimental_distribute_dataset(flux):
+        for batch in self.strategy.experimental_distribute_dataset(spectra):
             sums = self._evaluate(batch)
             total = sums if total is None else Terms(*map(tf.add, total, sums))
         if total is None:
@@ -170,20 +175,20 @@ class Trainer:
         }
 
     def _run_gradients(
-        self, flux: tf.Tensor, weight: tf.Tensor, *, coarse: int
+        self, batch: Batch, weight: tf.Tensor, *, coarse: int
     ) -> _Gradients:
         def differentiate(
-            flux: tf.Tensor,
+            batch: Batch,
         ) -> tuple[Terms, list[tf.Tensor], tf.Tensor]:
             with tf.GradientTape() as tape:
-                sums = _sum_spectra(self._terms(flux, weight, coarse, training=True))
+                sums = _sum_spectra(self._terms(batch, weight, coarse, training=True))
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
             gradients = tape.gradient(loss, self.model.trainable_variables)
             return sums, gradients, tf.linalg.global_norm(_sum_gradients(gradients))
 
-        sums, gradients, norm = self.strategy.run(differentiate, (flux,))
+        sums, gradients, norm = self.strategy.run(differentiate, (batch,))
         norm = self.strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
         return _Gradients(self._sum_replicas(sums), norm, gradients)
 
@@ -195,24 +200,30 @@ class Trainer:
 
         self.strategy.run(update, (gradients,))
 
-    def _run_evaluation(self, flux: tf.Tensor) -> Terms:
-        def evaluate(flux: tf.Tensor) -> Terms:
+    def _run_evaluation(self, batch: Batch) -> Terms:
+        def evaluate(batch: Batch) -> Terms:
             weight = tf.constant(DivergenceWeight(self.steering.final_beta, 0.0))
-            return _sum_spectra(self._terms(flux, weight, 1, training=False))
+            return _sum_spectra(self._terms(batch, weight, 1, training=False))
 
-        return self._sum_replicas(self.strategy.run(evaluate, (flux,)))
+        return self._sum_replicas(self.strategy.run(evaluate, (batch,)))
 
     def _terms(
-        self, flux: tf.Tensor, weight: tf.Tensor, coarse: int, *, training: bool
+        self, batch: Batch, weight: tf.Tensor, coarse: int, *, training: bool
     ) -> Terms:
-        objective = self.config.objective
+        objective, flux = self.config.objective, batch["flux"]
+        counted = None
+        if "error" in batch:
+            counted = losses.weigh_pixels(flux, batch["error"])
         if coarse > 1:
             flux = _coarsen(flux, coarse)
+            counted = None if counted is None else _coarsen(counted, coarse)
         outputs = self.model(flux, training=training)
         reconstruction = outputs["reconstruction"]
         if coarse > 1:
             reconstruction = _coarsen(reconstruction, coarse)
-        error = losses.reconstruction_error(flux, reconstruction, objective.scales)
+        error = losses.reconstruction_error(
+            flux, reconstruction, objective.scales, counted
+        )
         if objective.error == "likelihood":
             error = tf.math.log(error + losses.LEAST_ERROR)
         beta, idle = tf.unstack(weight)
@@ -242,7 +253,9 @@ def coarse_scale_at(step: int, config: ObjectiveConfig) -> int:
 
 
 def _coarsen(flux: tf.Tensor, n_average: int) -> tf.Tensor:
-    return tf.repeat(losses.average_pixels(flux, n_average), n_average, axis=-1)
+    """Average neighbouring pixels, and keep their number."""
+    averaged = tf.repeat(losses.average_pixels(flux, n_average), n_average, axis=-1)
+    return averaged[:, : flux.shape[-1]]
 
 
 def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:

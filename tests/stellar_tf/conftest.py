@@ -30,7 +30,6 @@ SMALL = (
     "grid.wave_min=5160.02",
     "grid.wave_step=0.04",
     "grid.n_pixels=1000",
-    "grid.pad_to_multiple=1024",
     "convert.split={train: 0.5, validation: 0.25, test: 0.25}",
     "convert.shard_mib=0.1",
     "simulate.n_stars=40",

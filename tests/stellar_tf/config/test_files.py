@@ -21,9 +21,9 @@ def test_shipped_settings_are_the_top_folder() -> None:
 
 def test_paper() -> None:
     config = load_config("paper")
-    grid = config.grid
-    assert (grid.pad_left, grid.pad_right, grid.padded_length) == (7589, 7590, 327_680)
-    assert config.model.length_multiple == 2**14
+    before, after = config.model.padding(config.grid.n_pixels)
+    assert (before, after) == (7589, 7590)
+    assert before + config.grid.n_pixels + after == 327_680 == 20 * 2**14
     assert config.objective.kl_weights[-1] == (20_000, 0.3)
 
 

@@ -30,9 +30,7 @@ def loss_curve(
     trainer = Trainer(config, strategy)
     if not noise:
         trainer.model.get_layer("bottleneck")._draw_noise = tf.zeros_like
-    batches = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=8, seed=4
-    )
+    batches = TrainingStream(read_manifest(records), config)
     build = partial(batches.build, 0)
     stream = iter(strategy.distribute_datasets_from_function(build))
     logs = [trainer.train_step(next(stream), step) for step in range(n_steps)]
@@ -126,10 +124,8 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
     """Error, KL and Adam's first step, computed a second way."""
     config = with_settings(config, objective={"kl_weights": ((0, 0.0), (4, 0.002))})
     trainer = Trainer(config, build_strategy("single"))
-    stream = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=8, seed=4
-    )
-    flux = next(iter(stream.build()))
+    stream = TrainingStream(read_manifest(records), config)
+    flux = next(iter(stream.build()))["flux"]
     # The bottleneck's kernels start at zero, where the sign of noise would decide.
     rng = np.random.default_rng(0)
     trainer.model.set_weights(
@@ -146,7 +142,7 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         loss = error + 0.001 * kl
     gradients = tape.gradient(loss, trainer.model.trainable_variables)
     trainer.model.get_layer("bottleneck").step.assign(0)
-    logs = trainer.train_step(flux, 2)  # half way through the warm-up
+    logs = trainer.train_step({"flux": flux}, 2)  # half way through the warm-up
     assert logs["loss"] == pytest.approx(float(loss), rel=1e-5)
     assert logs["flux_mae"] == pytest.approx(float(error), rel=1e-5)
     assert logs["kl"] == pytest.approx(float(kl), rel=1e-5)
@@ -174,7 +170,7 @@ def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) 
             [rng.normal(0.0, 0.05, w.shape) for w in trainer.model.get_weights()]
         )
         batches = build_evaluation_dataset(
-            manifest, "validation", config.dataset, batch_size=batch_size
+            manifest, "validation", config, batch_size=batch_size
         )
         means.append(list(trainer.evaluate(batches).values()))
     np.testing.assert_allclose(means[1], means[0], rtol=1e-5)
@@ -192,7 +188,7 @@ def test_the_likelihood_is_the_logarithm_of_each_spectrums_error(
     config: Config, records: Path
 ) -> None:
     (batch,) = build_evaluation_dataset(
-        read_manifest(records), "validation", config.dataset, batch_size=1000
+        read_manifest(records), "validation", config, batch_size=1000
     ).take(1)
     flux = batch["flux"]
     objective = {"error": "likelihood", "kl_weights": (), "kl_unit": 0.01}
@@ -207,9 +203,28 @@ def test_the_likelihood_is_the_logarithm_of_each_spectrums_error(
     assert logs["loss"] == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_pixels_count_by_their_errors(config: Config, records: Path) -> None:
+    (batch,) = build_evaluation_dataset(
+        read_manifest(records), "validation", config, batch_size=1000
+    ).take(1)
+    flux = batch["flux"]
+    error = np.random.default_rng(0).uniform(0.1, 0.9, flux.shape).astype(np.float32)
+    objective = {"kl_weights": ((0, 0.0),), "scales": (1,)}
+    trainer = Trainer(
+        with_settings(config, objective=objective), build_strategy("single")
+    )
+    apart = np.abs(flux - trainer.model(flux)["reconstruction"])
+    weight = np.where(np.isfinite(flux), 1.0 / error, 0.0)
+    expected = np.nansum(weight * apart, axis=1) / weight.sum(axis=1)
+    spectra = tf.data.Dataset.from_tensors({"flux": flux, "error": error})
+    logs = trainer.evaluate(spectra)
+    assert logs["loss"] == pytest.approx(expected.mean(), rel=1e-5)
+    assert logs["flux_mae"] == pytest.approx(np.nanmean(apart, axis=1).mean(), rel=1e-5)
+
+
 def test_idle_dimensions_weigh_more_at_the_end(config: Config, records: Path) -> None:
     (batch,) = build_evaluation_dataset(
-        read_manifest(records), "validation", config.dataset, batch_size=1000
+        read_manifest(records), "validation", config, batch_size=1000
     ).take(1)
     flux = batch["flux"]
     objective = {"kl_weights": (), "kl_unit": 0.01}
@@ -222,7 +237,7 @@ def test_idle_dimensions_weigh_more_at_the_end(config: Config, records: Path) ->
     weight = 0.01 * (1.0 + 2.0 / (1.0 + kl.mean(axis=0) ** 2))
     trainer.model.get_layer("bottleneck").step.assign(0)
     trainer.steering.level = 3.0
-    logs = trainer.train_step(flux, 99)
+    logs = trainer.train_step({"flux": flux}, 99)
     divergence = 3.0 * (weight * kl).sum(axis=1).mean()
     assert logs["loss"] - logs["flux_mae"] == pytest.approx(divergence, rel=1e-3)
 

@@ -17,7 +17,7 @@ QUANTILE = 0.7
 WIDTH = 3500.0
 """Standard deviation of the kernel, 58 Angstrom at 5000: of lines only the wings of the
 Balmer series come near [km/s]."""
-KEPT = 0.012
+KEPT = 0.02
 """Differences of the continuum's logarithm from its mean that are left in the spectra;
 larger ones grow with their logarithm only. Small slopes stay as they are, colours tell
 of temperature, but reddening and calibration do not outweigh the lines."""

@@ -42,6 +42,13 @@ class Latents:
     def __len__(self) -> int:
         return len(self.z_mean)
 
+    def __repr__(self) -> str:
+        told = f"{len(self)} spectra, {self.z_mean.shape[1]} dimensions"
+        told += f", {np.count_nonzero(self.flags)} flagged"
+        if self.rejects:
+            told += f", {len(self.rejects)} not taken"
+        return f"<Latents: {told}>"
+
     @property
     def table(self) -> Table:
         """Everything as one table, a row a spectrum."""

@@ -126,7 +126,7 @@ class SpectrumModel:
         config = run.read_config()
         graph = ModelGraph(load_autoencoder(run), config)
         return cls(
-            compile_graph(graph),
+            _compile_graph(graph),
             config.grid,
             config.convert,
             config.model.n_latent,
@@ -402,20 +402,8 @@ class SpectrumModel:
         return build_latents(columns)
 
 
-def compile_graph(graph: ModelGraph) -> Functions:
-    """
-    Compile a network, which several times outruns calling its layers one by one.
-
-    Parameters
-    ----------
-    graph : ModelGraph
-        The network.
-
-    Returns
-    -------
-    functions : Functions
-        Traced once for any batch size.
-    """
+def _compile_graph(graph: ModelGraph) -> Functions:
+    """Trace a network once for any batch size: layers called singly are much slower."""
     pixels = tf.TensorSpec((None, graph.config.grid.n_pixels), tf.float32)
     median = tf.TensorSpec((None,), tf.float32)
     spectrum = [tf.TensorSpec((None,), tf.float64), tf.TensorSpec((None,), tf.float32)]

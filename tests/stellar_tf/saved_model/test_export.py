@@ -26,7 +26,7 @@ from stellar_tf.saved_model.assets import (
     read_settings,
 )
 from stellar_tf.saved_model.export import ExportError, export
-from stellar_tf.saved_model.loading import load_model
+from stellar_tf.saved_model.loading import load_version
 from stellar_tf.saved_model.warmup import WARMUP_FILE
 from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
@@ -122,7 +122,7 @@ def test_served_latents_of_a_run_that_divides_by_the_continuum(
     np.testing.assert_allclose(reconstructed, decoded * unit, rtol=1e-4)
     served = signatures["normalise"](flux=flux)["unit"]
     np.testing.assert_allclose(served, np.nan_to_num(unit), rtol=1e-5)
-    model = load_model(tmp_path / "model")
+    model = load_version(tmp_path / "model" / "1")
     np.testing.assert_allclose(model.normalise(flux[0]), flux[0] / unit[0], rtol=1e-5)
 
 
@@ -180,11 +180,10 @@ def test_versions_are_numbered_and_kept(
 def test_a_failed_export_leaves_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object, folder: Path) -> None:
-        folder.mkdir(parents=True)
+    def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stellar_tf.saved_model.export.write_signatures", fail)
+    monkeypatch.setattr("stellar_tf.saved_model.export.write_assets", fail)
     with pytest.raises(KeyboardInterrupt):
         export(run, tmp_path / "m")
     assert list((tmp_path / "m").iterdir()) == []

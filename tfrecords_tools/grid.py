@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tfrecords_tools.config import Section
 from tfrecords_tools.spectrum import SpectrumError
@@ -55,6 +55,15 @@ class Grid(Section):
     """In equal steps, or in equal ratios: equal steps of velocity (FITS paper III,
     eq. 5: wave_min is CRVAL1, wave_step CDELT1 of an axis AWAV-LOG)."""
     n_pixels: int = Field(default=312_501, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_padding(cls, tree: Any) -> Any:
+        # Records, runs and settings of before say how a network pads spectra. It finds
+        # that out itself.
+        if isinstance(tree, dict):
+            return {k: value for k, value in tree.items() if k != "pad_to_multiple"}
+        return tree
 
     @property
     def wave(self) -> NDArray[np.float64]:

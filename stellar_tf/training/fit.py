@@ -27,13 +27,14 @@ from stellar_tf.network.model import (
     save_autoencoder,
     set_flux_scale,
 )
-from stellar_tf.run import Run, open_run
+from stellar_tf.run import Run, is_run, open_run
 from stellar_tf.training.callbacks import ProgressBar, build_callbacks, trim_history
 from stellar_tf.training.checkpoints import (
     CheckpointClock,
     CheckpointStore,
     TrainingState,
 )
+from stellar_tf.training.duration import count_steps_in, measure_cost
 from stellar_tf.training.step import (
     Batch,
     NotFiniteError,
@@ -66,6 +67,7 @@ def fit(
     config: Config,
     strategy: tf.distribute.Strategy,
     *,
+    minutes: float | None = None,
     init_from: Path | None = None,
     skip_corrupt: bool = False,
     overwrite: bool = False,
@@ -86,6 +88,9 @@ def fit(
         The settings; the grid is taken from the records.
     strategy : tf.distribute.Strategy
         From `stellar_tf.training.strategy.build_strategy`.
+    minutes : float, optional
+        Train for as many steps as this time holds; they are counted once, when the run
+        begins, and written into its settings [min].
     init_from : Path, optional
         Folder of a run whose best weights to begin with.
     skip_corrupt : bool, default False
@@ -111,8 +116,8 @@ def fit(
         If a record cannot be read, unless such are skipped.
     ConfigError
         If the batch cannot be shared out equally among the replicas, the network does
-        not fit the records' grid or the weights to begin with, or several processes
-        are to skip corrupt records.
+        not fit the weights to begin with, several processes are to skip corrupt
+        records or to count steps, or no steps fit into the time.
     TrainingError
         If the loss or a gradient is not finite `MAX_IN_A_ROW` times.
 
@@ -124,6 +129,9 @@ def fit(
     and the step alone.
     """
     manifest = read_manifest(records)
+    if minutes is not None:
+        begun = None if overwrite or not is_run(run_folder) else Run(run_folder)
+        config = _fix_length(config, manifest, strategy, minutes, begun)
     config = adopt_grid(config, manifest)
     _check_replicas(config.training, strategy.num_replicas_in_sync)
     if skip_corrupt and isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
@@ -146,6 +154,31 @@ def fit(
         bar = [ProgressBar(config.training.n_steps)] if progress else []
         _train(trainer, manifest, run, [*bar, *extra_callbacks])
     return run
+
+
+def _fix_length(
+    config: Config,
+    manifest: Manifest,
+    strategy: tf.distribute.Strategy,
+    minutes: float,
+    begun: Run | None,
+) -> Config:
+    """Set the number of steps: that of the run if it has begun, else by the time."""
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise ConfigError("minutes works in one process only; set training.n_steps")
+    if "n_steps" in config.training.model_fields_set:
+        raise ConfigError("minutes and training.n_steps must not be given both")
+    if begun is not None:
+        n_steps = begun.read_config().training.n_steps
+    else:
+        whole = adopt_grid(config, manifest)
+        _check_replicas(whole.training, strategy.num_replicas_in_sync)
+        with name_corrupt_records(ADVICE):
+            cost = measure_cost(whole, manifest, strategy)
+        n_steps = count_steps_in(minutes, cost, whole)
+        logger.info("%d steps in %g minutes", n_steps, minutes)
+    training = config.training.model_copy(update={"n_steps": n_steps})
+    return config.model_copy(update={"training": training})
 
 
 def adopt_grid(config: Config, manifest: Manifest) -> Config:

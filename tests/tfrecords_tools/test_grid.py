@@ -34,6 +34,12 @@ def test_pixels_and_edges():
     np.testing.assert_allclose(grid.edges[:2], [3784.995, 3785.005])
 
 
+def test_how_a_network_pads_is_no_part_of_a_grid():
+    grid = Grid.model_validate({"n_pixels": 9000, "pad_to_multiple": 1024})
+    assert grid == Grid(n_pixels=9000)
+    assert "pad_to_multiple" not in grid.model_dump()
+
+
 def test_log_spacing_is_even_in_velocity():
     step = 3772.0 * 0.5 / SPEED_OF_LIGHT
     grid = Grid(wave_min=3772.0, wave_step=step, n_pixels=442_868, spacing="log")

@@ -164,9 +164,6 @@ def read_manifest(records: Path) -> Manifest:
             f"{path}: has schema version {version}, but this version of stellar-tf "
             f"reads {SCHEMA_VERSION}; convert the spectra again"
         )
-    # Records written when a grid also held how a network pads it.
-    if isinstance(tree.get("grid"), dict):
-        tree["grid"].pop("pad_to_multiple", None)
     try:
         return _ADAPTER.validate_python({**tree, "folder": records})
     except ValidationError as error:

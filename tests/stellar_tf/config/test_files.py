@@ -60,6 +60,14 @@ def test_assignments_come_last(tmp_path: Path) -> None:
     assert (config.training.batch_size, config.training.seed) == (8, 3)
 
 
+def test_settings_that_are_given_stay_the_only_ones() -> None:
+    """`fit` fills what was left open."""
+    given = load_config(None, ["training.seed=3"])
+    again = load_config(given, ["training.batch_size=8"])
+    assert again.training.model_fields_set == {"seed", "batch_size"}
+    assert again.model_fields_set == {"training"}
+
+
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("# nothing\n")
     assert load_config(tmp_path / "c.yaml") == Config()

@@ -21,8 +21,13 @@ from stellar_tf.inference.in_memory import (
     read_arrays,
     read_spectra,
 )
-from stellar_tf.inference.latents import Columns, Latents, build_latents
-from stellar_tf.inference.prepared_files import Batch, encode_prepared
+from stellar_tf.inference.latents import (
+    Batch,
+    Columns,
+    Latents,
+    build_latents,
+    encode_prepared,
+)
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import GridError, Run
 from stellar_tf.tables import read_table

@@ -18,6 +18,10 @@ from tfrecords_tools.readers.pipelines import Pipeline
 from tfrecords_tools.readers.quality import as_error, choose_masks, find_bad
 from tfrecords_tools.spectrum import Spectrum, SpectrumError, as_flux
 
+_FILLS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)
+"""Numbers that files have where there is no flux."""
+_MIN_FILLS = 3
+
 
 class _Arrays(NamedTuple):
     """A piece as it was read, its wavelengths increasing."""
@@ -64,6 +68,8 @@ def build_spectrum(
     pieces = [_read_piece(piece, row, pipeline) for piece in layout.pieces]
     arrays = _join(pieces)
     first = layout.pieces[0]
+    if not layout.is_of_many_stars:  # what a unit says goes before the file's
+        cards = (*layout.group.cards, *cards)
     statement, by = find_medium(
         first.wave, first.flux.axis if first.wave is None else None, cards, pipeline
     )
@@ -89,6 +95,7 @@ def build_spectrum(
 def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
     row = row if piece.row is None else piece.row
     flux = as_flux(_numbers(piece.flux, row))
+    filled = _blank_fills(flux)
     if pipeline is not None and pipeline.zero_is_bad:
         flux[flux == 0.0] = np.nan
     for mask in choose_masks(piece.masks, pipeline):
@@ -111,7 +118,20 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
         raise SpectrumError("every pixel is flagged as bad")
     kept, axis = _read_wave(piece, row, flux)
     error = None if error is None else error[kept]
-    return _Arrays(axis.wave, flux[kept], error, axis.notes)
+    return _Arrays(axis.wave, flux[kept], error, (*filled, *axis.notes))
+
+
+def _blank_fills(flux: NDArray[np.float32]) -> tuple[str, ...]:
+    """Mark pixels bad that all have the same number of nines, the lowest of all."""
+    lowest = float(np.fmin.reduce(flux, initial=np.inf))
+    if lowest not in _FILLS:
+        return ()
+    filled = flux == lowest
+    n_filled = int(np.count_nonzero(filled))
+    if n_filled < _MIN_FILLS:
+        return ()
+    flux[filled] = np.nan
+    return (f"{n_filled} pixels of {lowest:g} are no data",)
 
 
 def _read_wave(piece: Piece, row: int, flux: NDArray[np.float32]) -> tuple[slice, Axis]:

@@ -23,6 +23,7 @@ _ANGSTROM = {
     **dict.fromkeys(("0.1nm", "1e-10m", "10**-10m", "10^-10m"), 1.0),
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 10.0),
     **dict.fromkeys(("um", "µm", "micron", "microns", "micrometer", "micrometre"), 1e4),
+    **dict.fromkeys(("micrometers", "micrometres"), 1e4),
     "mm": 1.0e7,
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0e10),
 }
@@ -30,7 +31,9 @@ _NANOMETRE, _LONG_UNIT = 10.0, 1e4
 # Codes of FITS paper III that are not wavelengths, and words for other axes.
 _OTHER_AXIS = re.compile(
     r"(FREQ|ENER|WAVN|VRAD|VOPT|ZOPT|VELO|BETA|FELO)(-\w+)?|%|MULTISPE"
-    r"|\w+-+(TAN|SIN|CAR)|.*(\b(PIX|PIXELS?|PERCENT|INDEX|CHANNELS?|COLUMNS?|ROWS?"
+    r"|\w+-+(TAN|SIN|CAR)|[XYV]|DV|DET[XY]|[XY]_?POS(ITION)?|[MBH]?JD|PERC|BIS|CCF|LAG"
+    r"|.*(\b(PIX|PIXELS?|PERCENT(AGE)?|BISECTOR|CORRELATION|SLIT|POSITION|ANGLE|SPATIAL"
+    r"|INDEX|CHANNELS?|COLUMNS?|ROWS?"
     r"|ORDERS?|RV|VEL|PHASE|TIME|[KMG]?HZ|K?EV|REDSHIFT|WAVENUMBERS?|FREQUENCY|ENERGY)\b"
     r"|VELOC|\bK?M/S|\bK?M S-1).*"
 )
@@ -82,7 +85,8 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
     """
     kind = cards.stated_text("CTYPE1")
     iraf = dict(_IRAF.findall(cards.text("WAT1_001")))
-    for name, text in (("CTYPE1", kind), ("the label in WAT1_001", iraf.get("label"))):
+    names = {"CTYPE1": kind, "CNAME1": cards.text("CNAME1")}
+    for name, text in (*names.items(), ("the label in WAT1_001", iraf.get("label"))):
         if text and _OTHER_AXIS.fullmatch(text.upper()):
             raise SpectrumError(f"no wavelengths: {name} is {text!r}")
     linear = _read_linear(cards)
@@ -194,7 +198,9 @@ def _read_step(cards: Cards) -> float:
         known = [step for step in known if step != 1.0]
         if len(known) == 2:
             raise SpectrumError("no wavelengths: CD1_1 and CDELT1 differ")
-    return known[0] if known else math.nan
+    scale = cards.stated_number("PC1_1")  # FITS paper I: it multiplies CDELT1
+    is_scaled = math.isfinite(scale) and not cards.has("CD1_1")
+    return (known[0] if known else math.nan) * (scale if is_scaled else 1.0)
 
 
 def _read_unit(cards: Cards, kind: str, iraf_unit: str) -> str:

@@ -90,7 +90,7 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("wave_air", "wavelength_air", "lambda_air", "air_wavelength", "wave_vac"),
         *("wavelength_vac", "lambda_vac", "vac_wavelength", "spectral_axis", "wav"),
         *("loglam", "log_lam", "loglambda", "log_lambda", "logwave", "log_wave"),
-        *("lnwave", "ln_wave", "lnlambda", "ln_lambda"),
+        *("lnwave", "ln_wave", "lnlambda", "ln_lambda", "wvl", "wlen", "wavemap"),
     ),
     "flux": (
         *("flux", "flux_reduced", "flux_el", "flux_cal", "bgflux_reduced", "fluxab"),
@@ -110,17 +110,27 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         ),
         *("err_reduced", "err_bgflux_reduced", "fluxerr", "fluxerrab", "eflux"),
         *("e_flux", "dflux", "u_flux", "uob", "sigma", "sig", "flux_sigma", "stdev"),
-        *("std", "stddev", "unc", "uncertainty", "flux_unc", "noise"),
+        *("std", "stddev", "unc", "uncertainty", "flux_unc", "noise", "fluxerror"),
     ),
     "ivar": ("ivar", "flux_ivar", "inverse_variance", "invvar", "inv_var"),
     "variance": ("var", "variance", "flux_var", "flux_variance"),
     "mask": (
         *("qual", "quality", "mask", "andmask", "and_mask", "ormask", "or_mask"),
         *("pixmask", "dq", "flag", "flags", "bad", "badpix", "bpm", "bitmask"),
-        "pixel_flags",
+        *("pixel_flags", "dataqual", "dqual", "dqf", "qf", "msk", "maskbits", "isbad"),
+        *("crmask", "nanmask", "badpixels", "badpixmap", "badmask", "masked"),
+        *("outlier", "outliers", "rejected"),
     ),
-    "good": ("good", "valid", "goodpix"),
+    "good": ("good", "valid", "goodpix", "goodpixels", "goodmask", "gpm", "isgood"),
 }
+_OF_PIXELS = frozenset(
+    (
+        *("flux", "spec", "spectrum", "pixel", "pixels", "pix", "data", "is", "map"),
+        *("mask", "bits", "bit", "flag", "flags", "quality", "qual", "dq", "bad"),
+        *("good", "valid", "cosmic", "cosmics", "cr", "of", "the", "error", "values"),
+    )
+)
+"""Words of a name that belong to no spectrum in particular: flux_mask is a mask."""
 _EXACT = {
     name: (role, rank)
     for role, names in _NAMES.items()
@@ -134,7 +144,8 @@ _NO_SPECTRUM = re.compile(
     r"|stdev|i?var(iance)?|inv(_?var)?|\w*mask|dq|qual\w*|flags?|bpm|bad(pix)?|good|valid"
     r"|sky|cont|continuum|model|tell|telluric|back|background|bkg|raw|templ(ate)?|fit|lsf"
     r"|res|resolution|disp|dispersion|blaze|flat|weights?|snr|transm(ission)?|response"
-    r"|sens)(_.*)?"
+    r"|sens|throughput|efficiency|chi2|chisq|exp(map|time|osure)?|stat|coverage|nexp"
+    r"|profile|trace)(_.*)?"
 )
 
 
@@ -185,5 +196,18 @@ def _name(field: Field) -> Named | None:
         if match is not None:
             role, rank = _EXACT[match["word"]]
             number = match.groupdict().get("number")
-            return Named(field, role, match["key"] or number or "", rank)
+            return _of_pixels(Named(field, role, match["key"] or number or "", rank))
     return None
+
+
+def _of_pixels(named: Named) -> Named:
+    """Tell what belongs to any spectrum, however many words name it."""
+    words = set(re.split(r"[_.:\- ]", named.key))
+    of_flux = _EXACT.get(named.key, ("flux", 0))[0]
+    if named.role == "flux" and of_flux not in ("flux", "wave"):  # mask_flux
+        named = named._replace(role=of_flux)
+    elif named.role in ("flux", "wave") or not words <= _OF_PIXELS:
+        return named
+    if named.role == "mask" and words & {"good", "valid"}:
+        named = named._replace(role="good")
+    return named._replace(key="")

@@ -88,6 +88,11 @@ class Cards:
         """Lines that are no values: of a FITS header, HISTORY and COMMENT."""
         return ()
 
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """All that `get` finds a value of; slow for a header of thousands of cards."""
+        raise NotImplementedError
+
     def text(self, keyword: str) -> str:
         """
         Read text.
@@ -204,6 +209,11 @@ class PlainCards(Cards):
         return self._values.get(keyword)
 
     @property
+    def keywords(self) -> tuple[str, ...]:
+        """All that have a value."""
+        return tuple(self._values)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Lines that are no values."""
         return self._remarks
@@ -264,6 +274,11 @@ class Header(Cards):
         card = self._find(keyword)
         parsed = None if card is None else _parse_with_astropy(card)
         return "" if parsed is None else str(parsed.comment)
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """Those of all cards."""
+        return tuple(self.cards)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrecords_tools.readers.axis import read_axis
 from tfrecords_tools.readers.fields import (
     VARYING,
     Field,
@@ -23,8 +24,6 @@ from tfrecords_tools.spectrum import SpectrumError
 
 _checked: Recent[None] = Recent(64)
 """Rows that are known to be spectra."""
-_ROWS_ARE_SPECTRA = ("COEFF0", "APNUM1")
-"""Cards of images with a spectrum a row: plates of SDSS, IRAF's equispec."""
 
 
 class Piece(NamedTuple):
@@ -126,6 +125,16 @@ def tell_of(layout: Layout, names: Sequence[str]) -> Layout:
     return replace(layout, notes=(*layout.notes, f"not read: {', '.join(names)}"))
 
 
+def range_of(piece: Piece) -> tuple[float, float]:
+    """Return the first and the last wavelength of a piece, as the file has them."""
+    if piece.wave is not None:
+        return _range(piece.wave.read(0))
+    if piece.flux.axis is None:
+        raise SpectrumError("no wavelengths")
+    wave = read_axis(piece.flux.axis, piece.flux.shape[-1]).wave
+    return float(wave.min()), float(wave.max())
+
+
 def _find_fluxes(named: Sequence[Named]) -> tuple[dict[str, Field], list[Field]]:
     """Return the flux of each spectrum by its key, and what may be another's."""
     fluxes = [one for one in named if one.role == "flux"]
@@ -220,15 +229,16 @@ def _arrange_rows(layout: Layout) -> Layout:
         return replace(layout, row_keys=("combined", "", *visits), notes=notes)
     if n_rows > 1 and layout.group.ids is None:
         key = layout.group.version, layout.group.name, layout.key, piece.flux.name
-        _checked.get(key, lambda: _check_rows(piece.flux, piece.wave, n_rows))
+        _checked.get(key, lambda: _check_rows(piece.flux, piece.wave, layout))
     return layout
 
 
-def _check_rows(flux: Field, wave: Field | None, n_rows: int) -> None:
+def _check_rows(flux: Field, wave: Field | None, layout: Layout) -> None:
     """Refuse rows of which the file does not say that each is a spectrum."""
+    n_rows = layout.n_rows
     if wave is None:
         axis = flux.axis
-        is_told = axis is not None and any(axis.has(key) for key in _ROWS_ARE_SPECTRA)
+        is_told = bool(layout.group.scalars(slice(0, 1)))  # whose spectra they are
         if not is_told or "MULTISPE" in (axis.text("CTYPE1") if axis else ""):
             raise SpectrumError(
                 f"an image of {flux.shape[1]} x {flux.shape[0]} pixels: nothing says "

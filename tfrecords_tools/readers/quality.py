@@ -48,7 +48,8 @@ def find_bad(
     Parameters
     ----------
     values : ndarray
-        Bits, numbers of them as floats, truth values, or the letters T and F.
+        Bits, numbers of them as floats, truth values, or the letters T and F. Fractions
+        are those of a bad or a good pixel: none is wholly good or bad.
     is_good : bool
         Whether the name says that it is true where the pixel is good.
     pipeline : Pipeline or None
@@ -71,6 +72,8 @@ def find_bad(
         raise SpectrumError("the mask does not hold numbers")
     unknown = np.iinfo(np.int32).max  # all bits but the sign
     finite = np.where(np.isfinite(values), values, unknown)
+    if values.dtype.kind == "f":
+        finite = np.floor(finite) if is_good else np.ceil(finite)
     flags: NDArray[np.int64] = finite.astype(np.int64)
     if is_good or known.mask_is_good:
         return np.asarray(flags == 0)
@@ -96,14 +99,17 @@ def as_error(
         Shape (n,), NaN where unknown; None if it is so everywhere, as in all HARPS
         products.
     bad : ndarray of bool or None
-        Pixels that have an inverse variance of zero; None for the other roles.
+        Pixels that have an inverse variance of zero or an infinite standard deviation;
+        None if there can be none.
     """
     if not np.isfinite(values[::101]).any() and not np.isfinite(values).any():
         return None, None
     if role == "error":
+        infinite = np.isposinf(values.astype(np.float64))
         error = as_flux(values)
         error[~(error > 0.0)] = np.nan
-        return (error if np.isfinite(error).any() else None), None
+        known = error if np.isfinite(error).any() else None
+        return known, (infinite if infinite.any() else None)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         numbers = values.astype(np.float64)
         variance = 1.0 / numbers if role == "ivar" else numbers

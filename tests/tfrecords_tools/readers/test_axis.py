@@ -268,3 +268,29 @@ def test_units_of_logarithms(unit: str) -> None:
     assert has_unit(unit)
     with pytest.raises(SpectrumError, match="logarithms by its unit, but from 5000 to"):
         to_angstrom(wave, unit)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("LAG", "CCF", "V", "dv", "X", "DETX", "Y_POS", "JD", "PERC", "Percentage"),
+        *("bisector", "SLIT", "ANGLE", "SPATIAL", "cross correlation"),
+    ],
+)
+def test_axes_of_other_things(kind: str) -> None:
+    cards = {"CRVAL1": 5000.0, "CDELT1": 0.1, "CRPIX1": 1}
+    with pytest.raises(SpectrumError, match=f"no wavelengths: CTYPE1 is '{kind}'"):
+        read_axis(header(CTYPE1=kind, **cards), N)
+
+
+def test_the_name_of_an_axis_may_tell_what_its_type_does_not() -> None:
+    cards = header(CTYPE1="LINEAR", CNAME1="pixel", CRVAL1=5e3, CDELT1=0.1, CRPIX1=1)
+    with pytest.raises(SpectrumError, match="no wavelengths: CNAME1 is 'pixel'"):
+        read_axis(cards, N)
+
+
+def test_a_scale_of_the_step() -> None:
+    """Of FITS paper I: PC1_1 multiplies CDELT1."""
+    cards = header(CRVAL1=5e3, CDELT1=0.1, CRPIX1=1, CUNIT1="Angstrom")
+    scaled = Header(cards.content + f"{'PC1_1':8}= {0.5:20}".ljust(80))
+    np.testing.assert_allclose(read_axis(scaled, N).wave, 5000.0 + 0.05 * PIXEL)

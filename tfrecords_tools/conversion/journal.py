@@ -122,12 +122,15 @@ class ConversionJournal:
         spectra = [
             PlannedSpectrum(Path(path), *rest) for path, *rest in tree["spectra"]
         ]
-        return Scan(spectra, _to_rejects(tree["rejects"]))
+        share = tree["share_with_errors"]
+        return Scan(spectra, _to_rejects(tree["rejects"]), share)
 
     def write_scan(self, scan: Scan) -> None:
         """Note what the headers of all inputs said."""
         spectra = [[str(s.path), *s[1:]] for s in scan.spectra]
-        self._write(_SCAN, {"spectra": spectra, "rejects": _to_rows(scan.rejects)})
+        rejects, share = _to_rows(scan.rejects), scan.share_with_errors
+        tree = {"spectra": spectra, "rejects": rejects, "share_with_errors": share}
+        self._write(_SCAN, tree)
 
     def read_shard(self, file: str) -> WrittenShard | None:
         """

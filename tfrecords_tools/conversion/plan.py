@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from heapq import nsmallest
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -30,6 +31,7 @@ from tfrecords_tools.split import SPLITS, Split, order_key, split_of
 from tfrecords_tools.star import star_of
 
 _URI = "file://"
+_N_LOOKED_INTO = 16
 _PLAN_FIELDS = (
     *("split", "shard", "dp_id", "target", "star"),
     *("ra", "dec", "mjd", "path", "spectrum"),
@@ -83,6 +85,8 @@ class Scan(NamedTuple):
 
     spectra: list[PlannedSpectrum]
     rejects: list[Reject]
+    share_with_errors: float = 0.0
+    """Of the spectra, about: by which the size of shards is planned."""
 
 
 class ShardPlan(NamedTuple):
@@ -177,6 +181,34 @@ def merge_scans(
         spectra.append(taken)
         rejects += [_duplicate(m, taken) for m in members if m is not taken]
     return Scan(spectra, rejects)
+
+
+def estimate_errors(spectra: Sequence[PlannedSpectrum], config: ConvertConfig) -> float:
+    """
+    Look into a few spectra for errors of the flux, which no header promises.
+
+    Parameters
+    ----------
+    spectra : sequence of PlannedSpectrum
+        From `merge_scans`.
+    config : ConvertConfig
+        Whether errors are stored at all.
+
+    Returns
+    -------
+    share : float
+        Of those looked into that can be read, the ones with errors; 0 without any.
+    """
+    if config.store_errors == "no":
+        return 0.0
+    has_errors = []
+    for spectrum in nsmallest(_N_LOOKED_INTO, spectra, lambda s: order_key(s.dp_id)):
+        with suppress(SpectrumError):
+            read = read_spectrum(
+                spectrum.path, spectrum.number, verify_checksums=config.verify_checksums
+            )
+            has_errors.append(read.error is not None)
+    return sum(has_errors) / len(has_errors) if has_errors else 0.0
 
 
 def _choose_copy(

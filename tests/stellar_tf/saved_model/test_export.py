@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from astropy.io import fits
 from tensorflow.compat.v1.saved_model import load as load_as_serving_does
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
@@ -16,6 +17,7 @@ from stellar_tf.analysis.analyze import analyze
 from stellar_tf.analysis.files import list_tables, write_named
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import AnalysisConfig
+from stellar_tf.flags import Flag
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
@@ -25,9 +27,12 @@ from stellar_tf.saved_model.assets import (
     read_settings,
 )
 from stellar_tf.saved_model.export import ExportError, export
+from stellar_tf.saved_model.loading import load_model
 from stellar_tf.saved_model.warmup import WARMUP_FILE
 from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
+from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
 
@@ -94,6 +99,32 @@ def test_served_latents_are_those_of_encode(
     np.testing.assert_allclose(
         served["valid_fraction"], np.isfinite(flux).mean(axis=1), rtol=1e-6
     )
+
+
+def test_spikes_are_flagged_alike_wherever_a_spectrum_comes_from(
+    run: Run, fits_folder: Path, version: Path, tmp_path: Path
+) -> None:
+    """Also where the converter masked them, so that no one sees them any more."""
+    sources = sorted(fits_folder.glob("*.fits"))[:2]
+    with fits.open(sources[0]) as hdus:
+        flux = hdus[1].data["FLUX"]
+        flux[0, flux.shape[1] // 2 : flux.shape[1] // 2 + 3] = 1e10
+        hdus.writeto(tmp_path / sources[0].name, checksum=True)
+    paths = [tmp_path / sources[0].name, sources[1]]
+    spectra = [read_spectrum(path) for path in paths]
+    config = run.read_config()
+    convert(paths, tmp_path / "records", config.grid, config.convert)
+    arrays = [s.wave for s in spectra], [s.flux for s in spectra]
+    expected = [Flag.SPIKES_MASKED, 0]
+    for model in (SpectrumModel.from_run(run), load_model(version)):
+        assert model.encode(*arrays).flags.tolist() == expected
+        for given in (paths, tmp_path / "records"):
+            table = model.encode(given).table
+            flags = dict(zip(table["dp_id"], table["flags"], strict=True))
+            assert [flags[path.stem] for path in paths] == expected
+    served = tf.saved_model.load(version).signatures["encode_spectrum"]
+    told = [served(wave=s.wave, flux=s.flux)["flags"].numpy().item() for s in spectra]
+    assert told == expected
 
 
 def test_signatures(version: Path) -> None:

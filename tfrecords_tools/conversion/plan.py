@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import filecmp
-import io
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from heapq import nsmallest
 from pathlib import Path
+from sys import intern
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.durable import write_whole
+from tfrecords_tools.durable import replacing
 from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.readers import scan_file as list_spectra
@@ -32,6 +32,8 @@ from tfrecords_tools.star import star_of
 
 _URI = "file://"
 _N_LOOKED_INTO = 16
+_NO_LABELS: dict[str, float | str] = {}
+"""One for all spectra without."""
 _PLAN_FIELDS = (
     *("split", "shard", "dp_id", "target", "star"),
     *("ra", "dec", "mjd", "path", "spectrum"),
@@ -139,13 +141,13 @@ def _plan(
         path=path,
         number=number,
         dp_id=identity.dp_id,
-        target=identity.target,
-        star=star,
+        target=intern(identity.target),  # one text for all spectra of a star
+        star=intern(star),
         ra=identity.ra,
         dec=identity.dec,
         mjd=identity.mjd,
         split=split_of(kept_together, config.split, config.split_salt),
-        labels=dict(identity.labels),
+        labels=dict(identity.labels) if identity.labels else _NO_LABELS,
     )
 
 
@@ -275,14 +277,14 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
     folder : Path
         The data set.
     """
-    rows = [
+    rows = (
         (
             *(p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path),
             s.number,
         )
         for p in plans
         for s in p.spectra
-    ]
+    )
     _write_csv(folder / PLAN_NAME, _PLAN_FIELDS, rows)
 
 
@@ -365,9 +367,12 @@ def path_from_text(text: str) -> Path:
 def _write_csv(
     path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(fields)
-    for row in rows:
-        writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
-    write_whole(path, stream.getvalue())
+    # Row by row: an archive has hundreds of thousands.
+    with (
+        replacing(path) as partial,
+        partial.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(fields)
+        for row in rows:
+            writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)

@@ -340,14 +340,17 @@ def load_model(source: StrPath | Run) -> SpectrumModel:
     True
     """
     folder = source.folder if isinstance(source, Run) else Path(source)
-    if not is_run(folder):
-        from stellar_tf.saved_model.assets import find_version
+    if is_run(folder):
+        from stellar_tf.inference.spectrum_model import SpectrumModel
 
-        # TensorFlow comes after what a mistake is seen without.
-        folder = find_version(folder)
-    from stellar_tf.saved_model.loading import load_model as load
+        return SpectrumModel.from_run(Run(folder))
+    from stellar_tf.saved_model.assets import find_version
 
-    return load(folder)
+    # TensorFlow comes after what a mistake is seen without.
+    version = find_version(folder)
+    from stellar_tf.saved_model.loading import load_version
+
+    return load_version(version)
 
 
 def read_spectrum(path: StrPath) -> Spectrum:

@@ -132,24 +132,7 @@ def at_least(minimum: int) -> Callable[[str], int]:
 
 
 def port(text: str) -> int:
-    """
-    Convert an argument to the number of a port.
-
-    Parameters
-    ----------
-    text : str
-        The argument.
-
-    Returns
-    -------
-    number : int
-        0 for any port that is free.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is none.
-    """
+    """Convert an argument to the number of a port, 0 for any that is free."""
     if not text.isdecimal() or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"must be 0 to {_LAST_PORT}, got {text}")
     return int(text)

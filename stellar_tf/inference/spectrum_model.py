@@ -22,8 +22,13 @@ from stellar_tf.inference.in_memory import (
     read_arrays,
     read_spectra,
 )
-from stellar_tf.inference.latents import Columns, Latents, build_latents
-from stellar_tf.inference.prepared_files import Batch, encode_prepared
+from stellar_tf.inference.latents import (
+    Batch,
+    Columns,
+    Latents,
+    build_latents,
+    encode_prepared,
+)
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import GridError, Run
 from stellar_tf.tables import read_table
@@ -125,7 +130,7 @@ class SpectrumModel:
         config = run.read_config()
         graph = ModelGraph(load_autoencoder(run), config)
         return cls(
-            compile_graph(graph),
+            _compile_graph(graph),
             config.grid,
             config.convert,
             config.model.n_latent,
@@ -400,20 +405,8 @@ class SpectrumModel:
         return build_latents(columns)
 
 
-def compile_graph(graph: ModelGraph) -> Functions:
-    """
-    Compile a network, which several times outruns calling its layers one by one.
-
-    Parameters
-    ----------
-    graph : ModelGraph
-        The network.
-
-    Returns
-    -------
-    functions : Functions
-        Traced once for any batch size.
-    """
+def _compile_graph(graph: ModelGraph) -> Functions:
+    """Trace a network once for any batch size: layers called singly are much slower."""
     pixels = tf.TensorSpec((None, graph.config.grid.n_pixels), tf.float32)
     median = tf.TensorSpec((None,), tf.float32)
     spectrum = [tf.TensorSpec((None,), tf.float64), tf.TensorSpec((None,), tf.float32)]

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.fields import Field
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.fits_unit import Hdu
+from tfrecords_tools.readers.layout import Field
 from tfrecords_tools.readers.pipelines import (
     APOGEE,
     LAMOST,
@@ -56,19 +56,7 @@ def read_image_fields(file: FitsFile, pipeline: Pipeline | None) -> list[Field]:
 
 
 def shape_of(hdu: Hdu) -> tuple[int, ...]:
-    """
-    Tell the shape of an image, without axes of length one behind the first two.
-
-    Parameters
-    ----------
-    hdu : Hdu
-        An image.
-
-    Returns
-    -------
-    shape : tuple of int
-        (n_pixels,) or (n_rows, n_pixels) or more.
-    """
+    """Tell the shape of an image, axes of length one behind the first left out."""
     first, *others = hdu.axes or (0,)
     return (*reversed([n for n in others if n != 1]), first)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,25 +33,14 @@ _PLAIN_VALUE = re.compile(
 )
 
 
-class Cards:
-    """Values by keyword, of whatever kind of file: the base of `Header`."""
+class Cards(ABC):
+    """Values by keyword, of whatever kind of file."""
 
+    @abstractmethod
     def has(self, keyword: str) -> bool:
-        """
-        Tell whether there is a card.
+        """Tell whether there is a card, whatever its value."""
 
-        Parameters
-        ----------
-        keyword : str
-            As for `get`.
-
-        Returns
-        -------
-        answer : bool
-            Whatever its value.
-        """
-        raise NotImplementedError
-
+    @abstractmethod
     def get(self, keyword: str) -> object:
         """
         Look up a value.
@@ -65,22 +55,9 @@ class Cards:
         value : object
             bool, int, float, complex or str; None if absent, empty or malformed.
         """
-        raise NotImplementedError
 
     def comment(self, keyword: str) -> str:
-        """
-        Read what stands behind a value.
-
-        Parameters
-        ----------
-        keyword : str
-            As for `get`.
-
-        Returns
-        -------
-        comment : str
-            "" if there is none.
-        """
+        """Read what stands behind a value; "" if there is none."""
         return ""
 
     @property
@@ -94,19 +71,7 @@ class Cards:
         raise NotImplementedError
 
     def text(self, keyword: str) -> str:
-        """
-        Read text.
-
-        Parameters
-        ----------
-        keyword : str
-            As for `get`.
-
-        Returns
-        -------
-        text : str
-            Without surrounding blanks; "" if there is no text.
-        """
+        """Read text without surrounding blanks; "" if there is none."""
         value = self.get(keyword)
         return value.strip() if isinstance(value, str) else ""
 
@@ -289,19 +254,8 @@ class Header(Cards):
         return tuple(self.content[i + 8 : i + CARD_SIZE].strip() for i in starts)
 
     def mentions(self, text: str) -> bool:
-        """
-        Tell whether a text stands anywhere in the header.
-
-        Parameters
-        ----------
-        text : str
-            Such as ``HIERARCH ESO DRS``; much faster to find than all cards are read.
-
-        Returns
-        -------
-        answer : bool
-            Also if it is part of a value or of a comment.
-        """
+        """Tell whether a text stands anywhere in the header, also in a comment."""
+        # Much faster than to read all cards.
         return text in self.content
 
     def size(self, keyword: str, default: int | None = None) -> int:

@@ -224,19 +224,7 @@ def read_metadata(
 
 
 def is_metadata(name: str) -> bool:
-    """
-    Tell whether a column holds metadata, as a keyword of that name does.
-
-    Parameters
-    ----------
-    name : str
-        Of the column.
-
-    Returns
-    -------
-    answer : bool
-        Such a column is no label.
-    """
+    """Tell whether a column holds metadata, as a keyword of that name does."""
     return name.upper() in _KEYWORDS
 
 

@@ -180,11 +180,10 @@ def test_versions_are_numbered_and_kept(
 def test_a_failed_export_leaves_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object, folder: Path) -> None:
-        folder.mkdir(parents=True)
+    def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stellar_tf.saved_model.export.write_signatures", fail)
+    monkeypatch.setattr("stellar_tf.saved_model.export.write_assets", fail)
     with pytest.raises(KeyboardInterrupt):
         export(run, tmp_path / "m")
     assert list((tmp_path / "m").iterdir()) == []

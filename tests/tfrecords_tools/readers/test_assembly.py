@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfrecords_tools.readers.fields import Field, Named
+from tfrecords_tools.readers.assembly import as_error, choose_masks, find_bad
 from tfrecords_tools.readers.header import Header
+from tfrecords_tools.readers.layout import Field, Named
 from tfrecords_tools.readers.pipelines import (
     APOGEE,
     LAMOST,
@@ -16,7 +17,6 @@ from tfrecords_tools.readers.pipelines import (
     Traits,
     find_pipeline,
 )
-from tfrecords_tools.readers.quality import as_error, choose_masks, find_bad
 from tfrecords_tools.spectrum import SpectrumError
 
 APOGEE_BITS = {

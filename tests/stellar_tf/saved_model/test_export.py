@@ -15,6 +15,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from stellar_tf.analysis.analyze import analyze
 from stellar_tf.analysis.files import list_tables, write_named
+from stellar_tf.api import load_model
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.flags import Flag
@@ -27,7 +28,6 @@ from stellar_tf.saved_model.assets import (
     read_settings,
 )
 from stellar_tf.saved_model.export import ExportError, export
-from stellar_tf.saved_model.loading import load_model
 from stellar_tf.saved_model.warmup import WARMUP_FILE
 from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents

@@ -74,7 +74,8 @@ def build_spectrum(
     arrays = _join(pieces)
     first = layout.pieces[0]
     if not layout.is_of_many_stars:  # what a unit says goes before the file's
-        cards = (*layout.group.cards, *cards)
+        own = layout.group.cards
+        cards = (*own, *(c for c in cards if all(c is not one for one in own)))
     statement, by = find_medium(
         first.wave, first.flux.axis if first.wave is None else None, cards, pipeline
     )

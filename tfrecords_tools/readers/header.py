@@ -192,6 +192,8 @@ class Header(Cards):
     """Cards of 80 characters, without END."""
     _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
     """Of the cards parsed so far."""
+    _groups: dict[str, bool] = field(default_factory=dict, init=False, repr=False)
+    """Whether there are HIERARCH cards of which this is the first word."""
 
     @cached_property
     def cards(self) -> dict[str, str]:
@@ -309,6 +311,11 @@ class Header(Cards):
         if len(keyword) <= 8 and " " not in keyword:
             return None  # HIERARCH is for other names
         # Most cards are HIERARCH ones that nobody asks for: they are not indexed.
+        group = keyword.partition(" ")[0]  # such as ESO or TNG: most have but one
+        if group not in self._groups:
+            self._groups[group] = f"{_HIERARCH} {group}" in self.content
+        if not self._groups[group]:
+            return None
         prefix = f"{_HIERARCH} {keyword}"
         start = self.content.find(prefix)
         while start >= 0:

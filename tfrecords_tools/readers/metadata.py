@@ -255,7 +255,7 @@ def refuse_other_sources(cards: Sequence[Cards], name: str) -> None:
         raise SpectrumError(f"no star: ESO PRO CATG is {category}")
     instrument = _text(cards, "INSTRUME").upper()
     fibre = _find_fibre(cards, name, instrument)
-    types = [_text(cards, f"{place} DPR TYPE") for place in _PLACES]
+    types = (_text(cards, f"{place} DPR TYPE") for place in _PLACES)
     sources = next(filter(None, types), "").split(",")
     number = max("AB".find(fibre), 0) if fibre else 0
     source = sources[number].strip().upper() if number < len(sources) else ""
@@ -357,7 +357,8 @@ def _degrees_per(
     header: Cards, keyword: str, cards: Sequence[Cards], angle: float, is_ra: bool
 ) -> float:
     """Return the unit of a number [deg]."""
-    if _RADIANS.search(header.comment(keyword)):
+    may_be_radians = abs(angle) <= 2.0 * math.pi
+    if may_be_radians and _RADIANS.search(header.comment(keyword)):
         return math.degrees(1.0)
     in_hours = is_ra and 0.0 <= angle < 24.0 and _is_in_hours(header, keyword, cards)
     return 15.0 if in_hours else 1.0
@@ -374,6 +375,8 @@ def _is_in_hours(header: Cards, keyword: str, cards: Sequence[Cards]) -> bool:
 def _read_berv(cards: Sequence[Cards]) -> float:
     for header in cards:
         for keyword in _BERV:
+            if not header.has(keyword):
+                continue
             berv = _to_number(header, keyword)
             # In APOGEE's files VHELIO is the velocity of the star.
             if math.isnan(berv) or (keyword == "VHELIO" and header.has("VSCATTER")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +130,34 @@ def at_least(minimum: int) -> Callable[[str], int]:
         return int(text)
 
     return convert
+
+
+def positive(text: str) -> float:
+    """
+    Convert an argument to a positive number.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    number : float
+        Above zero, finite.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
+    return number
 
 
 def port(text: str) -> int:

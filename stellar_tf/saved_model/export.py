@@ -85,6 +85,7 @@ def _write_signatures(graph: ModelGraph, folder: Path) -> None:
     archive.add_endpoint("encode_spectrum", graph.encode_spectrum, spectrum)
     archive.add_endpoint("decode", graph.decode, [z])
     archive.add_endpoint("reconstruct", graph.reconstruct, [flux])
+    archive.add_endpoint("normalise", graph.normalise, [flux])
     archive.write_out(str(folder), verbose=False)
 
 

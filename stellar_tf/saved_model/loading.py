@@ -56,6 +56,7 @@ def load_version(version: Path) -> SpectrumModel:
             "encode_spectrum", wave=wave, flux=flux
         ),
         decode=lambda z: call("decode", z=z),
+        normalise=lambda flux: call("normalise", flux=flux),
     )
     code = model.signatures["decode"].structured_input_signature[1]["z"]
     return SpectrumModel(functions, grid, convert, int(code.shape[1]), version)

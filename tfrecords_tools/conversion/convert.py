@@ -21,6 +21,7 @@ from tfrecords_tools.conversion.plan import (
     Reject,
     Scan,
     ShardPlan,
+    estimate_errors,
     has_changed,
     merge_scans,
     plan_shards,
@@ -178,7 +179,8 @@ def convert(
             )
             settings = ShardSettings(grid, config, schema, table)
             placed = _fill_positions(scan, table)
-            plans = plan_shards(placed.spectra, records_per_shard(grid, config))
+            n_records = records_per_shard(grid, config, scan.share_with_errors)
+            plans = plan_shards(placed.spectra, n_records)
             folder = out if is_published else journal.staging
             shards = _write_shards(plans, folder, out, settings, workers, progress)
         if not is_published:
@@ -227,7 +229,8 @@ def _scan(
         for items in engine.map(partial(scan_file, config=config), files):
             scanned += items
             advance(1, any(isinstance(item, Reject) for item in items))
-    return merge_scans(scanned, config)
+    scan = merge_scans(scanned, config)
+    return scan._replace(share_with_errors=estimate_errors(scan.spectra, config))
 
 
 def _write_shards(

@@ -12,7 +12,7 @@ from stellar_tf.batches.reading import (
     name_corrupt_records,
     read_split,
 )
-from stellar_tf.config import DatasetConfig
+from stellar_tf.config import Config
 from tfrecords_tools.records.manifest import Manifest, read_manifest
 from tfrecords_tools.records.tfrecord import RecordError
 
@@ -36,10 +36,8 @@ def read_all(batches: tf.data.Dataset) -> None:
 
 
 def test_a_corrupt_record_is_named_wherever_it_is_read(corrupt: Manifest) -> None:
-    stream = TrainingStream(corrupt, DatasetConfig(), batch_size=4, seed=0)
-    evaluation = build_evaluation_dataset(
-        corrupt, "test", DatasetConfig(), batch_size=4
-    )
+    stream = TrainingStream(corrupt, Config())
+    evaluation = build_evaluation_dataset(corrupt, "test", Config(), batch_size=4)
     for batches, split in ((stream.build(), "train"), (evaluation, "test")):
         with pytest.raises(CorruptRecordsError) as caught:
             read_all(batches)
@@ -56,9 +54,9 @@ def test_a_shard_without_its_records_is_told_before_any_is_read(
         manifest.shard_paths(split)[0].write_bytes(b"")
     reason = r"spec-{}.*: has 0 bytes, its manifest says [\d,]+ \("
     with pytest.raises(RecordError, match=reason.format("train")):
-        TrainingStream(manifest, DatasetConfig(), batch_size=4, seed=0)
+        TrainingStream(manifest, Config())
     with pytest.raises(RecordError, match=reason.format("validation")):
-        build_evaluation_dataset(manifest, "validation", DatasetConfig(), batch_size=4)
+        build_evaluation_dataset(manifest, "validation", Config(), batch_size=4)
     with pytest.raises(RecordError, match=reason.format("validation")):
         next(read_split(manifest, "validation", 4))
 

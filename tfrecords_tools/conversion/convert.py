@@ -156,7 +156,7 @@ def convert(
         out = Path(os.path.realpath(out))
     found = search(inputs)
     catalog = None if labels is None else _read_catalog(labels, config)
-    request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
+    request = describe_request(inputs, grid, config, labels)
     journal = ConversionJournal(out)
     journal.remove_leftovers()
     check = partial(_check_output, out, overwrite)

@@ -19,6 +19,7 @@ from tfrecords_tools.conversion.plan import (
     Reject,
     Scan,
     ShardPlan,
+    has_changed,
 )
 from tfrecords_tools.conversion.shards import WrittenShard
 from tfrecords_tools.durable import (
@@ -125,13 +126,16 @@ class ConversionJournal:
     def is_published(self, request: dict[str, Any]) -> bool:
         """Tell whether `publish` was done for a request: only the notes are left."""
         manifest = self._out / MANIFEST_NAME
-        return (
-            self._read(_REQUEST) == request
-            and not self.staging.exists()
-            and manifest.is_file()
-            and self._read(_COMPLETE) == hash_file(manifest)
-            and all(_is_whole(self._out, s) for s in read_manifest(self._out).shards)
-        )
+        if (
+            self.staging.exists()
+            or self._read(_REQUEST) != request
+            or not manifest.is_file()
+            or self._read(_COMPLETE) != hash_file(manifest)
+        ):
+            return False
+        shards, scan = read_manifest(self._out).shards, self.read_scan()
+        is_current = scan is not None and not has_changed(scan)
+        return is_current and all(_is_whole(self._out, shard) for shard in shards)
 
     def publish(self, check: Callable[[], None]) -> None:
         """
@@ -273,8 +277,6 @@ def describe_request(
     grid: Grid,
     config: ConvertConfig,
     labels: Path | None,
-    *,
-    overwrite: bool,
 ) -> dict[str, Any]:
     """
     Say what a conversion is asked to do, such that equal requests give equal bytes.
@@ -289,8 +291,6 @@ def describe_request(
         What is taken.
     labels : Path or None
         Table of labels.
-    overwrite : bool
-        Whether a data set that is there may be replaced.
 
     Returns
     -------
@@ -303,7 +303,6 @@ def describe_request(
         "config": config.model_dump(mode="json"),
         "labels": None if labels is None else str(labels),
         "labels_sha256": None if labels is None else hash_file(labels),
-        "overwrite": overwrite,
     }
 
 

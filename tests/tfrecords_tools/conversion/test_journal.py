@@ -340,7 +340,7 @@ def test_an_input_replaced_after_an_interruption_is_read_again_and_no_other(
     assert sum(after.get(name) == inode for name, inode in before.items()) >= 2
 
 
-def test_an_input_changed_when_all_is_in_place_changes_nothing(
+def test_an_input_changed_when_all_is_in_place_is_not_taken_for_converted(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "records"
@@ -350,5 +350,21 @@ def test_an_input_changed_when_all_is_in_place_changes_nothing(
             run(inputs, out)
     before = snapshot(out)
     replace_input(inputs / "ADP.4.fits", 77)
-    run(inputs, out)
+    with pytest.raises(OutputExistsError, match="records: exists"):
+        run(inputs, out)
     assert snapshot(out) == before
+    run(inputs, out, overwrite=True)
+    assert stars_of(out)["ADP.4"] == "HD777"
+
+
+def test_a_conversion_told_to_overwrite_goes_on_with_what_is_done(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "records"
+    interrupt(inputs, out, monkeypatch)
+    take_by_data_set(inputs, out)
+    with pytest.raises(OutputExistsError, match="exists; pass overwrite"):
+        run(inputs, out)
+    monkeypatch.setattr(conversion, "write_shard", stop)  # none is written again
+    run(inputs, out, overwrite=True)
+    assert read_manifest(out).config == CONFIG

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tfrecords_tools.readers.axis import Axis, read_axis, to_angstrom
 from tfrecords_tools.readers.evidence import find_frame, find_medium
-from tfrecords_tools.readers.fields import Field
+from tfrecords_tools.readers.fields import Field, check_size
 from tfrecords_tools.readers.header import Cards
 from tfrecords_tools.readers.layout import Layout, Piece
 from tfrecords_tools.readers.metadata import Identity, read_metadata
@@ -157,6 +157,7 @@ def _is_padding(values: NDArray[np.generic]) -> bool:
 
 def _numbers(field: Field, row: int) -> NDArray[np.generic]:
     values = field.read(row)
+    check_size(values.shape)  # it may vary from row to row
     if values.dtype.kind not in "fiu":
         raise SpectrumError(f"column {field.name!r} does not hold numbers")
     return values

@@ -12,10 +12,37 @@ from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import Cards
 from tfrecords_tools.readers.recent import Version
+from tfrecords_tools.spectrum import SpectrumError
 
 Role = Literal["wave", "flux", "error", "ivar", "variance", "mask", "good"]
 VARYING = -1
 """In a shape: each row has a length of its own."""
+
+MAX_PIXELS = 2**22
+"""Pixels of a spectrum, and spectra of a file, that are read: more are told by few
+bytes in a compressed file, and what is built of each takes a hundred."""
+
+
+def check_size(shape: tuple[int, ...]) -> None:
+    """
+    Refuse an array that is too large, before it is read.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (n_pixels,) or (n_spectra, n_pixels).
+
+    Raises
+    ------
+    SpectrumError
+        If either is more than `MAX_PIXELS`.
+    """
+    if max(shape, default=0) > MAX_PIXELS:
+        what = "pixels" if shape[-1] > MAX_PIXELS else "rows"
+        raise SpectrumError(
+            f"{max(shape)} {what}, of {MAX_PIXELS} at most: no spectrum is so long, "
+            f"and a file of more spectra must be cut before"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import re
 import stat
 import warnings
@@ -20,6 +21,7 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.checksum import adds_up, check_sum, check_sum_once
+from tfrecords_tools.readers.fields import check_size
 from tfrecords_tools.readers.fits_unit import BLOCK, EXTENSION, Hdu, read_header
 from tfrecords_tools.readers.header import CARD_SIZE, Header
 from tfrecords_tools.readers.plain_data import (
@@ -115,6 +117,9 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         missing = end - self._stream.seek(0, io.SEEK_END)
         if missing > 0:
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
+        for hdu in self.hdus:
+            if hdu.is_image:
+                check_size(hdu.axes)
 
     def fits_its_checksums(self) -> bool:
         """
@@ -235,6 +240,9 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         """
         data = self._read_data(hdu)
         if hdu.is_compressed:
+            if 8 * math.prod(hdu.axes) > _MAX_BYTES:
+                size = " x ".join(map(str, hdu.axes))
+                raise SpectrumError(f"a compressed image of {size} is no spectrum")
             return np.asarray(self._uncompress(hdu).data)
         plain = read_plain_image(hdu.header, data)
         if plain is not None:

@@ -15,6 +15,7 @@ from tfrecords_tools.readers.fields import (
     Field,
     Group,
     Named,
+    check_size,
     is_no_spectrum,
     name_fields,
 )
@@ -96,6 +97,7 @@ def find_layouts(group: Group) -> list[Layout]:
         fluxes = {"": strangers.pop(0)}
     layouts = []
     for key, flux in fluxes.items():
+        check_size(flux.shape)
         piece = _find_partners(flux, key, named)
         if piece.wave is not None or flux.axis is not None:
             n_rows = flux.shape[0] if len(flux.shape) > 1 else 1

@@ -43,8 +43,13 @@ def infer(**changes: Any) -> dict[str, Any]:
         (PREDICT, b"{", "not JSON"),
         (PREDICT, b'{"instances": [[NaN]]}', "a bad pixel is null"),
         (PREDICT, b"\xff\xfe", "not JSON"),
-        (PREDICT, b"[" * 100_000 + b"]" * 100_000, "not JSON"),
-        (PREDICT, b'{"inputs":' + b"[" * 900 + b"]" * 900 + b"}", "rectangle"),
+        (PREDICT, b"[" * 50_000 + b"]" * 50_000, "not JSON"),
+        (PREDICT, b'{"inputs":' + b"[" * 900 + b"]" * 900 + b"}", "deeper than 8"),
+        (PREDICT, b'{"inputs":[' + b"[]," * 99_999 + b"[]]}", "of 65536 at most"),
+        (PREDICT, b'{"inputs":[' + b"{}," * 99_999 + b"{}]}", "of 65536 at most"),
+        (PREDICT, b'{"inputs":[' + b'"",' * 99_999 + b'""]}', "of 65536 at most"),
+        # Each would be given the room of the longest.
+        (PREDICT, {"inputs": ["x" * 500_000] + ["a"] * 50_000}, "must hold FP32"),
         (PREDICT, [], "must be a JSON object"),
         (PREDICT, {}, "either instances or inputs"),
         (PREDICT, {"instances": [GOOD], "inputs": [GOOD]}, "either"),
@@ -53,9 +58,9 @@ def infer(**changes: Any) -> dict[str, Any]:
         (PREDICT, {"instances": [{"flux": GOOD}, {"f": GOOD}]}, "the same inputs"),
         (PREDICT, {"instances": [GOOD, GOOD[:-1]]}, "rectangle"),
         (PREDICT, {"instances": [["a"] * 1000]}, "must hold FP32"),
-        (PREDICT, {"instances": [["1"] + [None] * 999]}, "numbers and null only"),
+        (PREDICT, {"instances": [["1"] + [None] * 999]}, "FP32 values or null"),
         (PREDICT, {"instances": [[True] * 1000]}, "must hold FP32"),
-        (PREDICT, {"instances": [[{"b64": "AAAA"}]]}, "numbers and null only"),
+        (PREDICT, {"instances": [[{"b64": "AAAA"}]]}, "must hold FP32 values or null"),
         (PREDICT, {"inputs": {"z": [GOOD]}}, "has no input z"),
         (PREDICT, {"inputs": {}}, "takes flux"),
         (PREDICT, {"inputs": GOOD}, "must have shape (any, 1000), got (1000,)"),
@@ -68,11 +73,13 @@ def infer(**changes: Any) -> dict[str, Any]:
             "takes at most 262 rows a request here",
         ),
         (INFER, b"{", "not JSON"),
-        (INFER, b"[" * 100_000, "not JSON"),
+        (INFER, b"[" * 50_000, "not JSON"),
         (INFER, {}, "inputs must be a list"),
         (INFER, {"inputs": [1]}, "inputs must be a list"),
         (INFER, {"inputs": [{}]}, "must have a name"),
         (INFER, {"inputs": []}, "takes flux; got"),
+        (INFER, {"inputs": [{}] * 65}, "more than 64 tensors"),
+        (INFER, {**infer(), "outputs": [{}] * 65}, "more than 64 tensors"),
         (INFER, infer(data=None), "either data or binary_data_size"),
         (INFER, infer(datatype="FP64"), "must be FP32, got FP64"),
         (INFER, infer(datatype="FP99"), "must be FP32, got FP99"),
@@ -110,7 +117,7 @@ def test_a_bad_request_is_told_why(
     assert reason in response.json()["error"]
 
 
-@pytest.mark.parametrize("length", ["x", "-1", "99999999", "1_0"])
+@pytest.mark.parametrize("length", ["x", "-1", "99999999", "1_0", "9" * 5000])
 def test_the_length_of_the_json_must_be_one(length: str, server: Server) -> None:
     headers = {"inference-header-content-length": length}
     response = requests.post(server.url + INFER, data=b"{}", headers=headers)
@@ -215,6 +222,10 @@ def test_not_http_is_refused(server: Server) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
+_EMPTY = pb.ModelInferRequest.InferInputTensor()
+_NAMELESS = pb.ModelInferRequest.InferRequestedOutputTensor()
+
+
 def _tensor(**changes: Any) -> pb.ModelInferRequest.InferInputTensor:
     return pb.ModelInferRequest.InferInputTensor(**{**TENSOR, **changes})
 
@@ -253,6 +264,10 @@ def _tensor(**changes: Any) -> pb.ModelInferRequest.InferInputTensor:
             ),
             "INVALID_ARGUMENT",
         ),
+        # Two bytes of the request each; built, each takes a hundred.
+        (pb.ModelInferRequest(inputs=[_EMPTY] * 2000), "INVALID_ARGUMENT"),
+        (pb.ModelInferRequest(outputs=[_NAMELESS] * 2000), "INVALID_ARGUMENT"),
+        (pb.ModelInferRequest(raw_input_contents=[b""] * 2000), "INVALID_ARGUMENT"),
         (
             pb.ModelInferRequest(
                 model_name="small", raw_input_contents=[bytes(2 << 20)]

@@ -33,7 +33,7 @@ from tfrecords_tools.readers.plain_data import (
 from tfrecords_tools.readers.recent import Recent, version_of
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
-_MAX_BYTES = 2**27
+MAX_BYTES = 2**27
 """No single spectrum is larger; this also bounds what a gzip file may expand to."""
 _CHUNK = 2**24
 _STRUCTURE = re.compile(
@@ -78,7 +78,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         try:
             self._stream = _open(path, headers_only)
             is_plain = isinstance(self._stream, io.BufferedReader)
-            self._size_limit = path.stat().st_size if is_plain else _MAX_BYTES
+            self._size_limit = path.stat().st_size if is_plain else MAX_BYTES
         except (OSError, EOFError, zlib.error) as error:
             raise _describe(error) from None
         self._units = self._iterate()
@@ -112,7 +112,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         """
         *_, last = self.hdus
         end = last.data_start + last.data_size
-        if end > _MAX_BYTES:
+        if end > MAX_BYTES:
             raise SpectrumError(f"a file of {end} bytes is no spectrum")
         missing = end - self._stream.seek(0, io.SEEK_END)
         if missing > 0:
@@ -240,7 +240,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         """
         data = self._read_data(hdu)
         if hdu.is_compressed:
-            if 8 * math.prod(hdu.axes) > _MAX_BYTES:
+            if 8 * math.prod(hdu.axes) > MAX_BYTES:
                 size = " x ".join(map(str, hdu.axes))
                 raise SpectrumError(f"a compressed image of {size} is no spectrum")
             return np.asarray(self._uncompress(hdu).data)
@@ -280,7 +280,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         return np.frombuffer(self._read_part(hdu, size * row, size), dtype)
 
     def _read_data(self, hdu: Hdu) -> memoryview:
-        if hdu.data_size > _MAX_BYTES:
+        if hdu.data_size > MAX_BYTES:
             raise SpectrumError(f"a data unit of {hdu.data_size} bytes is no spectrum")
         try:
             content = self._read_unit(hdu)
@@ -381,10 +381,10 @@ def _open(path: Path, headers_only: bool) -> BinaryIO:
         return io.BytesIO(known)
     with gzip.open(path) as unzipped:
         # Reading to the end verifies the checksum.
-        content = unzipped.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
+        content = unzipped.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise SpectrumError(
-            f"unzips to more than {_MAX_BYTES} bytes: no spectrum (unzip a file of "
+            f"unzips to more than {MAX_BYTES} bytes: no spectrum (unzip a file of "
             f"many spectra before)"
         )
     return io.BytesIO(content)

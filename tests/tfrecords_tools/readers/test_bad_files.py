@@ -205,7 +205,7 @@ def test_bad_file_is_refused_with_its_reason(tmp_path, case):
 
 
 def test_a_file_that_unzips_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("tfrecords_tools.readers.fits_file._MAX_BYTES", 10_000)
+    monkeypatch.setattr("tfrecords_tools.readers.fits_file.MAX_BYTES", 10_000)
     path = tmp_path / "bomb.fits.gz"
     path.write_bytes(gzip.compress(b"SIMPLE  =".ljust(20_000)))
     with pytest.raises(SpectrumError, match="unzips to more than 10000 bytes"):

@@ -146,7 +146,9 @@ def test_what_is_not_there_is_not_found(server: Server) -> None:
 def _send_200_mb(server: Server, headers: bytes, mark: bytes) -> bytes:
     """Send and send, as long as the server takes it; return what it answered."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: x\r\n")
+        connection.sendall(
+            b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: localhost\r\n"
+        )
         connection.sendall(headers + b"\r\n\r\n")
         chunk = bytes(1 << 20)
         for _ in range(200):
@@ -174,7 +176,7 @@ def test_a_body_of_200_mb_is_too_large(
 def test_who_asks_first_is_refused_at_once(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
-            b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: x\r\n"
+            b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: localhost\r\n"
             b"content-length: 209715200\r\nexpect: 100-continue\r\n\r\n"
         )
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
@@ -183,7 +185,7 @@ def test_who_asks_first_is_refused_at_once(server: Server) -> None:
 @pytest.mark.parametrize(
     "begin",
     [
-        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{",
         b"POST / HTTP/1.1\r\nx-slow: ",
         b"",
     ],
@@ -201,7 +203,7 @@ def test_a_slow_sender_is_given_up(begin: bytes, server: Server) -> None:
 def test_a_slow_sender_is_given_up_after_a_good_request(server: Server) -> None:
     """The limit holds for each request of a connection, not for the first alone."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
         answer = b""
         while not answer.endswith(b'{"live":true}'):
             answer += connection.recv(65536)
@@ -214,6 +216,30 @@ def test_endless_headers_are_refused(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n" + b"x: " + b"y" * 100_000)
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("host: evil.example", 421),
+        ("host: evil.example:8501", 421),
+        ("host: allowed.example\r\ncontent-length: 0", 400),
+        ("host: localhost\r\ncontent-length: " + "9" * 5000, 400),
+        (
+            "host: localhost\r\nexpect: 100-continue\r\ncontent-length: " + "9" * 19,
+            413,
+        ),
+        (
+            "host: localhost\r\ncontent-length: 2\r\ntransfer-encoding: chunked",
+            400,
+        ),
+    ],
+)
+def test_headers_that_are_refused(headers: str, status: int, server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"POST {PREDICT} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        answer = connection.recv(65536)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
 def test_not_http_is_refused(server: Server) -> None:

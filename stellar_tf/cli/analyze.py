@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stellar_tf.cli.command import Command
-from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
+from stellar_tf.cli.options import (
+    EXIT_OK,
+    add_overwrite_option,
+    existing_path,
+    new_path,
+)
 from stellar_tf.cli.printing import print_table
 from stellar_tf.config import LABEL_SETTINGS
 from tfrecords_tools.errors import UserError
@@ -47,7 +51,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=new_path,
         metavar="FOLDER",
         help="for CODES.npy: folder of the tables; default: CODES_analysis",
     )

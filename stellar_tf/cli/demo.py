@@ -11,7 +11,12 @@ from pathlib import Path
 
 from stellar_tf.cli import analyze, convert, encode, export, fit, simulate
 from stellar_tf.cli.command import Command, add_commands
-from stellar_tf.cli.options import EXIT_OK, add_config_options, add_overwrite_option
+from stellar_tf.cli.options import (
+    EXIT_OK,
+    add_config_options,
+    add_overwrite_option,
+    written_path,
+)
 
 STEPS = tuple(
     module.COMMAND for module in (simulate, convert, fit, encode, analyze, export)
@@ -19,7 +24,9 @@ STEPS = tuple(
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for everything")
+    parser.add_argument(
+        "out", type=written_path, metavar="OUT", help="folder for everything"
+    )
     add_config_options(parser)
     add_overwrite_option(parser)
     parser.set_defaults(config="demo")

@@ -14,6 +14,7 @@ from stellar_tf.cli.options import (
     EXIT_REJECTS,
     add_overwrite_option,
     existing_path,
+    new_path,
 )
 from stellar_tf.serving.allocator import keep_freed_memory
 from tfrecords_tools.errors import UserError
@@ -42,7 +43,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=new_path,
         metavar="LATENTS",
         help="table to write: .parquet, .fits or .ecsv; default: latents.parquet in "
         "RUN, or here if no run encodes",

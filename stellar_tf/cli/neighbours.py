@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
@@ -11,6 +10,7 @@ from stellar_tf.cli.options import (
     add_overwrite_option,
     at_least,
     existing_path,
+    new_path,
 )
 from stellar_tf.cli.printing import print_table
 
@@ -36,7 +36,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="table of stellar-tf encode; default: RUN/latents.parquet",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="TABLE", help="table to write beside printing it"
+        "--out",
+        type=new_path,
+        metavar="TABLE",
+        help="table to write beside printing it",
     )
     add_overwrite_option(parser)
 

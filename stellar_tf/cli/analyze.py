@@ -148,4 +148,9 @@ COMMAND = Command(
     "write the verdict on the dimensions, tables and a report",
     _add_options,
     _run,
+    examples=(
+        "run",
+        "run --labels labels.csv --overwrite",
+        "run --truth fits/truth.ecsv",
+    ),
 )

@@ -41,4 +41,5 @@ COMMAND = Command(
     "match the informative dimensions of runs and score their stability",
     _add_options,
     _run,
+    examples=("run1 run2 run3",),
 )

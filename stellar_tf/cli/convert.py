@@ -139,4 +139,9 @@ COMMAND = Command(
     description="Exit status: 0 if every file was taken, 3 if some were rejected, "
     "1 if all were.",
     takes_arguments_after_dashes=True,
+    examples=(
+        "~/harps --out records",
+        "fits --out records --labels fits/truth.ecsv --workers 2",
+        "~/uves --out records --config uves",
+    ),
 )

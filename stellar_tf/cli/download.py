@@ -203,4 +203,5 @@ COMMAND = Command(
     _run,
     description="Exit status: 0 if every public spectrum is there, 3 if some failed, "
     "1 if all did or none fits.",
+    examples=('harps --target "HD 128621" --limit 10',),
 )

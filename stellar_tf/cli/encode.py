@@ -92,4 +92,8 @@ COMMAND = Command(
     "write a table of latents",
     _add_options,
     _run,
+    examples=(
+        "run records",
+        "run ~/harps --out latents.parquet",
+    ),
 )

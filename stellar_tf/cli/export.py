@@ -51,4 +51,8 @@ COMMAND = Command(
     "write the model as a SavedModel, or as a page of sliders",
     _add_options,
     _run,
+    examples=(
+        "run --out models/harps",
+        "run --page sliders.html",
+    ),
 )

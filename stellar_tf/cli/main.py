@@ -100,6 +100,7 @@ def run_command(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
+    _complete()
     # TensorFlow reports on the machine's devices at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     absl_logging.set_verbosity(absl_logging.WARNING)
@@ -107,6 +108,15 @@ def run() -> None:
     handler = absl_logging.get_absl_handler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
+
+
+def _complete() -> None:
+    """Answer a shell that completes a line, and end; else do nothing."""
+    if "_ARGCOMPLETE" in os.environ:
+        # Only the shell's own call of it sets this, so it is installed.
+        import argcomplete
+
+        argcomplete.autocomplete(build_parser())
 
 
 def name_flags(error: UserError) -> str:

@@ -65,4 +65,5 @@ COMMAND = Command(
     "list the spectra most like a given one",
     _add_options,
     _run,
+    examples=("run HD128621 --count 5",),
 )

@@ -112,4 +112,8 @@ COMMAND = Command(
     description="Answer requests with an exported model: TensorFlow Serving's REST "
     "protocol and the Open Inference protocol (REST and gRPC), by KServe. SIGINT or "
     "SIGTERM ends it when the requests under way are answered.",
+    examples=(
+        "models/harps",
+        "models/harps --host 0.0.0.0 --port 8501",
+    ),
 )

@@ -57,4 +57,5 @@ COMMAND = Command(
     "write FITS files of simulated stars and a table of the truth",
     _add_options,
     _run,
+    examples=("fits --n-stars 100 --visits 2",),
 )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from stellar_tf import __version__
-from stellar_tf.cli.main import COMMANDS, build_parser, find_lack, run_command
+from stellar_tf.cli.command import Command
+from stellar_tf.cli.main import (
+    COMMANDS,
+    build_parser,
+    find_lack,
+    parse_arguments,
+    run_command,
+)
 from stellar_tf.run import Run
 
 
@@ -26,6 +35,45 @@ def test_help_needs_no_tensorflow(argv: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: stellar-tf")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_examples_of_the_help_can_be_typed(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("run", "run1", "run2", "run3", "records", "fits", "harps", "uves"):
+        Path(name).mkdir()
+    Path("models/harps").mkdir(parents=True)
+    for name in ("fits/truth.ecsv", "labels.csv", "checkpoint.pt"):
+        Path(name).touch()
+    assert command.examples
+    for example in command.examples:
+        words = [str(Path(word).expanduser()) for word in shlex.split(example)]
+        parsed = parse_arguments([command.name, *words])
+        assert parsed.definition is command
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("stellar-tf neigh", ["neighbours "]),
+        ("stellar-tf fit --sk", ["--skip-corrupt "]),
+    ],
+)
+def test_a_shell_completes(line: str, completed: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "completed"),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    command = [sys.executable, "-c", "from stellar_tf.cli.main import run; run()"]
+    subprocess.run(command, env={**os.environ, **environment}, check=True)
+    assert (tmp_path / "completed").read_text().split("\n") == completed
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

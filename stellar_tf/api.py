@@ -621,7 +621,8 @@ def neighbours(
     run : str, Path or Run
         Encoded and analysed.
     spectrum : str or Path
-        Identifier (dp_id) of one in the table of latents, or a file.
+        Identifier (dp_id) of one in the table of latents, a file, or a star in the
+        table, of whose spectra the one with the largest S/N is taken.
     count : int, default 10
         Neighbours wanted.
     latents : str or Path, optional

@@ -20,7 +20,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "spectrum",
         metavar="SPECTRUM",
-        help="identifier (dp_id) of one in the table of latents, or a FITS file",
+        help="identifier (dp_id) of one in the table of latents, a FITS file, or a "
+        "star, of whose spectra the one with the largest S/N is taken",
     )
     parser.add_argument(
         "--count",

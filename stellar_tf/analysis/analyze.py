@@ -157,7 +157,7 @@ def analyze(
     varying = tuple(name for name in factors if name in usable)
     return AnalysisResult(
         verdict=verdict,
-        verdict_table=verdict_table(verdict, evidence, associations, config),
+        verdict_table=_tabulate_verdict(verdict, evidence, associations, config),
         associations=associations,
         association_table=association_table(associations, config),
         label_table=label_table(associations, best, varying, config),
@@ -178,31 +178,13 @@ def analyze(
     )
 
 
-def verdict_table(
+def _tabulate_verdict(
     verdict: Verdict,
     evidence: Evidence,
     associations: Associations,
     config: AnalysisConfig,
 ) -> Table:
-    """
-    Put the evidence of every method on each dimension side by side.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        Which dimensions are informative.
-    evidence : Evidence
-        Of each method.
-    associations : Associations
-        Informative dimensions against labels.
-    config : AnalysisConfig
-        The thresholds.
-
-    Returns
-    -------
-    table : astropy.table.Table
-        One row per latent dimension; the most informative first.
-    """
+    """Put the evidence on each dimension side by side, the most informative first."""
     dispersion, test, information, repeats = evidence
     table = Table()
     table["dimension"] = np.arange(verdict.informative.size)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from stellar_tf.cli.command import Command
+from stellar_tf.cli.command import Command, print_table
 from stellar_tf.cli.options import (
     EXIT_OK,
     add_overwrite_option,
     existing_path,
     new_path,
 )
-from stellar_tf.cli.printing import print_table
 from stellar_tf.config import LABEL_SETTINGS
 from tfrecords_tools.errors import UserError
 

@@ -36,9 +36,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     _claim(args)
+    commands = _list_commands(args)
     left = [
         (argv, product)
-        for argv, product in chain(args)
+        for argv, product in commands
         if args.overwrite or not product.exists()
     ]
     if not left:
@@ -59,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
         print(f"({time.monotonic() - before:.0f} s)\n", file=sys.stderr)
         if status != EXIT_OK:
             return status
-    what = "the whole chain" if len(left) == len(chain(args)) else "the rest of it"
+    what = "the whole chain" if len(left) == len(commands) else "the rest of it"
     print(f"{what} took {(time.monotonic() - started) / 60.0:.1f} minutes")
     return EXIT_OK
 
@@ -87,20 +88,8 @@ def _claim(args: argparse.Namespace) -> None:
     write_config(config, noted)
 
 
-def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
-    """
-    List the commands of the demonstration.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments of ``stellar-tf demo``.
-
-    Returns
-    -------
-    commands : list of (list of str, Path)
-        Name and arguments of each command, and what is there when it has finished.
-    """
+def _list_commands(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
+    """List name and arguments of each command, and what is there when it has run."""
     from stellar_tf.run import Run
     from stellar_tf.simulator.simulate import TRUTH_FILE
 

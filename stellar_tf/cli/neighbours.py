@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from stellar_tf.cli.command import Command
+from stellar_tf.cli.command import Command, print_table
 from stellar_tf.cli.options import (
     EXIT_OK,
     add_overwrite_option,
@@ -12,7 +12,6 @@ from stellar_tf.cli.options import (
     existing_path,
     new_path,
 )
-from stellar_tf.cli.printing import print_table
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

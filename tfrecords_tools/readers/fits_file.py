@@ -20,16 +20,21 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.checksum import adds_up, check_sum, check_sum_once
-from tfrecords_tools.readers.fields import check_size
-from tfrecords_tools.readers.fits_unit import BLOCK, EXTENSION, Hdu, read_header
-from tfrecords_tools.readers.header import CARD_SIZE, Header
-from tfrecords_tools.readers.plain_data import (
+from tfrecords_tools.readers.fits_unit import (
+    BLOCK,
+    EXTENSION,
+    Hdu,
     PlainTable,
+    adds_up,
+    check_sum,
+    check_sum_once,
     plain_image_type,
+    read_header,
     read_plain_image,
     read_plain_table,
 )
+from tfrecords_tools.readers.header import CARD_SIZE, Header
+from tfrecords_tools.readers.layout import check_size
 from tfrecords_tools.readers.recent import Recent, version_of
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
@@ -122,14 +127,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
                 check_size(hdu.axes)
 
     def fits_its_checksums(self) -> bool:
-        """
-        Read all units, also those that no spectrum is in, and add them up.
-
-        Returns
-        -------
-        answer : bool
-            Whether each fits its CHECKSUM, where it has both that and a DATASUM.
-        """
+        """Read all units: whether each that has a CHECKSUM and DATASUM fits it."""
         return all(adds_up(hdu.header, self._read_unit(hdu)) for hdu in self.hdus)
 
     def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:

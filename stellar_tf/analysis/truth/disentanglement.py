@@ -86,7 +86,7 @@ def score_disentanglement(
         n_stars=int(known.sum()),
         mig=mutual_information_gap(z, values, rng),
         sap=attribute_predictability(z, values),
-        modularity=modularity(factor_information(z, values, rng)),
+        modularity=modularity(_factor_information(z, values, rng)),
         importance=importance,
         dci_disentanglement=_disentanglement(importance),
         dci_completeness=1.0 - _entropy(importance, axis=0),
@@ -119,31 +119,15 @@ def mutual_information_gap(
     Chen et al. 2018 (NeurIPS), with bins of equal numbers of stars, in which a
     factor's entropy is the logarithm of the number of bins.
     """
-    shared = factor_information(z, factors, rng)
+    shared = _factor_information(z, factors, rng)
     second, first = np.sort(shared, axis=0)[-2:]
     return np.asarray((first - second) / np.log(choose_n_bins(z.shape[0])))
 
 
-def factor_information(
+def _factor_information(
     z: NDArray[np.float64], factors: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """
-    Measure the mutual information of every dimension and factor in bins.
-
-    Parameters
-    ----------
-    z : ndarray of float, shape (n_stars, n_latent)
-        Latent means.
-    factors : ndarray of float, shape (n_stars, n_factors)
-        The factors.
-    rng : numpy.random.Generator
-        Decides the order of ties.
-
-    Returns
-    -------
-    information : ndarray of float, shape (n_latent, n_factors)
-        Corrected for bias, not below zero [nat].
-    """
+    """Measure MI of dimensions and factors in bins, not below zero [nat]."""
     n_bins = choose_n_bins(z.shape[0])
     scores = np.column_stack([normal_scores(column, rng) for column in z.T])
     shared = [

@@ -101,7 +101,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
             ["fit", "RECORDS", "--run", "RUN", "--config", "OTHER"],
             "was fitted with other settings",
         ),
-        (["fit", "RECORDS", "--run", "OUT", "--config", "paper"], "grid"),
         (
             ["fit", "RECORDS", "--run", "OUT", "--strategy", "mirrored",
              "--devices", "64", "--config", "SMALL"],
@@ -184,6 +183,10 @@ def test_a_mistake_is_one_line_and_writes_nothing(
         (["simulate", "a" * 255], "a name of 255 bytes, of 200 at most"),
         (["download", "a" * 255], "a name of 255 bytes, of 200 at most"),
         (["analyze", "a" * 256], "no such file or folder"),
+        (["fit", ".", "--minutes", "0"], "--minutes: must be a positive number, got 0"),
+        (["fit", ".", "--minutes", "two"], "must be a positive number, got two"),
+        (["fit", ".", "--minutes", "inf"], "must be a positive number, got inf"),
+        (["fit", ".", "--minutes", "1", "--steps", "2"], "not allowed with argument"),
     ],
 )
 def test_mistakes_in_the_command_line(

@@ -141,17 +141,18 @@ def analyze(
             f"latents must hold at least {MIN_STARS} stars of splits "
             f"{', '.join(config.splits)}, got {stars.dp_id.size}"
         )
-    streams = np.random.default_rng(config.seed).spawn(6)
+    streams = np.random.default_rng(config.seed).spawn(7)
     visits = codes.select_splits(config.splits)
     evidence = gather_evidence(stars, visits, config, streams[0])
     verdict = decide(evidence, config)
     usable, unusable = select_labels(stars.labels)
+    draws = stars.draw(streams[6])
     associations = measure_associations(
-        stars.z_mean, verdict.dimensions, usable, config, streams[1]
+        stars.z_mean, verdict.dimensions, usable, config, streams[1], draws=draws
     )
     best = find_best_dimensions(all_stars, associations, config, streams[2])
     conditional = measure_conditional_associations(
-        stars, associations, config, streams[4]
+        stars, draws, associations, config, streams[4]
     )
     unexplained = find_unexplained(associations, fdr=config.fdr)
     varying = tuple(name for name in factors if name in usable)
@@ -165,7 +166,7 @@ def analyze(
         unexplained=unexplained,
         extremes=list_extremes(stars, unexplained),
         unusual=list_unusual(visits, verdict.dimensions),
-        leakage=measure_leakage(stars, associations, config, streams[5]),
+        leakage=measure_leakage(stars, draws, associations, config, streams[5]),
         factors=varying,
         disentanglement=_score(stars, varying, streams[3]),
         unusable_labels=unusable,

@@ -25,12 +25,15 @@ DESCRIPTIONS = {
     "icc_low": "lower end of its interval",
     "icc_high": "upper end of its interval",
     "tracks": "label with the largest significant mutual information",
-    "tracks_mi": "that mutual information [nat]",
+    "tracks_mi": "that mutual information, of draws of z [nat]",
     "tracks_spearman": "rank correlation with that label",
     "nuisance": "whether it describes the exposure",
     "factor": "whether it is a known true factor",
     "n_stars": "stars with a known label",
-    "mi": "mutual information, Kraskov et al. (2004) [nat]",
+    "mi": "mutual information of draws of z with the label, Kraskov et al. (2004) "
+    "[nat]",
+    "mi_mean": "the same of z_mean, for comparison with the paper: not bounded by what "
+    "the dimension carries [nat]",
     "mi_low": "lower end of its interval, by subsampling [nat]",
     "mi_high": "upper end of its interval, by subsampling [nat]",
     "p_value": "of independence, by permutation",
@@ -49,7 +52,8 @@ DESCRIPTIONS = {
     "spearman_held_out": "rank correlation of spearman_dimension on held-out stars",
     "spearman_held_out_low": "lower end of its interval",
     "spearman_held_out_high": "upper end of its interval",
-    "mi_held_out": "mutual information of spearman_dimension on held-out stars [nat]",
+    "mi_held_out": "mutual information of draws of spearman_dimension on held-out "
+    "stars [nat]",
 }
 
 

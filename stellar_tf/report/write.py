@@ -223,6 +223,7 @@ _LABEL_COLUMNS = {
     "mi_low": "low",
     "mi_high": "high",
     "q_value": "q",
+    "mi_mean": "MI of mean",
     "spearman_dimension": "z by rank",
     "spearman": "Spearman",
     "n_held_out": "held out",

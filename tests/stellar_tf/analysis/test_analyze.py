@@ -129,3 +129,18 @@ def test_analysis_and_report_do_not_import_tensorflow() -> None:
     )
     root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+
+
+def test_no_label_tells_more_than_its_dimension_carries(result: AnalysisResult) -> None:
+    carried = dict(
+        zip(
+            result.verdict_table["dimension"],
+            result.verdict_table["information_high"],
+            strict=True,
+        )
+    )
+    for cell in result.association_table:
+        assert cell["mi_low"] <= carried[cell["dimension"]]
+    logg = result.association_table[result.association_table["label"] == "logg"]
+    best = logg[np.argmax(logg["mi"])]
+    assert best["mi"] < best["mi_mean"]

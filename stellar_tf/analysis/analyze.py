@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import LatentsError
 from stellar_tf.analysis.descriptions import describe_columns
+from stellar_tf.analysis.evidence.independence import (
+    Independence,
+    measure_independence,
+)
 from stellar_tf.analysis.evidence.verdict import (
     Evidence,
     Verdict,
@@ -33,7 +37,7 @@ from stellar_tf.analysis.labels.leakage import Leakage, measure_leakage
 from stellar_tf.analysis.labels.unexplained import find_unexplained, list_extremes
 from stellar_tf.analysis.latents import HELD_OUT, Codes, read_codes, star_table
 from stellar_tf.analysis.neighbours.unusual import list_unusual
-from stellar_tf.analysis.statistics import MIN_STARS
+from stellar_tf.analysis.statistics import MIN_STARS, Estimate
 from stellar_tf.analysis.truth.disentanglement import (
     Disentanglement,
     score_disentanglement,
@@ -46,7 +50,9 @@ class AnalysisResult:
     """Everything the analysis found."""
 
     verdict: Verdict
-    """The informative dimensions, K and its interval."""
+    """The informative dimensions."""
+    independence: Independence
+    """What each adds to others, K and its interval."""
     verdict_table: Table
     """The evidence of each method, one row per dimension, most informative first."""
     associations: Associations
@@ -141,10 +147,13 @@ def analyze(
             f"latents must hold at least {MIN_STARS} stars of splits "
             f"{', '.join(config.splits)}, got {stars.dp_id.size}"
         )
-    streams = np.random.default_rng(config.seed).spawn(7)
+    streams = np.random.default_rng(config.seed).spawn(8)
     visits = codes.select_splits(config.splits)
     evidence = gather_evidence(stars, visits, config, streams[0])
     verdict = decide(evidence, config)
+    independence = measure_independence(
+        stars, evidence.information, verdict, config, streams[7]
+    )
     usable, unusable = select_labels(stars.labels)
     draws = stars.draw(streams[6])
     associations = measure_associations(
@@ -158,7 +167,10 @@ def analyze(
     varying = tuple(name for name in factors if name in usable)
     return AnalysisResult(
         verdict=verdict,
-        verdict_table=verdict_table(verdict, evidence, associations, config),
+        independence=independence,
+        verdict_table=verdict_table(
+            verdict, independence, evidence, associations, config
+        ),
         associations=associations,
         association_table=association_table(associations, config),
         label_table=label_table(associations, best, varying, config),
@@ -181,6 +193,7 @@ def analyze(
 
 def verdict_table(
     verdict: Verdict,
+    independence: Independence,
     evidence: Evidence,
     associations: Associations,
     config: AnalysisConfig,
@@ -192,6 +205,8 @@ def verdict_table(
     ----------
     verdict : Verdict
         Which dimensions are informative.
+    independence : Independence
+        What each adds to others.
     evidence : Evidence
         Of each method.
     associations : Associations
@@ -210,6 +225,15 @@ def verdict_table(
     table["informative"] = verdict.informative
     # Only an informative dimension has something to be a class of.
     table["kind"] = np.where(verdict.informative, repeats.kind, "uninformative")
+    table["independent"] = independence.independent
+    for name in ("added", "given_rest"):
+        estimate: Estimate = getattr(independence, name)
+        table[name] = estimate.value
+        table[f"{name}_low"] = estimate.low
+        table[f"{name}_high"] = estimate.high
+    table["repeats"] = np.array(
+        [f"z{other}" if other >= 0 else "" for other in independence.repeats], np.str_
+    )
     table["information"] = information.value
     table["information_low"] = information.low
     table["information_high"] = information.high

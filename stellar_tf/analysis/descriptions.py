@@ -10,6 +10,16 @@ DESCRIPTIONS = {
     "dimension": "latent dimension, counted from 0",
     "informative": "Kolmogorov-Smirnov rejected and information_low above the floor",
     "kind": "from repeat visits: stellar, observational or undecided",
+    "independent": "whether K counts it: added_low above the floor",
+    "added": "what it adds to the dimensions that K counts before it [nat]",
+    "added_low": "lower end of its interval [nat]",
+    "added_high": "upper end of its interval [nat]",
+    "given_rest": "I(x; z_d | z_rest), what it adds to all other informative "
+    "dimensions [nat]",
+    "given_rest_low": "lower end of its interval [nat]",
+    "given_rest_high": "upper end of its interval [nat]",
+    "repeats": "of an informative dimension that K does not count, the counted one it "
+    "shares most with",
     "information": "I(x; z_d), bias-corrected [nat]",
     "information_low": "lower end of its interval [nat]",
     "information_high": "upper end of its interval [nat]",

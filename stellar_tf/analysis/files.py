@@ -120,12 +120,16 @@ def summary_table(result: AnalysisResult) -> Table:
     Returns
     -------
     table : astropy.table.Table
-        K with its interval, K true (-1: unknown), numbers of stars, total
-        information of the informative dimensions and total leakage [nat].
+        K with its interval, the number of informative dimensions with its own, K true
+        (-1: unknown), numbers of stars, total information of the informative
+        dimensions and total leakage [nat].
     """
     informative = result.verdict_table["informative"]
     information = result.verdict_table["information"][informative]
     row = {
+        "n_independent": result.independence.n_independent,
+        "n_independent_low": result.independence.n_low,
+        "n_independent_high": result.independence.n_high,
         "n_informative": result.verdict.n_informative,
         "n_informative_low": result.verdict.n_low,
         "n_informative_high": result.verdict.n_high,

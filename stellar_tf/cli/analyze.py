@@ -110,15 +110,17 @@ def _run_codes(args: argparse.Namespace) -> int:
 
 
 def _print_verdict(result: AnalysisResult) -> None:
-    verdict = result.verdict
+    verdict, found = result.verdict, result.independence
     print(
-        f"{verdict.n_informative} of {result.n_latent} dimensions are informative "
-        f"({verdict.n_low} to {verdict.n_high})"
+        f"{found.n_independent} of {result.n_latent} dimensions are independently "
+        f"informative ({found.n_low} to {found.n_high}); {verdict.n_informative} are "
+        f"informative ({verdict.n_low} to {verdict.n_high})"
         + (f"; {result.n_factors} true factors" if result.n_factors else "")
     )
     informative = result.verdict_table[result.verdict_table["informative"]]
-    columns = ["dimension", "kind", "information", "information_low", "tracks"]
-    print_table(informative[[*columns, "tracks_mi"]])
+    columns = ["dimension", "kind", "information", "information_low", "added"]
+    columns += ["independent", "repeats", "tracks", "tracks_mi"]
+    print_table(informative[columns])
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]
     print_table(result.label_table[columns])

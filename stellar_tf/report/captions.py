@@ -37,28 +37,36 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
     Returns
     -------
     sentences : list of str
-        How many dimensions are informative, of which class, and what they follow.
+        How many dimensions are independently informative, which repeat others, of which
+        class they are, and what they follow.
     """
-    verdict, level = result.verdict, f"{100 * result.config.confidence:g}\u00a0%"
-    verb = "dimension is" if verdict.n_informative == 1 else "dimensions are"
+    found, level = result.independence, f"{100 * result.config.confidence:g}\u00a0%"
+    verb = "dimension is" if found.n_independent == 1 else "dimensions are"
     sentences = [
-        f"{verdict.n_informative} of {result.n_latent} latent {verb} informative "
-        f"({level} interval {verdict.n_low} to {verdict.n_high})."
+        f"{found.n_independent} of {result.n_latent} latent {verb} independently "
+        f"informative ({level} interval {found.n_low} to {found.n_high})."
     ]
+    redundant = result.verdict_table[result.verdict_table["repeats"] != ""]
+    if len(redundant):
+        words = ", ".join(
+            f"z{row['dimension']} repeats {row['repeats']}" for row in redundant
+        )
+        n_more = "1 more is" if len(redundant) == 1 else f"{len(redundant)} more are"
+        sentences.append(f"{n_more} informative but redundant: {words}.")
     if result.n_factors is not None:
         sentences.append(
             f"{result.n_factors} known factors varied: {', '.join(result.factors)}."
         )
-    found = result.verdict_table[result.verdict_table["informative"]]
+    informative = result.verdict_table[result.verdict_table["informative"]]
     for kind, words in (
         ("stellar", "describe the star"),
         ("observational", "describe the observation"),
         ("undecided", "remain undecided: too few repeat visits, or no clear result"),
     ):
-        names = [f"z{row['dimension']}" for row in found if row["kind"] == kind]
+        names = [f"z{row['dimension']}" for row in informative if row["kind"] == kind]
         if names:
             sentences.append(f"{', '.join(names)} {_agree(words, len(names))}.")
-    unexplained = [f"z{row['dimension']}" for row in found if row["tracks"] == ""]
+    unexplained = [f"z{row['dimension']}" for row in informative if not row["tracks"]]
     if unexplained and result.associations.labels:
         sentences.append(
             f"{', '.join(unexplained)} {_agree('follow', len(unexplained))} "
@@ -79,16 +87,23 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
     Returns
     -------
     headlines : list of Headline
-        K, K true if known, stars, information, the labels rv and teff, leakage.
+        K, informative dimensions, K true if known, stars, information, the labels rv
+        and teff, leakage.
     """
-    verdict = result.verdict
+    found, verdict = result.independence, result.verdict
     level = f"{100 * result.config.confidence:g}\u00a0%"
     headlines = [
         Headline(
+            str(found.n_independent),
+            "independently informative dimensions",
+            f"of {result.n_latent}; {level} interval {found.n_low}–{found.n_high}",
+        ),
+        Headline(
             str(verdict.n_informative),
             "informative dimensions",
-            f"of {result.n_latent}; {level} interval {verdict.n_low}–{verdict.n_high}",
-        )
+            f"whether or not they repeat others; {level} interval "
+            f"{verdict.n_low}–{verdict.n_high}",
+        ),
     ]
     if result.n_factors is not None:
         headlines.append(Headline(str(result.n_factors), "true factors", "that varied"))

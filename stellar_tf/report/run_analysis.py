@@ -52,8 +52,13 @@ class RunAnalysis:
         return self.run.report_path
 
     @property
+    def n_independent(self) -> int:
+        """K: the number of independently informative dimensions."""
+        return self.result.independence.n_independent
+
+    @property
     def n_informative(self) -> int:
-        """K: the number of informative dimensions."""
+        """The number of informative dimensions, whether or not they repeat others."""
         return self.result.verdict.n_informative
 
     @property

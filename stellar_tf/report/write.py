@@ -200,6 +200,12 @@ def _traversal_title(result: AnalysisResult, dimension: int) -> str:
 _VERDICT_COLUMNS = {
     "dimension": "z",
     "informative": "informative",
+    "independent": "independent",
+    "added": "adds",
+    "added_low": "low",
+    "added_high": "high",
+    "given_rest": "beyond the rest",
+    "repeats": "repeats",
     "kind": "class",
     "tracks": "tracks",
     "tracks_mi": "MI",

@@ -87,11 +87,11 @@ class Verdict(NamedTuple):
     informative: NDArray[np.bool_]
     """Whether each dimension is, shape (n_latent,)."""
     n_informative: int
-    """K: how many are."""
+    """How many are."""
     n_low: int
-    """Lower end of the interval of K."""
+    """Lower end of the interval of `n_informative`."""
     n_high: int
-    """Upper end of the interval of K."""
+    """Upper end of the interval of `n_informative`."""
 
     @property
     def dimensions(self) -> NDArray[np.intp]:
@@ -109,7 +109,7 @@ def decide(evidence: Evidence, config: AnalysisConfig) -> Verdict:
         Of all methods; the test and the information decide.
     config : AnalysisConfig
         `fdr` of the test, `min_information` that the lower end of the interval must
-        reach, and the level of the interval of K.
+        reach, and the level of the interval.
 
     Returns
     -------

@@ -39,7 +39,9 @@ class SavedAnalysis(NamedTuple):
 
 
 def list_tables(
-    result: AnalysisResult, traversal: Traversal | None = None
+    result: AnalysisResult,
+    traversal: Traversal | None = None,
+    baselines: Table | None = None,
 ) -> dict[str, Table]:
     """
     Collect every number of the analysis as tables.
@@ -50,6 +52,8 @@ def list_tables(
         What `analyze` returned.
     traversal : Traversal, optional
         Adds the wavelengths each dimension moves most.
+    baselines : astropy.table.Table, optional
+        What linear methods find in the same spectra; left out without rows.
 
     Returns
     -------
@@ -69,6 +73,8 @@ def list_tables(
     }
     if result.disentanglement is not None:
         named["disentanglement"] = disentanglement_table(result.disentanglement)
+    if baselines is not None and len(baselines):
+        named["baselines"] = baselines
     if traversal is not None:
         named["moving_wavelengths"] = list_moving_wavelengths(traversal)
     return named

@@ -13,6 +13,8 @@ from stellar_tf.config import LABEL_SETTINGS
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from stellar_tf.analysis.analyze import AnalysisResult
     from stellar_tf.analysis.codes_alone import CodesResult
 
@@ -84,6 +86,7 @@ def _run_run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
     )
     _print_verdict(analysis.result)
+    _print_baselines(analysis.baselines)
     for note in analysis.notes:
         print(note)
     print(f"report: {analysis.report_path}")
@@ -124,6 +127,18 @@ def _print_verdict(result: AnalysisResult) -> None:
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]
     print_table(result.label_table[columns])
+
+
+def _print_baselines(baselines: Table) -> None:
+    if not len(baselines):
+        return
+    print("beside linear methods on the same spectra, |Spearman| on held-out stars:")
+    print_table(baselines[["label", "single", "pca", "ica", "ridge", "ridge_pca"]])
+    # Not imported for --help.
+    from stellar_tf.report.captions import describe_baselines
+
+    for sentence in describe_baselines(baselines):
+        print(sentence)
 
 
 def _print_dispersion(result: CodesResult) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from astropy.table import Row
+from astropy.table import Row, Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.traversal import Traversal
@@ -71,6 +71,48 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
         sentences.append(
             f"{', '.join(unexplained)} {_agree('follow', len(unexplained))} "
             "no label that was given."
+        )
+    return sentences
+
+
+def describe_baselines(baselines: Table) -> list[str]:
+    """
+    Say where the network has learnt less than linear methods.
+
+    Parameters
+    ----------
+    baselines : astropy.table.Table
+        As `compare_with_components` lists them; it may have no rows.
+
+    Returns
+    -------
+    sentences : list of str
+        None if it is behind for no label.
+    """
+    if not len(baselines):
+        return []
+    sentences = []
+    behind = baselines[baselines["behind"]]
+    if len(behind):
+        words = ", ".join(
+            f"{row['label']} ({format_number(row['single'])} against "
+            f"{format_number(max(row['pca'], row['ica']))})"
+            for row in behind
+        )
+        sentences.append(
+            "The network is behind PCA or FastICA: one of their components follows "
+            f"these labels better than its best dimension, on held-out stars: {words}."
+        )
+    behind = baselines[baselines["ridge_behind"]]
+    if len(behind):
+        words = ", ".join(
+            f"{row['label']} ({format_number(row['ridge'])} against "
+            f"{format_number(row['ridge_pca'])})"
+            for row in behind
+        )
+        sentences.append(
+            "The network has learnt less than PCA: all dimensions together predict "
+            f"these labels less well than as many principal components do: {words}."
         )
     return sentences
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
+from astropy.table import Table
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -27,6 +28,7 @@ from stellar_tf.figures.spectra import (
 )
 from stellar_tf.report.captions import (
     choose_headlines,
+    describe_baselines,
     describe_pair,
     describe_residual,
     describe_traversal,
@@ -66,6 +68,7 @@ def write_report(
     traversals: Traversal,
     reconstructions: Reconstructions,
     provenance: Provenance,
+    baselines: Table | None = None,
 ) -> None:
     """
     Write the analysis as one HTML file that needs no network.
@@ -82,7 +85,11 @@ def write_report(
         Example spectra beside their reconstructions.
     provenance : Provenance
         Where the numbers come from.
+    baselines : astropy.table.Table, optional
+        What linear methods find in the same spectra.
     """
+    compared = Table() if baselines is None else baselines
+    behind = describe_baselines(compared)
     page = (
         build_environment()
         .get_template("report.html.j2")
@@ -91,7 +98,10 @@ def write_report(
             result=result,
             config=result.config,
             provenance=provenance,
-            sentences=describe_verdict(result),
+            sentences=[*describe_verdict(result), *behind],
+            baseline_sheet=build_sheet("baselines", compared, _BASELINE_COLUMNS)
+            if len(compared)
+            else None,
             headlines=choose_headlines(result),
             **_draw(result, traversals, reconstructions),
             **_tabulate(result, traversals),
@@ -237,6 +247,22 @@ _LABEL_COLUMNS = {
     "spearman_held_out_low": "low",
     "spearman_held_out_high": "high",
     "mi_held_out": "MI there",
+}
+_BASELINE_COLUMNS = {
+    "label": "label",
+    "n_held_out": "held out",
+    "dimension": "z",
+    "single": "best dimension",
+    "single_low": "low",
+    "single_high": "high",
+    "pca": "best of PCA",
+    "ica": "best of ICA",
+    "behind": "behind",
+    "ridge": "all dimensions",
+    "ridge_low": "low",
+    "ridge_high": "high",
+    "ridge_pca": "all of PCA",
+    "ridge_behind": "behind",
 }
 _CONDITIONAL_COLUMNS = {
     "dimension": "z",

@@ -35,6 +35,7 @@ from stellar_tf.analysis.labels.conditional import (
 from stellar_tf.analysis.labels.held_out import find_best_dimensions, label_table
 from stellar_tf.analysis.labels.leakage import Leakage, measure_leakage
 from stellar_tf.analysis.labels.unexplained import find_unexplained, list_extremes
+from stellar_tf.analysis.labels.units import UnitMap, fit_unit_maps
 from stellar_tf.analysis.latents import HELD_OUT, Codes, read_codes, star_table
 from stellar_tf.analysis.neighbours.unusual import list_unusual
 from stellar_tf.analysis.statistics import MIN_STARS, Estimate
@@ -63,6 +64,8 @@ class AnalysisResult:
     """The best dimension of each label, and its worth on held-out stars."""
     conditional_table: Table
     """What labels say about a dimension beyond the one that it tracks."""
+    unit_maps: tuple[UnitMap, ...]
+    """What z means in the unit of the label, where a dimension tracks one closely."""
     unexplained: NDArray[np.intp]
     """Informative dimensions that share nothing significant with any label."""
     extremes: Table
@@ -163,18 +166,20 @@ def analyze(
     conditional = measure_conditional_associations(
         stars, draws, associations, config, streams[4]
     )
+    unit_maps = fit_unit_maps(all_stars, associations, config)
     unexplained = find_unexplained(associations, fdr=config.fdr)
     varying = tuple(name for name in factors if name in usable)
     return AnalysisResult(
         verdict=verdict,
         independence=independence,
         verdict_table=verdict_table(
-            verdict, independence, evidence, associations, config
+            verdict, independence, evidence, associations, unit_maps, config
         ),
         associations=associations,
         association_table=association_table(associations, config),
         label_table=label_table(associations, best, varying, config),
         conditional_table=conditional_table(conditional, config),
+        unit_maps=tuple(unit_maps),
         unexplained=unexplained,
         extremes=list_extremes(stars, unexplained),
         unusual=list_unusual(visits, verdict.dimensions),
@@ -196,6 +201,7 @@ def verdict_table(
     independence: Independence,
     evidence: Evidence,
     associations: Associations,
+    unit_maps: Sequence[UnitMap],
     config: AnalysisConfig,
 ) -> Table:
     """
@@ -211,6 +217,8 @@ def verdict_table(
         Of each method.
     associations : Associations
         Informative dimensions against labels.
+    unit_maps : sequence of UnitMap
+        Of the dimensions that track a label monotonically.
     config : AnalysisConfig
         The thresholds.
 
@@ -219,7 +227,7 @@ def verdict_table(
     table : astropy.table.Table
         One row per latent dimension; the most informative first.
     """
-    dispersion, test, information, repeats = evidence
+    dispersion, test, information, repeats, pulls = evidence
     table = Table()
     table["dimension"] = np.arange(verdict.informative.size)
     table["informative"] = verdict.informative
@@ -248,7 +256,21 @@ def verdict_table(
     table["icc"] = repeats.correlation.value
     table["icc_low"] = repeats.correlation.low
     table["icc_high"] = repeats.correlation.high
+    # Between visits an observational dimension is meant to differ.
+    stellar = np.asarray(table["kind"]) == "stellar"
+    for name, estimate in (
+        ("width_scale", pulls.scale),
+        ("coverage_68", pulls.coverage_68),
+        ("coverage_95", pulls.coverage_95),
+    ):
+        table[name] = np.where(stellar, estimate.value, np.nan)
+        table[f"{name}_low"] = np.where(stellar, estimate.low, np.nan)
+        table[f"{name}_high"] = np.where(stellar, estimate.high, np.nan)
     add_tracked_labels(table, associations, config.fdr)
+    table["tracks_error"], table["tracks_width"] = np.full((2, len(table)), np.nan)
+    for found in unit_maps:
+        table["tracks_error"][found.dimension] = found.error
+        table["tracks_width"][found.dimension] = found.width
     table.sort("information", reverse=True)
     return describe_columns(table, config)
 

@@ -34,6 +34,20 @@ DESCRIPTIONS = {
     "icc": "intraclass correlation of z_mean over visits of a star",
     "icc_low": "lower end of its interval",
     "icc_high": "upper end of its interval",
+    "width_scale": "what posterior widths must be multiplied by to agree with the "
+    "scatter between visits of a star; stellar dimensions only",
+    "width_scale_low": "lower end of its interval",
+    "width_scale_high": "upper end of its interval",
+    "coverage_68": "share of differences between visits within one claimed standard "
+    "deviation (0.683 where widths are right)",
+    "coverage_68_low": "lower end of its interval",
+    "coverage_68_high": "upper end of its interval",
+    "coverage_95": "the same within 1.96 (0.95 where widths are right)",
+    "coverage_95_low": "lower end of its interval",
+    "coverage_95_high": "upper end of its interval",
+    "tracks_error": "median absolute error of the label read from z by a monotone map, "
+    "on held-out stars [label's unit]",
+    "tracks_width": "median posterior width in the label's unit by that map",
     "tracks": "label with the largest significant mutual information",
     "tracks_mi": "that mutual information, of draws of z [nat]",
     "tracks_spearman": "rank correlation with that label",

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.labels.leakage import leakage_table
+from stellar_tf.analysis.labels.units import unit_map_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
 from stellar_tf.tables import TableError, read_table, write_table
@@ -69,6 +70,7 @@ def list_tables(
         "extremes": result.extremes,
         "unusual": result.unusual,
         "leakage": leakage_table(result.leakage, result.config),
+        "unit_maps": unit_map_table(list(result.unit_maps)),
         "stars": result.stars,
     }
     if result.disentanglement is not None:

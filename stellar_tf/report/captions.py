@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Row, Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.figures.labels import Pair
 from stellar_tf.figures.spectra import Reconstructions
@@ -205,7 +207,9 @@ def describe_pair(result: AnalysisResult, pair: Pair) -> str:
     return text
 
 
-def describe_traversal(traversal: Traversal, row: int) -> str:
+def describe_traversal(
+    traversal: Traversal, row: int, unit_maps: Sequence[UnitMap] = ()
+) -> str:
     """
     Give the range of a traversal.
 
@@ -215,19 +219,34 @@ def describe_traversal(traversal: Traversal, row: int) -> str:
         Decoded spectra.
     row : int
         Which of its dimensions.
+    unit_maps : sequence of UnitMap
+        Of dimensions that track a label.
 
     Returns
     -------
     caption : str
-        First and last position and the number of steps.
+        First and last position, in the unit of a label if one is tracked, and the
+        number of steps.
     """
     positions = traversal.positions[row]
-    return (
+    caption = (
         f"z{traversal.dimensions[row]} from {format_number(positions[0])} (blue) to "
         f"{format_number(positions[-1])} (orange) in {positions.size} steps; the "
         "largest change of the normalised flux is "
         f"{format_number(float(traversal.change[row].max()))}."
     )
+    for found in unit_maps:
+        if found.dimension == traversal.dimensions[row]:
+            first, last = (found.describe(float(positions[end])) for end in (0, -1))
+            caption += f" From {first} to {last}"
+            if np.isfinite(found.error):
+                unit = name_label(found.label)[1]
+                caption += (
+                    f"; median error on {found.n_held_out:,} held-out stars "
+                    f"{found.error:.3g} {unit}".rstrip()
+                )
+            caption += "."
+    return caption
 
 
 def describe_residual(reconstructions: Reconstructions, row: int) -> str:

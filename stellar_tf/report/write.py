@@ -144,7 +144,7 @@ def _draw(
                 f"traversal-{dimension}",
                 draw_traversal(traversals, row, max_pixels=max_pixels),
                 title=_traversal_title(result, int(dimension)),
-                caption=describe_traversal(traversals, row),
+                caption=describe_traversal(traversals, row, result.unit_maps),
             )
             for row, dimension in enumerate(traversals.dimensions)
         ],
@@ -230,6 +230,11 @@ _VERDICT_COLUMNS = {
     "icc": "ICC",
     "icc_low": "low",
     "icc_high": "high",
+    "width_scale": "widths ×",
+    "coverage_68": "within 68 %",
+    "coverage_95": "within 95 %",
+    "tracks_error": "error [unit]",
+    "tracks_width": "width [unit]",
 }
 _LABEL_COLUMNS = {
     "label": "label",

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.labels.leakage import leakage_table
@@ -192,6 +194,40 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
             f"this one has {n_latent}; run stellar-tf analyze --overwrite"
         )
     return analysis
+
+
+def read_width_scales(folder: Path, n_latent: int) -> NDArray[np.float64]:
+    """
+    Read what posterior widths must be multiplied by.
+
+    Parameters
+    ----------
+    folder : Path
+        RUN/analysis.
+    n_latent : int
+        Latent dimensions of the run's model.
+
+    Returns
+    -------
+    scale : ndarray of float, shape (n_latent,)
+        From visits of the same stars; 1 for dimensions that are not stellar.
+
+    Raises
+    ------
+    AnalysisError
+        If there is no analysis, it has another number of dimensions, or no dimension
+        could be checked.
+    """
+    verdict = read_analysis(folder, n_latent).verdict
+    scale = np.ones(n_latent)
+    known = np.isfinite(verdict["width_scale"])
+    if not known.any():
+        raise AnalysisError(
+            f"{folder}: no width could be checked, since too few stars were observed "
+            "twice or no dimension is stellar; encode without calibrated"
+        )
+    scale[verdict["dimension"][known]] = verdict["width_scale"][known]
+    return scale
 
 
 def has_analysis(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,23 @@ class Latents:
         return Table(
             {name: columns[name] for name in dict.fromkeys([*first, *columns])}
         )
+
+    def scale_widths(self, scale: NDArray[np.floating]) -> Latents:
+        """
+        Multiply the standard deviations of the posteriors.
+
+        Parameters
+        ----------
+        scale : ndarray of float, shape (n_latent,)
+            A factor for each dimension.
+
+        Returns
+        -------
+        latents : Latents
+            With other log variances, and all else as it is.
+        """
+        wider = self.z_log_var + 2.0 * np.log(scale)
+        return replace(self, z_log_var=wider.astype(np.float32))
 
     def explain(self) -> list[list[str]]:
         """

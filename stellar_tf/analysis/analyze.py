@@ -15,6 +15,10 @@ from stellar_tf.analysis.evidence.independence import (
     Independence,
     measure_independence,
 )
+from stellar_tf.analysis.evidence.intrinsic import (
+    IntrinsicDimension,
+    estimate_intrinsic_dimension,
+)
 from stellar_tf.analysis.evidence.verdict import (
     Evidence,
     Verdict,
@@ -64,6 +68,10 @@ class AnalysisResult:
     """The best dimension of each label, and its worth on held-out stars."""
     conditional_table: Table
     """What labels say about a dimension beyond the one that it tracks."""
+    intrinsic_means: IntrinsicDimension
+    """Intrinsic dimension of the means in the informative dimensions."""
+    intrinsic_draws: IntrinsicDimension
+    """The same of draws from the posteriors."""
     unit_maps: tuple[UnitMap, ...]
     """What z means in the unit of the label, where a dimension tracks one closely."""
     unexplained: NDArray[np.intp]
@@ -150,7 +158,7 @@ def analyze(
             f"latents must hold at least {MIN_STARS} stars of splits "
             f"{', '.join(config.splits)}, got {stars.dp_id.size}"
         )
-    streams = np.random.default_rng(config.seed).spawn(8)
+    streams = np.random.default_rng(config.seed).spawn(9)
     visits = codes.select_splits(config.splits)
     evidence = gather_evidence(stars, visits, config, streams[0])
     verdict = decide(evidence, config)
@@ -166,6 +174,12 @@ def analyze(
     conditional = measure_conditional_associations(
         stars, draws, associations, config, streams[4]
     )
+    intrinsic = [
+        estimate_intrinsic_dimension(
+            z[:, verdict.dimensions], confidence=config.confidence, rng=streams[8]
+        )
+        for z in (stars.z_mean, draws)
+    ]
     unit_maps = fit_unit_maps(all_stars, associations, config)
     unexplained = find_unexplained(associations, fdr=config.fdr)
     varying = tuple(name for name in factors if name in usable)
@@ -179,6 +193,8 @@ def analyze(
         association_table=association_table(associations, config),
         label_table=label_table(associations, best, varying, config),
         conditional_table=conditional_table(conditional, config),
+        intrinsic_means=intrinsic[0],
+        intrinsic_draws=intrinsic[1],
         unit_maps=tuple(unit_maps),
         unexplained=unexplained,
         extremes=list_extremes(stars, unexplained),

@@ -150,6 +150,8 @@ def summary_table(result: AnalysisResult) -> Table:
         "n_repeated_stars": result.n_repeated_stars,
         "n_held_out": result.n_held_out,
         "information": float(information.sum()),
+        "intrinsic_means": result.intrinsic_means.value,
+        "intrinsic_draws": result.intrinsic_draws.value,
         "leakage": result.leakage.total,
         "leakage_low": result.leakage.total_low,
         "leakage_high": result.leakage.total_high,

@@ -39,11 +39,14 @@ def build_ours(flux: np.ndarray, name: str) -> Callable[[], object]:
     import tensorflow as tf
 
     from stellar_tf.config import load_config
+    from stellar_tf.config.recipe import complete_config
     from stellar_tf.network.model import build_encoder
 
     config = load_config(name)
-    encoder = build_encoder(config.model, config.grid.padded_length)
-    batch = tf.constant(flux)
+    config = complete_config(config, config.grid, n_spectra=2000)
+    encoder = build_encoder(config.model, config.grid.n_pixels)
+    # It pads them itself.
+    batch = tf.constant(flux[:, : config.grid.n_pixels])
     compiled = tf.function(lambda: encoder(batch, training=False))
     return lambda: compiled()["z_mean"].numpy()
 

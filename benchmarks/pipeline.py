@@ -34,11 +34,11 @@ N_TRAINED = 24
 STREAM = """
 import sys
 from pathlib import Path
-from stellar_tf.config import DatasetConfig
+from stellar_tf.config import load_config
 from stellar_tf.batches.dataset import TrainingStream
 from tfrecords_tools.records.manifest import read_manifest
 manifest = read_manifest(Path(sys.argv[1]))
-stream = TrainingStream(manifest, DatasetConfig(), batch_size=8, seed=0)
+stream = TrainingStream(manifest, load_config(None, ["training.batch_size=8"]))
 for batch in stream.build().take(40):
     pass
 status = Path("/proc/self/status").read_text()
@@ -72,13 +72,12 @@ def read_barely(records: Path) -> int:
 def build_stream(records: Path, n_spectra: int, **changes: float) -> Callable[[], int]:
     """Begin a stream; the function returned takes as many spectra from it."""
     from stellar_tf.batches.dataset import TrainingStream
-    from stellar_tf.config import DatasetConfig
+    from stellar_tf.config import load_config
     from tfrecords_tools.records.manifest import read_manifest
 
-    batches = TrainingStream(
-        read_manifest(records), DatasetConfig(**changes), batch_size=BATCH_SIZE, seed=0
-    ).build()
-    iterator = iter(batches)
+    settings = {f"dataset.{name}": value for name, value in changes.items()}
+    config = load_config(None, {"training.batch_size": BATCH_SIZE, **settings})
+    iterator = iter(TrainingStream(read_manifest(records), config).build())
 
     def take() -> int:
         for _ in range(n_spectra // BATCH_SIZE):
@@ -94,16 +93,19 @@ def build_training(records: Path) -> Callable[[], int]:
 
     from stellar_tf.batches.dataset import TrainingStream
     from stellar_tf.config import load_config
+    from stellar_tf.config.recipe import complete_config
     from stellar_tf.training.step import Trainer
     from stellar_tf.training.strategy import build_strategy
     from tfrecords_tools.records.manifest import read_manifest
 
-    config = load_config("default", ["objective.coarse_scales=[]"])
-    trainer = Trainer(config.model_copy(), build_strategy("single"))
-    batches = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=BATCH_SIZE, seed=0
+    manifest = read_manifest(records)
+    config = load_config(
+        "default",
+        ["objective.coarse_scales=[]", f"training.batch_size={BATCH_SIZE}"],
     )
-    build = partial(batches.build, 0)
+    config = complete_config(config, manifest.grid, manifest.n_spectra("train"))
+    trainer = Trainer(config, build_strategy("single"))
+    build = partial(TrainingStream(manifest, config).build, 0)
     iterator = iter(trainer.strategy.distribute_datasets_from_function(build))
 
     def train() -> int:

@@ -31,12 +31,11 @@ import tensorflow as tf
 import torch
 from paper_torch import PaperNetwork
 
-from stellar_tf.batches.dataset import (
-    TrainingStream,
-    build_evaluation_dataset,
-    mean_spectrum,
-)
+from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
+from stellar_tf.batches.statistics import FluxStatistics, measure_flux
 from stellar_tf.config import Config, load_config
+from stellar_tf.config.recipe import complete_config
+from stellar_tf.network.model import set_flux_scale
 from stellar_tf.training.step import Trainer
 from stellar_tf.training.strategy import build_strategy
 from tfrecords_tools.records.manifest import Manifest, read_manifest
@@ -84,7 +83,7 @@ class TorchContestant(Contestant):
     def step(self) -> None:
         """Make one update."""
         self._optimizer.zero_grad()
-        batch = torch.from_numpy(next(self._batches).copy())
+        batch = torch.from_numpy(pad(next(self._batches)))
         self._network.training_loss(batch, 0.0).backward()
         self._optimizer.step()
 
@@ -93,9 +92,9 @@ class TorchContestant(Contestant):
         errors = []
         with torch.no_grad():
             for flux in self._validation:
-                batch = torch.from_numpy(flux.copy())
+                batch = torch.from_numpy(pad(flux))
                 mean, _ = self._network.encode(batch.nan_to_num(0.0))
-                decoded = self._network.decode(mean).numpy()
+                decoded = crop(self._network.decode(mean).numpy(), flux.shape[1])
                 errors.append(np.nanmean(np.abs(decoded - flux), axis=1))
         return float(np.concatenate(errors).mean())
 
@@ -108,18 +107,18 @@ class FoldedContestant(Contestant):
         config: Config,
         batches: Iterator[np.ndarray],
         validation: list[np.ndarray],
-        mean: np.ndarray,
+        statistics: FluxStatistics,
     ) -> None:
         super().__init__()
         self._trainer = Trainer(config, build_strategy("single"))
-        self._trainer.set_reference(mean)
         model = self._trainer.model
+        set_flux_scale(model, config.model, *statistics)
         self._reconstruct = tf.function(lambda flux: model(flux)["reconstruction"])
         self._batches, self._validation = batches, validation
 
     def step(self) -> None:
         """Make one update."""
-        self._trainer.train_step(next(self._batches), self.n_steps)
+        self._trainer.train_step({"flux": next(self._batches)}, self.n_steps)
 
     def validate(self) -> float:
         """Mean over spectra of the absolute error over valid pixels."""
@@ -130,18 +129,28 @@ class FoldedContestant(Contestant):
         return float(np.concatenate(errors).mean())
 
 
+def pad(flux: np.ndarray) -> np.ndarray:
+    """Pad spectra as the paper does; ours does so itself."""
+    padding = load_config("paper").model.padding(flux.shape[1])
+    return np.pad(flux, ((0, 0), padding), constant_values=np.nan)
+
+
+def crop(padded: np.ndarray, n_pixels: int) -> np.ndarray:
+    """Undo it."""
+    before, _ = load_config("paper").model.padding(n_pixels)
+    return padded[:, before : before + n_pixels]
+
+
 def read_batches(manifest: Manifest, config: Config) -> Iterator[np.ndarray]:
     """Read the training stream."""
-    stream = TrainingStream(
-        manifest, config.dataset, batch_size=config.training.batch_size, seed=0
-    )
-    return stream.build(0).as_numpy_iterator()
+    stream = TrainingStream(manifest, config).build(0)
+    return (batch["flux"] for batch in stream.as_numpy_iterator())
 
 
 def read_validation(manifest: Manifest, config: Config) -> list[np.ndarray]:
     """Read the validation split once."""
     batches = build_evaluation_dataset(
-        manifest, "validation", config.dataset, batch_size=config.training.batch_size
+        manifest, "validation", config, batch_size=config.training.batch_size
     )
     return [batch["flux"] for batch in batches.as_numpy_iterator()]
 
@@ -176,15 +185,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--torch-rate", type=float, default=1.0e-3)
     args = parser.parse_args()
-    manifest, config = read_manifest(args.records), load_config(args.config)
+    manifest = read_manifest(args.records)
+    config = complete_config(
+        load_config(args.config), manifest.grid, manifest.n_spectra("train")
+    )
     validation = read_validation(manifest, config)
-    mean = mean_spectrum(manifest, config.dataset, max_spectra=4096, batch_size=16)
+    statistics = measure_flux(manifest, config)
     flux = np.concatenate(validation)
-    of_mean = float(np.nanmean(np.abs(flux - mean), axis=1).mean())
+    of_mean = float(np.nanmean(np.abs(flux - statistics.mean), axis=1).mean())
     print(f"error of the mean spectrum: {of_mean:.4f}")
 
     batches = read_batches(manifest, config)
-    folded = FoldedContestant(config, batches, validation, mean)
+    folded = FoldedContestant(config, batches, validation, statistics)
     rival = TorchContestant(read_batches(manifest, config), validation, args.torch_rate)
     curves: dict[str, Contestant] = {"torch": rival, "folded": folded}
     args.out.mkdir(parents=True, exist_ok=True)

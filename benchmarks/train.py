@@ -57,6 +57,7 @@ def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step
     import tensorflow as tf
 
     from stellar_tf.config import load_config
+    from stellar_tf.config.recipe import complete_config
     from stellar_tf.training.step import Trainer
     from stellar_tf.training.strategy import build_strategy
 
@@ -65,12 +66,15 @@ def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step
         "objective.coarse_scales=[]",
         "training.learning_rate=1.0e-9",  # the same batch of noise again and again
     ]
-    trainer = Trainer(load_config(name, assignments), build_strategy("single"))
+    config = load_config(name, assignments)
+    config = complete_config(config, config.grid, n_spectra=2000)
+    trainer = Trainer(config, build_strategy("single"))
     if keras_adam:
         trainer.optimizer = keras.optimizers.Adam(1.0e-9)
         trainer.optimizer.build(trainer.model.trainable_variables)
-    batch = tf.constant(flux)
-    return lambda: trainer.train_step(batch, 0) and None
+    # It pads them itself.
+    batch = tf.constant(flux[:, : config.grid.n_pixels])
+    return lambda: trainer.train_step({"flux": batch}, 0) and None
 
 
 def measure_memory(batch_size: int) -> float:

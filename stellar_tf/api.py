@@ -227,6 +227,7 @@ def fit(
     settings: Settings = (),
     strategy: str | tf.distribute.Strategy = "single",
     devices: int | None = None,
+    minutes: float | None = None,
     init_from: StrPath | None = None,
     skip_corrupt: bool = False,
     overwrite: bool = False,
@@ -244,7 +245,7 @@ def fit(
         Folder of the run.
     config : Config, str or Path, default "default"
         Settings, a YAML file, or the name of one that comes with the package; the
-        grid is that of the records.
+        grid is that of the records, and what is left open is filled for it.
     settings : mapping or iterable of str
         Changes to it.
     strategy : tf.distribute.Strategy or str, default "single"
@@ -252,6 +253,8 @@ def fit(
         in TF_CONFIG ("multiworker").
     devices : int, optional
         Replicas of "mirrored": GPUs, or logical CPUs without any.
+    minutes : float, optional
+        Train for as many steps as this time holds, counted when the run begins [min].
     init_from : str or Path, optional
         A run whose best weights to begin with.
     skip_corrupt : bool, default False
@@ -298,6 +301,7 @@ def fit(
         Path(run),
         resolved,
         strategy,
+        minutes=minutes,
         init_from=_path(init_from),
         skip_corrupt=skip_corrupt,
         overwrite=overwrite,
@@ -340,14 +344,17 @@ def load_model(source: StrPath | Run) -> SpectrumModel:
     True
     """
     folder = source.folder if isinstance(source, Run) else Path(source)
-    if not is_run(folder):
-        from stellar_tf.saved_model.assets import find_version
+    if is_run(folder):
+        from stellar_tf.inference.spectrum_model import SpectrumModel
 
-        # TensorFlow comes after what a mistake is seen without.
-        folder = find_version(folder)
-    from stellar_tf.saved_model.loading import load_model as load
+        return SpectrumModel.from_run(Run(folder))
+    from stellar_tf.saved_model.assets import find_version
 
-    return load(folder)
+    # TensorFlow comes after what a mistake is seen without.
+    version = find_version(folder)
+    from stellar_tf.saved_model.loading import load_version
+
+    return load_version(version)
 
 
 def read_spectrum(path: StrPath) -> Spectrum:

@@ -152,19 +152,7 @@ def open_records(run: Run, records: Path) -> Manifest:
 
 
 def is_run(folder: Path) -> bool:
-    """
-    Tell a run folder from any other.
-
-    Parameters
-    ----------
-    folder : Path
-        A folder, or nothing yet.
-
-    Returns
-    -------
-    answer : bool
-        Whether `open_run` made it.
-    """
+    """Tell a folder that `open_run` made from any other, or from nothing yet."""
     run = Run(folder)
     return run.config_path.is_file() and run.records_path.is_file()
 

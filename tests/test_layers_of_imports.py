@@ -100,7 +100,6 @@ FAST = (
     "stellar_tf.analysis",
     "stellar_tf.figures",
     "stellar_tf.inference.latents",
-    "stellar_tf.inference.prepared_files",
     "stellar_tf.serving.client",
 )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tfrecords_tools.config import Section
 from tfrecords_tools.spectrum import SpectrumError
@@ -55,8 +55,15 @@ class Grid(Section):
     """In equal steps, or in equal ratios: equal steps of velocity (FITS paper III,
     eq. 5: wave_min is CRVAL1, wave_step CDELT1 of an axis AWAV-LOG)."""
     n_pixels: int = Field(default=312_501, ge=1)
-    pad_to_multiple: int = Field(default=16_384, ge=1)
-    """The network's input is padded with zeros up to a multiple of this."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_padding(cls, tree: Any) -> Any:
+        # Records, runs and settings of before say how a network pads spectra. It finds
+        # that out itself.
+        if isinstance(tree, dict):
+            return {k: value for k, value in tree.items() if k != "pad_to_multiple"}
+        return tree
 
     @property
     def wave(self) -> NDArray[np.float64]:
@@ -67,21 +74,6 @@ class Grid(Section):
     def edges(self) -> NDArray[np.float64]:
         """Borders of the pixels, shape (n_pixels + 1,) [Angstrom]."""
         return self._wave_at(np.arange(self.n_pixels + 1, dtype=np.float64) - 0.5)
-
-    @property
-    def padded_length(self) -> int:
-        """Pixels of the network's input."""
-        return -(-self.n_pixels // self.pad_to_multiple) * self.pad_to_multiple
-
-    @property
-    def pad_left(self) -> int:
-        """Zeros before the first pixel."""
-        return (self.padded_length - self.n_pixels) // 2
-
-    @property
-    def pad_right(self) -> int:
-        """Zeros after the last pixel."""
-        return self.padded_length - self.n_pixels - self.pad_left
 
     def place(
         self,

@@ -26,14 +26,7 @@ class _RateColumn(ProgressColumn):
 
 
 def open_console() -> Console:
-    """
-    Open stderr for a bar.
-
-    Returns
-    -------
-    console : Console
-        Of a terminal, a notebook or a file.
-    """
+    """Open stderr, a terminal, a notebook or a file, for a bar."""
     # rich draws in notebooks with ipywidgets, and warns in each cell without it.
     has_widgets = find_spec("ipywidgets") is not None
     return Console(stderr=True, force_jupyter=None if has_widgets else False)

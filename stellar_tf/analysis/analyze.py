@@ -186,7 +186,7 @@ def analyze(
     return AnalysisResult(
         verdict=verdict,
         independence=independence,
-        verdict_table=verdict_table(
+        verdict_table=_tabulate_verdict(
             verdict, independence, evidence, associations, unit_maps, config
         ),
         associations=associations,
@@ -212,7 +212,7 @@ def analyze(
     )
 
 
-def verdict_table(
+def _tabulate_verdict(
     verdict: Verdict,
     independence: Independence,
     evidence: Evidence,
@@ -220,29 +220,7 @@ def verdict_table(
     unit_maps: Sequence[UnitMap],
     config: AnalysisConfig,
 ) -> Table:
-    """
-    Put the evidence of every method on each dimension side by side.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        Which dimensions are informative.
-    independence : Independence
-        What each adds to others.
-    evidence : Evidence
-        Of each method.
-    associations : Associations
-        Informative dimensions against labels.
-    unit_maps : sequence of UnitMap
-        Of the dimensions that track a label monotonically.
-    config : AnalysisConfig
-        The thresholds.
-
-    Returns
-    -------
-    table : astropy.table.Table
-        One row per latent dimension; the most informative first.
-    """
+    """Put the evidence on each dimension side by side, the most informative first."""
     dispersion, test, information, repeats, pulls = evidence
     table = Table()
     table["dimension"] = np.arange(verdict.informative.size)

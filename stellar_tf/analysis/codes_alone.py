@@ -100,7 +100,7 @@ def analyze_codes(
         z, np.arange(z.shape[1]), usable, config, streams[1]
     )
     return CodesResult(
-        dispersion_table(dispersion, associations, config),
+        _tabulate_dispersion(dispersion, associations, config),
         association_table(associations, config),
         unusable,
         len(z_mean),
@@ -108,26 +108,10 @@ def analyze_codes(
     )
 
 
-def dispersion_table(
+def _tabulate_dispersion(
     dispersion: Estimate, associations: Associations, config: AnalysisConfig
 ) -> Table:
-    """
-    List the dispersion of each dimension and what it tracks.
-
-    Parameters
-    ----------
-    dispersion : Estimate
-        Median absolute deviation of the means.
-    associations : Associations
-        Dimensions against labels.
-    config : AnalysisConfig
-        The thresholds.
-
-    Returns
-    -------
-    table : astropy.table.Table
-        One row per latent dimension; the most dispersed first.
-    """
+    """List the dispersion of each dimension, the largest first, and what it tracks."""
     table = Table()
     table["dimension"] = np.arange(dispersion.value.size)
     table["mad"] = dispersion.value

@@ -64,7 +64,7 @@ def list_tables(
         By the names of their files.
     """
     named = {
-        "summary": summary_table(result),
+        "summary": _summary_table(result),
         "verdict": result.verdict_table,
         "associations": result.association_table,
         "labels": result.label_table,
@@ -118,22 +118,8 @@ def write_named(
     return list(paths.values())
 
 
-def summary_table(result: AnalysisResult) -> Table:
-    """
-    Put the headline numbers into one row.
-
-    Parameters
-    ----------
-    result : AnalysisResult
-        What `analyze` returned.
-
-    Returns
-    -------
-    table : astropy.table.Table
-        K with its interval, the number of informative dimensions with its own, K true
-        (-1: unknown), numbers of stars, total information of the informative
-        dimensions and total leakage [nat].
-    """
+def _summary_table(result: AnalysisResult) -> Table:
+    """Put the headline numbers into one row; K true of -1 is unknown."""
     informative = result.verdict_table["informative"]
     information = result.verdict_table["information"][informative]
     row = {

@@ -185,21 +185,7 @@ def one_per_star(
 
 
 def name_stars(dp_id: NDArray[np.str_], star: NDArray[np.str_]) -> NDArray[np.str_]:
-    """
-    Give spectra without a star a name of their own.
-
-    Parameters
-    ----------
-    dp_id : ndarray of str, shape (n,)
-        Identifier of each spectrum.
-    star : ndarray of str, shape (n,)
-        Star of each spectrum, or ``""``.
-
-    Returns
-    -------
-    owner : ndarray of str, shape (n,)
-        The star, or the name that `star_of` gives a spectrum without one.
-    """
+    """Give spectra without a star the name that `star_of` gives them; shape (n,)."""
     named = [s or star_of("", i) for s, i in zip(star, dp_id, strict=True)]
     return np.array(named, np.str_)
 

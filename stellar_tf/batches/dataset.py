@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
-from stellar_tf.batches.reading import SplitReader, call
+from stellar_tf.batches.reading import Pair, SplitReader, call
 from stellar_tf.batches.sampling import Sampler, balanced_weights
-from stellar_tf.config import DatasetConfig
+from stellar_tf.config import Config
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordLocation
 from tfrecords_tools.split import Split
@@ -26,12 +26,9 @@ class TrainingStream:
     ----------
     manifest : Manifest
         The data set.
-    config : DatasetConfig
-        Normalisation, sampling and augmentation.
-    batch_size : int
-        Spectra a batch, over all replicas.
-    seed : int
-        Decides the order of every pass and the augmentation.
+    config : Config
+        Normalisation, sampling, augmentation, batches of all replicas together, and
+        the seed, which decides the order of every pass and the augmentation.
 
     Raises
     ------
@@ -47,15 +44,14 @@ class TrainingStream:
     the same batches. Only the spectra of the next batches are in memory.
     """
 
-    def __init__(
-        self, manifest: Manifest, config: DatasetConfig, *, batch_size: int, seed: int
-    ) -> None:
+    def __init__(self, manifest: Manifest, config: Config) -> None:
         self._reader = SplitReader(manifest, "train", config)
-        self._grid, self._config = manifest.grid, config
-        self._batch_size, self._seed = batch_size, seed
-        table = self._reader.table
-        weights = balanced_weights(table.stars()) if config.balance_stars else None
-        self._sampler = Sampler(len(table), seed, weights)
+        self._grid, self._config = manifest.grid, config.dataset
+        training, table = config.training, self._reader.table
+        self._batch_size, self._seed = training.batch_size, training.seed
+        balance = self._config.balance_stars
+        weights = balanced_weights(table.stars()) if balance else None
+        self._sampler = Sampler(len(table), self._seed, weights)
 
     def build(
         self,
@@ -75,8 +71,9 @@ class TrainingStream:
         Returns
         -------
         dataset : tf.data.Dataset
-            Infinite; elements are float32 (spectra of a replica, padded_length), NaN
-            at bad pixels. The replicas' elements follow each other.
+            Infinite; elements are dicts with ``flux``, float32 (spectra of a replica,
+            n_pixels), NaN at bad pixels, and ``error`` alike if the objective weighs
+            by it. The replicas' elements follow each other.
         """
         n_replicas = context.num_replicas_in_sync if context else 1
         n_workers = context.num_input_pipelines if context else 1
@@ -108,41 +105,45 @@ class TrainingStream:
         numbers = (self._sampler.record_at(first + i) for i in range(self._batch_size))
         return [self._reader.table.locate(number) for number in numbers]
 
-    def _load(self, first: tf.Tensor, size: int) -> tf.Tensor:
+    def _load(self, first: tf.Tensor, size: int) -> dict[str, tf.Tensor]:
         """Read the spectra at some positions in a row."""
-        (flux,) = call(partial(self._read, size=size), first, [tf.float32])
-        return self._reader.finish(flux, size)
+        dtypes = [tf.float32 for _ in self._reader.names]
+        arrays = call(partial(self._read, size=size), first, dtypes)
+        return self._reader.finish(arrays, size)
 
-    def _read(self, first: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+    def _read(
+        self, first: NDArray[np.int64], size: int
+    ) -> tuple[NDArray[np.float32], ...]:
         positions = range(int(first), int(first) + size)
         numbers = np.array(
             [self._sampler.record_at(position) for position in positions]
         )
 
-        def augment(
-            i: int, flux: NDArray[np.float32], median: float
-        ) -> NDArray[np.float32]:
-            return self._augment(flux, median, positions[i])
+        def augment(i: int, pair: Pair, median: float) -> Pair:
+            return self._augment(pair, median, positions[i])
 
         return self._reader.read(numbers, change=augment)[0]
 
-    def _augment(
-        self, flux: NDArray[np.float32], median: float, position: int
-    ) -> NDArray[np.float32]:
+    def _augment(self, pair: Pair, median: float, position: int) -> Pair:
+        flux, error = pair
         largest, noise = self._config.max_velocity_shift, self._config.noise
         rng = np.random.Generator(np.random.Philox(key=(self._seed, position)))
         if largest > 0.0:
             velocity = rng.uniform(-largest, largest)
             flux = shift_velocity(flux, self._grid, velocity)
+            if error is not None:
+                error = shift_velocity(error, self._grid, velocity)
         if noise > 0.0:
             flux = add_noise(flux, noise * abs(median), rng)
-        return flux
+            if error is not None:
+                error = np.hypot(error, np.float32(noise * abs(median)))
+        return flux, error
 
 
 def build_evaluation_dataset(
     manifest: Manifest,
     split: Split,
-    config: DatasetConfig,
+    config: Config,
     *,
     batch_size: int,
     with_metadata: bool = False,
@@ -157,7 +158,7 @@ def build_evaluation_dataset(
         The data set.
     split : {"train", "validation", "test"}
         The split.
-    config : DatasetConfig
+    config : Config
         Normalisation.
     batch_size : int
         Spectra a batch; the last batch may be smaller.
@@ -170,7 +171,8 @@ def build_evaluation_dataset(
     -------
     dataset : tf.data.Dataset
         Of known cardinality. Elements are dicts with ``flux``, float32 (batch,
-        padded_length) with NaN at bad pixels, and the metadata, (batch,) each.
+        n_pixels) with NaN at bad pixels, ``error`` alike if the objective weighs by
+        it, and the metadata, (batch,) each.
 
     Raises
     ------
@@ -186,17 +188,18 @@ def build_evaluation_dataset(
     dtypes = [tf.float32 if k == "float" else tf.string for k in kinds.values()]
 
     def read(numbers: NDArray[np.int64]) -> tuple[NDArray[np.generic], ...]:
-        flux, rows = reader.read(numbers, tuple(kinds))
-        return flux, *(
+        arrays, rows = reader.read(numbers, tuple(kinds))
+        return *arrays, *(
             np.array([row[n] for row in rows], np.float32 if k == "float" else object)
             for n, k in kinds.items()
         )
 
     def load(numbers: tf.Tensor) -> dict[str, tf.Tensor]:
-        flux, *columns = call(read, numbers, [tf.float32, *dtypes])
-        values = (tf.ensure_shape(column, (None,)) for column in columns)
+        n = len(reader.names)
+        loaded = call(read, numbers, [*(n * [tf.float32]), *dtypes])
+        values = (tf.ensure_shape(column, (None,)) for column in loaded[n:])
         named = dict(zip(kinds, values, strict=True))
-        return {"flux": reader.finish(flux, None), **named}
+        return {**reader.finish(loaded[:n], None), **named}
 
     return (
         tf.data.Dataset.from_tensor_slices(numbers)
@@ -204,40 +207,3 @@ def build_evaluation_dataset(
         .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
-
-
-def mean_spectrum(
-    manifest: Manifest, config: DatasetConfig, *, max_spectra: int, batch_size: int
-) -> NDArray[np.float32]:
-    """
-    Average the first spectra of the training split.
-
-    Records stand in the order of a hash, so that the first ones are a random sample.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        The data set.
-    config : DatasetConfig
-        Normalisation and reading.
-    max_spectra : int
-        Spectra to average at most, rounded up to whole batches.
-    batch_size : int
-        Spectra read at a time.
-
-    Returns
-    -------
-    mean : ndarray of float32, shape (padded_length,)
-        Mean normalised flux over the valid values of each pixel. Where no spectrum
-        is valid it is interpolated, since the decoder may displace it.
-    """
-    total = np.zeros(manifest.grid.padded_length)
-    n_valid = np.zeros(manifest.grid.padded_length)
-    batches = build_evaluation_dataset(manifest, "train", config, batch_size=batch_size)
-    for batch in batches.take(-(-max_spectra // batch_size)):
-        flux = batch["flux"].numpy()
-        total += np.nansum(flux, axis=0)
-        n_valid += np.isfinite(flux).sum(axis=0)
-    pixel, known = np.arange(total.size), np.flatnonzero(n_valid)
-    mean = np.interp(pixel, known, total[known] / n_valid[known])
-    return mean.astype(np.float32)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from stellar_tf.batches.continuum import flatten
+from stellar_tf.config import Normalisation
 from tfrecords_tools.grid import Grid
 
 
@@ -14,9 +16,12 @@ class NormalisedFlux(NamedTuple):
     """What the network takes, and what was divided out."""
 
     flux: tf.Tensor
-    """float32, shape (batch, padded_length): normalised, NaN at bad pixels."""
+    """float32, shape (batch, n_pixels): normalised, NaN at bad pixels."""
     median_flux: tf.Tensor
     """float32, shape (batch,): in the unit of the raw flux."""
+    unit: tf.Tensor
+    """float32, shape (batch, 1) or (batch, n_pixels): what the raw flux was divided by,
+    the median or the continuum; not finite where there is none."""
     valid_fraction: tf.Tensor
     """float32, shape (batch,): share of the grid's pixels that are valid."""
 
@@ -134,65 +139,29 @@ def _median_of_first(values: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
     return 0.5 * (tf.where(between, below, upper) + upper)
 
 
-def pad_flux(flux: tf.Tensor, grid: Grid) -> tf.Tensor:
-    """
-    Extend spectra with bad pixels to the length of the network's input.
-
-    Parameters
-    ----------
-    flux : Tensor of float32, shape (batch, n_pixels)
-        On the grid.
-    grid : Grid
-        Gives the padding on both sides.
-
-    Returns
-    -------
-    flux : Tensor of float32, shape (batch, padded_length)
-        NaN in the padding.
-    """
-    paddings = [[0, 0], [grid.pad_left, grid.pad_right]]
-    return tf.pad(flux, paddings, constant_values=float("nan"))
-
-
-def crop_flux(flux: tf.Tensor, grid: Grid) -> tf.Tensor:
-    """
-    Undo `pad_flux`.
-
-    Parameters
-    ----------
-    flux : Tensor of float32, shape (batch, padded_length)
-        The network's output.
-    grid : Grid
-        Gives the padding on both sides.
-
-    Returns
-    -------
-    flux : Tensor of float32, shape (batch, n_pixels)
-        On the grid.
-    """
-    return flux[:, grid.pad_left : grid.pad_left + grid.n_pixels]
-
-
 def normalise_flux(
     flux: tf.Tensor,
     grid: Grid,
-    kind: Literal["masked", "paper"],
+    kind: Normalisation,
     median_flux: tf.Tensor | None = None,
+    n_zeros: int = 0,
 ) -> NormalisedFlux:
     """
-    Divide by the median and pad.
+    Divide by the median or the continuum.
 
     Parameters
     ----------
     flux : Tensor of float32, shape (batch, n_pixels)
         Raw flux on the grid, NaN at bad pixels.
     grid : Grid
-        Gives the padding.
-    kind : {"masked", "paper"}
-        Median over the valid pixels, or over all pixels of the padded spectrum with
-        invalid ones counted as zeros.
+        Its wavelengths.
+    kind : {"masked", "paper", "continuum"}
+        By the median over the valid pixels, by that over all pixels with invalid ones
+        counted as zeros, or by the continuum.
     median_flux : Tensor of float32, shape (batch,), optional
         Median over the valid pixels where it is known already.
+    n_zeros : int, default 0
+        Pixels by which the network pads: "paper" counts them, too.
 
     Returns
     -------
@@ -209,45 +178,52 @@ def normalise_flux(
     >>> import tensorflow as tf
     >>> from stellar_tf.batches.normalisation import normalise_flux
     >>> from tfrecords_tools.grid import Grid
-    >>> grid = Grid(n_pixels=4, pad_to_multiple=4)
+    >>> grid = Grid(n_pixels=4)
     >>> raw = tf.constant([[10.0, 20.0, np.nan, 40.0]])
     >>> normalised = normalise_flux(raw, grid, "masked")
     >>> normalised.flux.numpy(), normalised.median_flux.numpy()
     (array([[0.5, 1. , nan, 2. ]], dtype=float32), array([20.], dtype=float32))
     """
-    normalised, median_flux = normalise_padded(pad_flux(flux, grid), kind, median_flux)
+    flat, median_flux = divide_by_median(flux, kind, median_flux, n_zeros)
+    unit = median_flux[:, tf.newaxis]
+    if kind == "continuum":
+        flat, continuum = flatten(flat, grid)
+        unit *= continuum
     valid = tf.math.is_finite(flux)
     valid_fraction = tf.reduce_mean(tf.cast(valid, tf.float32), axis=-1)
-    return NormalisedFlux(normalised, median_flux, valid_fraction)
+    return NormalisedFlux(flat, median_flux, unit, valid_fraction)
 
 
-def normalise_padded(
+def divide_by_median(
     flux: tf.Tensor,
-    kind: Literal["masked", "paper"],
+    kind: Normalisation,
     median_flux: tf.Tensor | None = None,
+    n_zeros: int = 0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """
-    Divide what is padded already by the median.
+    Divide by the median, with which every normalisation begins.
 
     Parameters
     ----------
-    flux : Tensor of float32, shape (batch, padded_length)
+    flux : Tensor of float32, shape (batch, n_pixels)
         Raw flux, NaN at bad pixels.
-    kind : {"masked", "paper"}
-        As in `normalise_flux`.
+    kind : {"masked", "paper", "continuum"}
+        As in `normalise_flux`; "continuum" only begins with the median.
     median_flux : Tensor of float32, shape (batch,), optional
         Median over the valid pixels where it is known already.
+    n_zeros : int, default 0
+        As in `normalise_flux`.
 
     Returns
     -------
-    normalised : Tensor of float32, shape (batch, padded_length)
-        The network's input.
+    normalised : Tensor of float32, shape (batch, n_pixels)
+        The flux over its median.
     median_flux : Tensor of float32, shape (batch,)
         What was divided by.
     """
     if kind == "paper":
         counted = tf.where(tf.math.is_finite(flux), flux, tf.zeros_like(flux))
-        median_flux = median_valid(counted)
+        median_flux = median_valid(tf.pad(counted, [[0, 0], [0, n_zeros]]))
     elif median_flux is None:
         median_flux = median_valid(flux)
     usable = tf.where(median_flux > 0.0, median_flux, tf.constant(float("nan")))

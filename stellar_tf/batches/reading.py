@@ -8,7 +8,7 @@ for those of configs/demo.yaml.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -16,16 +16,19 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from stellar_tf.batches.normalisation import normalise_padded
-from stellar_tf.config import DatasetConfig
+from stellar_tf.batches.continuum import flatten
+from stellar_tf.batches.normalisation import divide_by_median
+from stellar_tf.config import Config
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordTable
 from tfrecords_tools.records.schema import Value
 from tfrecords_tools.split import Split
 
-Change = Callable[[int, NDArray[np.float32], float], NDArray[np.float32]]
-"""From the row in the batch, the raw flux and its median to another flux."""
+Pair = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+"""Raw flux, and its errors where pixels count by them."""
+Change = Callable[[int, Pair, float], Pair]
+"""From the row in the batch, a raw spectrum and its median to another spectrum."""
 
 _BEGIN, _END = "\x02", "\x03"
 """Around the message that TensorFlow hides in one of its own."""
@@ -70,7 +73,7 @@ def name_corrupt_records(advice: str) -> Iterator[None]:
 
 class SplitReader:
     """
-    Records of a split by number, as normalised, padded spectra.
+    Records of a split by number, as normalised spectra.
 
     Parameters
     ----------
@@ -78,8 +81,8 @@ class SplitReader:
         The data set.
     split : {"train", "validation", "test"}
         The split.
-    config : DatasetConfig
-        Its normalisation.
+    config : Config
+        Normalisation, and the network that spectra are for.
 
     Raises
     ------
@@ -89,21 +92,26 @@ class SplitReader:
         If an index of its shards is missing or damaged.
     """
 
-    def __init__(self, manifest: Manifest, split: Split, config: DatasetConfig) -> None:
+    def __init__(self, manifest: Manifest, split: Split, config: Config) -> None:
         if manifest.n_spectra(split) == 0:
             raise EmptySplitError(
                 f"{manifest.folder}: the {split} split has no spectra; convert more "
                 f"stars or change convert.split"
             )
         self.table = RecordTable(manifest, split)
-        self._grid, self._is_paper = manifest.grid, config.normalise == "paper"
+        self._grid, self._kind = manifest.grid, config.dataset.normalise
+        self._n_zeros = sum(config.model.padding(manifest.grid.n_pixels))
+        by_errors = config.objective.weight_by_errors == "auto"
+        has_errors = by_errors and manifest.counts.get("with errors", 0) > 0
+        self.names = ("flux", "error") if has_errors else ("flux",)
+        """Of the arrays that are read."""
 
     def read(
         self,
         numbers: NDArray[np.integer],
         features: tuple[str, ...] = (),
         change: Change | None = None,
-    ) -> tuple[NDArray[np.float32], list[dict[str, Value]]]:
+    ) -> tuple[tuple[NDArray[np.float32], ...], list[dict[str, Value]]]:
         """
         Read records into a batch.
 
@@ -114,12 +122,12 @@ class SplitReader:
         features : tuple of str
             What to read beside the flux.
         change : callable, optional
-            Done to the raw flux.
+            Done to the raw spectra.
 
         Returns
         -------
-        flux : ndarray of float32, shape (n, padded_length)
-            For `finish`.
+        arrays : tuple of ndarray of float32, shape (n, n_pixels)
+            As of `names`, for `finish`. Errors are NaN where they are unknown.
         rows : list of dict
             The features of each record.
 
@@ -128,43 +136,55 @@ class SplitReader:
         RecordError
             If a record cannot be read; the message names it.
         """
-        grid = self._grid
-        padded = np.empty((len(numbers), grid.padded_length), np.float32)
-        inside = slice(grid.pad_left, grid.pad_left + grid.n_pixels)
-        padded[:, : inside.start] = padded[:, inside.stop :] = np.nan
+        shape = (len(numbers), self._grid.n_pixels)
+        arrays = tuple(np.full(shape, np.nan, np.float32) for _ in self.names)
         rows = []
-        for i, number in enumerate(numbers):
-            flux, values = self.table.read(int(number), {"median_flux", *features})
+        for i, number in enumerate(map(int, numbers)):
+            flux, values = self.table.read(number, {"median_flux", *features})
             median = np.float32(values["median_flux"])
+            has_error = "error" in self.names
+            pair: Pair = (flux, self.table.read_error(number) if has_error else None)
             if change is not None:
-                flux = change(i, flux, float(median))
-            # Divided on the way into the batch: no further pass over memory.
-            np.divide(flux, self._unit(median), out=padded[i, inside])
+                pair = change(i, pair, float(median))
+            for array, raw in zip(arrays, pair, strict=False):
+                if raw is not None:
+                    # Divided on the way into the batch: no further pass over memory.
+                    np.divide(raw, self._unit(median), out=array[i])
             rows.append(values)
-        return padded, rows
+        return arrays, rows
 
-    def finish(self, flux: tf.Tensor, size: int | None) -> tf.Tensor:
+    def finish(
+        self, arrays: Sequence[tf.Tensor], size: int | None
+    ) -> dict[str, tf.Tensor]:
         """
         Normalise in TensorFlow what is not yet.
 
         Parameters
         ----------
-        flux : Tensor of float32, shape (n, padded_length)
+        arrays : sequence of Tensor of float32, shape (n, n_pixels)
             From `read`, by way of `call`.
         size : int or None
             Spectra, where it is known.
 
         Returns
         -------
-        flux : Tensor of float32, shape (size, padded_length)
-            Normalised, NaN at bad pixels.
+        spectra : dict of str to Tensor of float32, shape (size, n_pixels)
+            ``flux``, normalised, NaN at bad pixels; if pixels count by it ``error``, in
+            the same unit, NaN where it is unknown.
         """
-        flux = tf.ensure_shape(flux, (size, self._grid.padded_length))
-        return normalise_padded(flux, "paper")[0] if self._is_paper else flux
+        shape = (size, self._grid.n_pixels)
+        flux, *errors = (tf.ensure_shape(array, shape) for array in arrays)
+        unit: tf.Tensor = tf.ones((1, 1))
+        if self._kind == "paper":
+            flux, median = divide_by_median(flux, "paper", n_zeros=self._n_zeros)
+            unit = median[:, tf.newaxis]
+        if self._kind == "continuum":
+            flux, unit = flatten(flux, self._grid)
+        return dict(zip(self.names, (flux, *(e / unit for e in errors)), strict=True))
 
     def _unit(self, median: np.float32) -> np.float32:
         """Return what the flux is divided by; NaN marks all of it as bad."""
-        if self._is_paper:  # by a median over the padding, too
+        if self._kind == "paper":  # by a median over the bad pixels, too
             return np.float32(1.0)
         return median if median > 0.0 else np.float32(np.nan)
 
@@ -233,7 +253,7 @@ def read_split(
 def call(
     read: Callable[[NDArray[np.int64]], object],
     numbers: tf.Tensor,
-    dtypes: list[tf.DType],
+    dtypes: Sequence[tf.DType],
 ) -> list[tf.Tensor]:
     """
     Call a reading function in a graph; `name_corrupt_records` finds its errors.
@@ -244,7 +264,7 @@ def call(
         From numbers to one array, or a tuple of arrays.
     numbers : Tensor of int64
         Its argument.
-    dtypes : list of tf.DType
+    dtypes : sequence of tf.DType
         Of the arrays.
 
     Returns

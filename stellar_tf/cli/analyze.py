@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stellar_tf.cli.command import Command
+from stellar_tf.cli.command import Command, print_table
 from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
-from stellar_tf.cli.printing import print_table
 from stellar_tf.config import LABEL_SETTINGS
 from tfrecords_tools.errors import UserError
 

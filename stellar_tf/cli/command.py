@@ -1,10 +1,13 @@
-"""What makes a command of the command line."""
+"""What makes a command of the command line, and how one prints a table."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 
 class Command(NamedTuple):
@@ -72,3 +75,19 @@ def add_commands(parser: argparse.ArgumentParser, commands: Iterable[Command]) -
         )
         command.add_options(subparser)
         subparser.set_defaults(definition=command)
+
+
+def print_table(table: Table) -> None:
+    """
+    Print every row and column, numbers with three decimals.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        What to print.
+    """
+    shown = table.copy()
+    for column in shown.itercols():
+        if column.dtype.kind == "f":
+            column.format = ".3f"
+    shown.pprint(max_lines=-1, max_width=-1)

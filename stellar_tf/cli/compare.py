@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from stellar_tf.cli.command import Command
+from stellar_tf.cli.command import Command, print_table
 from stellar_tf.cli.options import EXIT_OK, existing_path
-from stellar_tf.cli.printing import print_table
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

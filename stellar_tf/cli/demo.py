@@ -30,7 +30,7 @@ def _run(args: argparse.Namespace) -> int:
     parser = argparse.ArgumentParser(prog="stellar-tf")
     add_commands(parser, STEPS)
     started = time.monotonic()
-    for argv, product in chain(args):
+    for argv, product in _list_commands(args):
         if product.exists() and not args.overwrite:
             continue
         print(f"$ stellar-tf {shlex.join(argv)}", file=sys.stderr)
@@ -45,20 +45,8 @@ def _run(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def chain(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
-    """
-    List the commands of the demonstration.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments of ``stellar-tf demo``.
-
-    Returns
-    -------
-    commands : list of (list of str, Path)
-        Name and arguments of each command, and what is there when it has finished.
-    """
+def _list_commands(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
+    """List name and arguments of each command, and what is there when it has run."""
     from stellar_tf.run import Run
     from stellar_tf.simulator.simulate import TRUTH_FILE
 

@@ -157,7 +157,7 @@ def _read_date(option: str, text: str | None) -> float | None:
 
 def _print_plan(entries: list[Entry]) -> None:
     from stellar_tf.archive.journal import tabulate
-    from stellar_tf.cli.printing import print_table
+    from stellar_tf.cli.command import print_table
 
     if not entries:
         print("no spectrum fits")

@@ -12,6 +12,7 @@ from stellar_tf.cli.options import (
     add_run_option,
     at_least,
     existing_path,
+    positive,
     read_config,
 )
 
@@ -34,6 +35,19 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
     )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--steps",
+        type=at_least(1),
+        metavar="N",
+        help="batches to train on; default: by the number of spectra",
+    )
+    length.add_argument(
+        "--minutes",
+        type=positive,
+        metavar="M",
+        help="train on as many as this time holds, counted when the run begins",
+    )
     parser.add_argument(
         "--init-from",
         type=existing_path,
@@ -52,12 +66,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from stellar_tf.api import fit
 
+    steps = [] if args.steps is None else [f"training.n_steps={args.steps}"]
+
     run = fit(
         args.records,
         args.run_folder,
-        config=read_config(args),
+        config=read_config(args, *steps),
         strategy=args.strategy,
         devices=args.devices,
+        minutes=args.minutes,
         init_from=args.init_from,
         skip_corrupt=args.skip_corrupt,
         overwrite=args.overwrite,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stellar_tf.cli.command import Command
+from stellar_tf.cli.command import Command, print_table
 from stellar_tf.cli.options import (
     EXIT_OK,
     add_overwrite_option,
     at_least,
     existing_path,
 )
-from stellar_tf.cli.printing import print_table
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,9 +132,9 @@ def at_least(minimum: int) -> Callable[[str], int]:
     return convert
 
 
-def port(text: str) -> int:
+def positive(text: str) -> float:
     """
-    Convert an argument to the number of a port.
+    Convert an argument to a positive number.
 
     Parameters
     ----------
@@ -142,14 +143,25 @@ def port(text: str) -> int:
 
     Returns
     -------
-    number : int
-        0 for any port that is free.
+    number : float
+        Above zero, finite.
 
     Raises
     ------
     argparse.ArgumentTypeError
         If it is none.
     """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
+    return number
+
+
+def port(text: str) -> int:
+    """Convert an argument to the number of a port, 0 for any that is free."""
     if not text.isdecimal() or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"must be 0 to {_LAST_PORT}, got {text}")
     return int(text)

@@ -59,7 +59,7 @@ def load_config(
     """
     tree: dict[str, Any] = {}
     if isinstance(source, Config):
-        tree = source.model_dump()
+        tree = source.model_dump(exclude_unset=True)
     elif source is not None:
         tree = _read_mapping(_find(source))
     if isinstance(settings, Mapping):

@@ -12,12 +12,16 @@ from tfrecords_tools.config import ConvertConfig, Section
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.split import SPLITS, Split
 
+Normalisation = Literal["masked", "paper", "continuum"]
+"""What spectra are divided by."""
+
 
 class DatasetConfig(Section):
     """How records become batches."""
 
-    normalise: Literal["masked", "paper"] = "masked"
-    """Median over valid pixels, or over all with invalid ones counted as zero."""
+    normalise: Normalisation = "masked"
+    """By the median over valid pixels, by that over all with invalid ones counted as
+    zero, or by the continuum."""
     balance_stars: bool = False
     """Draw training spectra with weight 1 / (spectra of that star)."""
     one_per_star_validation: bool = False
@@ -104,30 +108,57 @@ class ModelConfig(Section):
     strided: StridedConfig = StridedConfig()
     folded: FoldedConfig = FoldedConfig()
     subtract_mean: bool = True
-    """Work on the difference from the training set's mean spectrum."""
-    residual_scale: float = Field(default=0.1, gt=0.0)
-    """Unit of that difference, in normalised flux; unused without subtract_mean."""
+    """Work on the difference from the training set's mean spectrum, in units of what
+    spectra differ from it by."""
 
     @property
     def length_multiple(self) -> int:
-        """The padded length must be a multiple of this many pixels."""
+        """The network works on a multiple of so many pixels."""
         if self.architecture == "strided":
             return 1 << (len(self.strided.channels) - 1)
         folded = self.folded
         encoder = folded.encoder_binning * math.prod(folded.folds)
         return math.lcm(encoder, folded.decoder_binning)
 
+    def padding(self, n_pixels: int) -> tuple[int, int]:
+        """
+        Say how the network pads spectra.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Of the grid.
+
+        Returns
+        -------
+        padding : tuple of int
+            Pixels before and after the spectrum.
+        """
+        beyond = -n_pixels % self.length_multiple
+        return beyond // 2, beyond - beyond // 2
+
 
 class ObjectiveConfig(Section):
     """The terms of the loss and their schedules, in training steps."""
 
+    error: Literal["absolute", "likelihood"] = "absolute"
+    """The mean absolute error in normalised flux, or its logarithm: the likelihood of
+    the mean pixel under a Laplace distribution as wide as each spectrum needs [nat]."""
+    weight_by_errors: Literal["auto", "no"] = "auto"
+    """Whether pixels count by the inverse of their errors: ``auto`` where records hold
+    errors."""
     kl_weights: tuple[tuple[int, float], ...] = (
         (0, 0.0),
         (5_000, 0.0),
         (20_000, 0.3),
     )
-    """Pairs of step and weight of the KL divergence, in normalised flux per nat;
-    linear in between, constant after the last."""
+    """Pairs of step and weight of the KL divergence, in units of the error per nat;
+    linear in between, constant after the last. Without any it is steered."""
+    kl_capacity: float = Field(default=20.0, gt=0.0)
+    """Divergence that the steered weight lets in, more and more of it over the run
+    [nat]."""
+    kl_unit: float = Field(default=1.0e-3, gt=0.0)
+    """Unit of the steered weight: what noise alone would explain."""
     kl_reduction: Literal["mean", "sum"] = "mean"
     """Over the latent dimensions; the paper takes the mean."""
     free_nats: float = Field(default=0.0, ge=0.0)
@@ -145,7 +176,7 @@ class ObjectiveConfig(Section):
     @model_validator(mode="after")
     def _ordered(self) -> ObjectiveConfig:
         steps = [step for step, _ in self.kl_weights]
-        if not steps or steps[0] != 0 or sorted(set(steps)) != steps:
+        if steps and (steps[0] != 0 or sorted(set(steps)) != steps):
             raise ValueError(f"kl_weights must rise in step from 0, got {steps}")
         if any(weight < 0.0 for _, weight in self.kl_weights):
             raise ValueError("kl_weights must not be negative")
@@ -156,11 +187,6 @@ class ObjectiveConfig(Section):
             )
         return self
 
-    @property
-    def final_kl_weight(self) -> float:
-        """Weight after the last step of the schedule."""
-        return self.kl_weights[-1][1]
-
 
 class TrainingConfig(Section):
     """The optimisation."""
@@ -170,11 +196,14 @@ class TrainingConfig(Section):
     batch_size: int = Field(default=32, ge=1)
     """Global batch: over all replicas together."""
     learning_rate: float = Field(default=1.0e-4, gt=0.0)
-    """Of Adam, at the beginning."""
+    """Of Adam, at its highest."""
+    warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the steps in which it rises to that from zero."""
     learning_rate_decay: Literal["none", "cosine"] = "none"
     """Whether it stays, or falls to zero at the last step as a cosine does."""
-    max_gradient_norm: float | None = Field(default=None, gt=0.0)
-    """Longer gradients, over all weights together, are shortened to this."""
+    max_gradient_ratio: float | None = Field(default=None, gt=1.0)
+    """Gradients, over all weights together, that are longer than their running mean by
+    this factor are shortened to that."""
     seed: int = Field(default=0, ge=0)
     """Of the initial weights, the order of the spectra and the bottleneck's noise."""
     mixed_precision: bool = False
@@ -243,19 +272,3 @@ class Config(Section):
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
     analysis: AnalysisConfig = AnalysisConfig()
-
-    @model_validator(mode="after")
-    def _network_fits_grid(self) -> Config:
-        multiple = self.model.length_multiple
-        if self.grid.padded_length % multiple:
-            raise ValueError(
-                f"grid.pad_to_multiple must make the padded length a multiple of "
-                f"{multiple} for this network, got {self.grid.padded_length} pixels"
-            )
-        for scale in (*self.objective.scales, *self.objective.coarse_scales):
-            if self.grid.padded_length % scale:
-                raise ValueError(
-                    f"objective.scales and coarse_scales must divide the padded "
-                    f"length of {self.grid.padded_length} pixels, got {scale}"
-                )
-        return self

@@ -81,34 +81,14 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
     return figure
 
 
-def draw_heat_map(
+def _draw_heat_map(
     values: NDArray[np.float64],
     significant: NDArray[np.bool_],
     rows: Sequence[str],
     columns: Sequence[str],
     unit: str,
 ) -> go.Figure:
-    """
-    Draw a matrix with its numbers in the cells.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (n_rows, n_columns)
-        Not negative.
-    significant : ndarray of bool, shape (n_rows, n_columns)
-        Cells that get a mark.
-    rows : sequence of str
-        Names of the rows, from the top.
-    columns : sequence of str
-        Names of the columns.
-    unit : str
-        Unit of the values.
-
-    Returns
-    -------
-    figure : plotly.graph_objects.Figure
-        The heat map.
-    """
+    """Draw a matrix, not negative, with numbers in its cells; some get a mark."""
     top = max(float(np.nanmax(values, initial=0.0)), 1e-6)
     figure = blank_figure(120 + 34 * len(rows))
     figure.add_trace(
@@ -164,7 +144,7 @@ def draw_associations(result: AnalysisResult) -> go.Figure:
     """
     table = result.associations
     order = _by_information(result, table.dimensions)
-    return draw_heat_map(
+    return _draw_heat_map(
         table.mi[order],
         table.q_value[order] <= result.config.fdr,
         [_name(d) for d in table.dimensions[order]],
@@ -189,7 +169,7 @@ def draw_leakage(result: AnalysisResult) -> go.Figure:
     """
     leakage = result.leakage
     order = _by_information(result, leakage.dimensions)
-    return draw_heat_map(
+    return _draw_heat_map(
         leakage.mi[order],
         leakage.significant[order],
         [_name(d) for d in leakage.dimensions[order]],
@@ -220,7 +200,7 @@ def draw_importance(result: AnalysisResult) -> go.Figure:
         dimensions = np.arange(result.n_latent)
     dimensions = dimensions[_by_information(result, dimensions)]
     importance = scores.importance[dimensions]
-    return draw_heat_map(
+    return _draw_heat_map(
         importance,
         np.zeros(importance.shape, np.bool_),
         [_name(d) for d in dimensions],

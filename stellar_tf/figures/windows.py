@@ -7,21 +7,7 @@ from numpy.typing import NDArray
 
 
 def choose_window(score: NDArray[np.floating], n_pixels: int) -> slice:
-    """
-    Find the run of pixels with the largest sum.
-
-    Parameters
-    ----------
-    score : ndarray of float, shape (n,)
-        Interest of each pixel; NaN counts as none.
-    n_pixels : int
-        Length of the run; all pixels if there are no more.
-
-    Returns
-    -------
-    window : slice
-        The pixels of the run.
-    """
+    """Find the run of pixels with the largest sum, as the first of `choose_windows`."""
     return choose_windows(score, n_pixels, 1)[0]
 
 

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from stellar_tf.batches.normalisation import (
-    crop_flux,
+    NormalisedFlux,
     mask_spikes,
     mask_zero_runs,
     normalise_flux,
@@ -48,12 +48,7 @@ class ModelGraph:
             ``valid_fraction`` (batch,); ``flags``, int32 (batch,), of `Flag`. With
             `UNUSABLE` flags the posterior is the prior.
         """
-        finite, flags = _blank_infinities(flux)
-        convert = self.config.convert
-        masked = mask_zero_runs(finite, convert.min_zero_run)
-        masked, has_spikes = mask_spikes(masked, convert.max_flux_ratio)
-        flags += _flag(has_spikes, Flag.SPIKES_MASKED)
-        return self.encode_prepared(masked, flags)
+        return self._encode(*self._mask(flux))[0]
 
     def encode_spectrum(self, wave: tf.Tensor, flux: tf.Tensor) -> Outputs:
         """
@@ -96,7 +91,8 @@ class ModelGraph:
         Returns
         -------
         outputs : dict
-            ``flux`` (batch, n_pixels), normalised: in units of the median.
+            ``flux`` (batch, n_pixels), normalised: in units of the median, or of
+            the continuum if the run divides by it.
 
         Raises
         ------
@@ -105,7 +101,7 @@ class ModelGraph:
         """
         z = tf.debugging.check_numerics(z, "z must be finite")
         decoder = self.autoencoder.get_layer("decoder")
-        flux = crop_flux(decoder(z, training=False), self.config.grid)
+        flux = decoder(z, training=False)
         return {"flux": tf.debugging.check_numerics(flux, "z is too large to decode")}
 
     def reconstruct(self, flux: tf.Tensor) -> Outputs:
@@ -120,14 +116,37 @@ class ModelGraph:
         Returns
         -------
         outputs : dict
-            ``flux`` (batch, n_pixels), in the unit of the input and zero with
-            `UNUSABLE` flags; ``flags`` as of `encode`.
+            ``flux`` (batch, n_pixels), in the unit of the input; zero with
+            `UNUSABLE` flags and where there is no continuum; ``flags`` as of `encode`.
         """
-        code = self.encode(flux)
+        code, unit = self._encode(*self._mask(flux))
         usable = tf.equal(tf.bitwise.bitwise_and(code["flags"], int(UNUSABLE)), 0)
-        unit = tf.where(usable, code["median_flux"], 0.0)  # (batch,)
+        has_unit = usable[:, tf.newaxis] & tf.math.is_finite(unit)
         normalised = self.decode(code["z_mean"])["flux"]
-        return {"flux": normalised * unit[:, tf.newaxis], "flags": code["flags"]}
+        return {
+            "flux": tf.where(has_unit, normalised * unit, 0.0),
+            "flags": code["flags"],
+        }
+
+    def normalise(self, flux: tf.Tensor) -> Outputs:
+        """
+        Find what spectra are divided by before they are encoded.
+
+        Parameters
+        ----------
+        flux : Tensor of float32, shape (batch, n_pixels)
+            As of `encode`.
+
+        Returns
+        -------
+        outputs : dict
+            ``unit`` (batch, n_pixels), the median or the continuum, in the unit of the
+            input; 0 where there is none.
+        """
+        masked, _ = self._mask(flux)
+        unit = self._normalise(masked).unit
+        unit = tf.where(tf.math.is_finite(unit) & (unit > 0.0), unit, 0.0)
+        return {"unit": tf.broadcast_to(unit, tf.shape(flux))}
 
     def encode_prepared(
         self,
@@ -152,10 +171,32 @@ class ModelGraph:
         outputs : dict
             As of `encode`.
         """
+        return self._encode(flux, flags, median_flux)[0]
+
+    def _mask(self, flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mark gaps and spikes; return also the flags."""
+        finite, flags = _blank_infinities(flux)
+        convert = self.config.convert
+        masked = mask_zero_runs(finite, convert.min_zero_run)
+        masked, has_spikes = mask_spikes(masked, convert.max_flux_ratio)
+        return masked, flags + _flag(has_spikes, Flag.SPIKES_MASKED)
+
+    def _normalise(
+        self, flux: tf.Tensor, median_flux: tf.Tensor | None = None
+    ) -> NormalisedFlux:
         config = self.config
-        normalised = normalise_flux(
-            flux, config.grid, config.dataset.normalise, median_flux
-        )
+        n_zeros = sum(config.model.padding(config.grid.n_pixels))
+        kind = config.dataset.normalise
+        return normalise_flux(flux, config.grid, kind, median_flux, n_zeros)
+
+    def _encode(
+        self,
+        flux: tf.Tensor,
+        flags: tf.Tensor | None = None,
+        median_flux: tf.Tensor | None = None,
+    ) -> tuple[Outputs, tf.Tensor]:
+        """Encode; return also what the flux was divided by."""
+        normalised = self._normalise(flux, median_flux)
         encoder = self.autoencoder.get_layer("encoder")
         posterior = encoder(normalised.flux, training=False)
         n_valid = tf.math.count_nonzero(tf.math.is_finite(flux), axis=-1)
@@ -171,7 +212,7 @@ class ModelGraph:
         flags += _flag(few, Flag.FEW_VALID_PIXELS)
         flags += _flag(has_median & ~is_finite, Flag.LATENT_NOT_FINITE)
         known = (has_median & is_finite)[:, tf.newaxis]
-        return {
+        outputs = {
             # The prior is a unit normal: mean 0, logarithm of the variance 0.
             "z_mean": tf.where(known, posterior["z_mean"], 0.0),
             "z_log_var": tf.where(known, posterior["z_log_var"], 0.0),
@@ -180,6 +221,7 @@ class ModelGraph:
             "valid_fraction": normalised.valid_fraction,
             "flags": flags,
         }
+        return outputs, normalised.unit
 
 
 def _blank_infinities(flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.batches.reading import read_split
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
+from stellar_tf.flags import add_spikes
 from stellar_tf.inference.graph import ModelGraph, Outputs
 from stellar_tf.inference.in_memory import (
     ArraySpectrum,
@@ -21,8 +22,13 @@ from stellar_tf.inference.in_memory import (
     read_arrays,
     read_spectra,
 )
-from stellar_tf.inference.latents import Columns, Latents, build_latents
-from stellar_tf.inference.prepared_files import Batch, encode_prepared
+from stellar_tf.inference.latents import (
+    Batch,
+    Columns,
+    Latents,
+    build_latents,
+    encode_prepared,
+)
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import GridError, Run
 from stellar_tf.tables import read_table
@@ -54,6 +60,8 @@ class Functions(NamedTuple):
     """Of one spectrum of any wavelengths, float64 (n,) and float32 (n,)."""
     decode: Callable[..., Outputs]
     """Of codes, float32 (batch, n_latent)."""
+    normalise: Callable[..., Outputs]
+    """Of flux on the grid, float32 (batch, n_pixels), as of `ModelGraph.normalise`."""
 
 
 class SpectrumModel:
@@ -124,7 +132,7 @@ class SpectrumModel:
         config = run.read_config()
         graph = ModelGraph(load_autoencoder(run), config)
         return cls(
-            compile_graph(graph),
+            _compile_graph(graph),
             config.grid,
             config.convert,
             config.model.n_latent,
@@ -221,7 +229,7 @@ class SpectrumModel:
         Returns
         -------
         flux : ndarray of float32, shape (n_pixels,) or (m, n_pixels)
-            Normalised: in units of the median.
+            Normalised: in units of the median, or of the continuum.
 
         Raises
         ------
@@ -258,11 +266,11 @@ class SpectrumModel:
         Returns
         -------
         normalised : ndarray of float32, shape (n_pixels,)
-            In units of the median; NaN at bad pixels, and everywhere if the median is
-            not positive.
+            In units of the median, or of the continuum; NaN at bad pixels, and
+            everywhere if the median is not positive.
         """
-        median = self.encode_flux(flux).median_flux[0]
-        return flux / (median if median > 0.0 else np.float32(np.nan))
+        (normalised,) = self._normalise(flux[np.newaxis])
+        return np.asarray(normalised)
 
     def reconstruct_records(
         self, manifest: Manifest, n_spectra: int
@@ -292,7 +300,7 @@ class SpectrumModel:
         return Reconstructions(
             self.wave,
             tuple(names),
-            batch["flux"] / np.asarray(outputs["median_flux"])[:, np.newaxis],
+            self._normalise(batch["flux"]),
             self.decode(np.asarray(outputs["z_mean"])),
         )
 
@@ -348,6 +356,10 @@ class SpectrumModel:
         """
         return draw_traversal(self.traverse(dimension, n=n), 0, max_pixels=_MAX_PIXELS)
 
+    def _normalise(self, flux: Any) -> NDArray[np.float32]:
+        unit = np.asarray(self._functions.normalise(tf.constant(flux))["unit"])
+        return np.asarray(flux / np.where(unit > 0.0, unit, np.nan), np.float32)
+
     def _encode_arrays(
         self, spectra: Sequence[ArraySpectrum], batch_size: int
     ) -> Latents:
@@ -388,28 +400,19 @@ class SpectrumModel:
             for split in splits:
                 for batch in read_split(manifest, split, batch_size):
                     flux, median = batch.pop("flux"), batch.pop("median_flux")
-                    outputs = self._functions.encode_prepared(flux, median)
+                    n_spikes = batch.pop("n_spikes", np.zeros(len(flux)))
+                    coded = self._functions.encode_prepared(flux, median)
+                    outputs = _to_numpy(coded)
+                    outputs["flags"] = add_spikes(outputs["flags"], n_spikes)
                     table = {**batch, "split": np.full(len(flux), split)}
-                    for name, values in {**table, **_to_numpy(outputs)}.items():
+                    for name, values in {**table, **outputs}.items():
                         columns.setdefault(name, []).append(values)
                     advance(len(flux))
         return build_latents(columns)
 
 
-def compile_graph(graph: ModelGraph) -> Functions:
-    """
-    Compile a network, which several times outruns calling its layers one by one.
-
-    Parameters
-    ----------
-    graph : ModelGraph
-        The network.
-
-    Returns
-    -------
-    functions : Functions
-        Traced once for any batch size.
-    """
+def _compile_graph(graph: ModelGraph) -> Functions:
+    """Trace a network once for any batch size: layers called singly are much slower."""
     pixels = tf.TensorSpec((None, graph.config.grid.n_pixels), tf.float32)
     median = tf.TensorSpec((None,), tf.float32)
     spectrum = [tf.TensorSpec((None,), tf.float64), tf.TensorSpec((None,), tf.float32)]
@@ -422,6 +425,7 @@ def compile_graph(graph: ModelGraph) -> Functions:
         ),
         tf.function(graph.encode_spectrum, input_signature=spectrum),
         tf.function(graph.decode, input_signature=[code]),
+        tf.function(graph.normalise, input_signature=[pixels]),
     )
 
 

@@ -12,30 +12,33 @@ from keras import ops
 
 from stellar_tf.network.displacement import displace, displace_fast
 
+_LARGEST = 1.0e6
+"""Units of the scale that count, so that no number a file holds becomes infinite."""
+
 
 @keras.saving.register_keras_serializable("stellar_tf")
 class Standardise(keras.layers.Layer):
     """
     Express normalised flux as a difference from a reference, in units of a scale.
 
-    Bad pixels, marked by NaN, come out as zero: the value that says "as in the
-    reference".
+    Large differences are compressed, as asinh does it: a cosmic ray, or a star unlike
+    all others, comes out as a few units. Bad pixels, marked by NaN, come out as zero:
+    the value that says "as in the reference".
 
     Parameters
     ----------
-    scale : float or None
-        Unit of the output, in normalised flux; None leaves the flux as it is, as
-        the paper does.
+    relative : bool
+        Whether to do so; otherwise the flux stays as it is, as in the paper.
     **kwargs
         Passed on to `keras.layers.Layer`.
     """
 
-    def __init__(self, scale: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, relative: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.scale = scale
+        self.relative = relative
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if self.scale is None:
+        if not self.relative:
             return
         self.reference = self.add_weight(  # zero until `fit` sets it
             name="reference",
@@ -43,23 +46,33 @@ class Standardise(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
         )
+        self.scale = self.add_weight(
+            name="scale",
+            shape=(),
+            initializer=keras.initializers.Constant(0.1),
+            trainable=False,
+        )
 
     def call(self, flux: tf.Tensor) -> tf.Tensor:
         """Map flux, (batch, n_pixels) with NaN, to finite x of that shape."""
-        x = flux if self.scale is None else (flux - self.reference) / self.scale
-        return ops.where(ops.isfinite(x), x, ops.zeros_like(x))
+        x = ops.where(ops.isfinite(flux), flux, ops.zeros_like(flux))
+        if not self.relative:
+            return x
+        x = ops.clip((x - self.reference) / self.scale, -_LARGEST, _LARGEST)
+        x = ops.arcsinh(x)
+        return ops.where(ops.isfinite(flux), x, ops.zeros_like(x))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scale": self.scale}
+        return {**super().get_config(), "relative": self.relative}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
 class Destandardise(Standardise):
-    """The inverse of `Standardise`: from the network's units to normalised flux."""
+    """From the network's units to normalised flux: `Standardise` without its asinh."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Map the last layer's output, (batch, n_pixels), to normalised flux."""
-        return x if self.scale is None else x * self.scale + self.reference
+        return x * self.scale + self.reference if self.relative else x
 
 
 @keras.saving.register_keras_serializable("stellar_tf")

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 
 from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.network.bottleneck import GaussianBottleneck
@@ -18,6 +20,10 @@ from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbi
 from stellar_tf.run import Run, RunError
 from tfrecords_tools.durable import partial_path, put_in_place
 
+_SOFT_LIMIT = 4.0
+"""From where on our network's posteriors grow with the logarithm only: whatever a
+spectrum holds, the divergence is finite, and pulls back. 4 is as far as one star in
+16,000 is by the prior."""
 _FOLD = 4
 """Outputs of the paper's first convolution that are computed together."""
 
@@ -31,28 +37,27 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     config : ModelConfig
         The architecture.
     n_pixels : int
-        Length of the padded spectrum, a multiple of ``config.length_multiple``.
+        Of a spectrum; the network pads it as it needs.
 
     Returns
     -------
     encoder : keras.Model
         ``flux (batch, n_pixels)``, NaN at bad pixels, to ``z_mean`` and
         ``z_log_var``, (batch, n_latent) both.
-
-    Raises
-    ------
-    ValueError
-        If the length does not fit the architecture.
     """
-    _check_length(config, n_pixels)
     flux = keras.Input((n_pixels,), name="flux")
-    x = Standardise(_scale(config), dtype="float32", name="standardise")(flux)
+    x = Standardise(config.subtract_mean, dtype="float32", name="standardise")(flux)
+    padding = config.padding(n_pixels)
+    if any(padding):
+        x = ops.pad(x, ((0, 0), padding))  # with zeros, as bad pixels are
     if config.architecture == "strided":
         x = _strided_encoder(x, config)
     else:
         x = _folded_encoder(x, config)
     z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
     z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
+    if config.architecture == "folded":
+        z_mean, z_log_var = _compress(z_mean), _compress(z_log_var)
     return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
 
 
@@ -65,24 +70,22 @@ def build_decoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     config : ModelConfig
         The architecture.
     n_pixels : int
-        Length of the padded spectrum, a multiple of ``config.length_multiple``.
+        Of a spectrum; the network pads it as it needs.
 
     Returns
     -------
     decoder : keras.Model
         ``z (batch, n_latent)`` to ``flux (batch, n_pixels)``.
-
-    Raises
-    ------
-    ValueError
-        If the length does not fit the architecture.
     """
-    _check_length(config, n_pixels)
     z = keras.Input((config.n_latent,), name="z")
+    before, after = config.padding(n_pixels)
+    n_padded = before + n_pixels + after
     if config.architecture == "strided":
-        flux = _strided_decoder(z, config, n_pixels)
+        flux = _strided_decoder(z, config, n_padded)
     else:
-        flux = _folded_decoder(z, config, n_pixels)
+        flux = _folded_decoder(z, config, n_padded)
+    if before + after:
+        flux = flux[:, before : before + n_pixels]
     return keras.Model(z, flux, name="decoder")
 
 
@@ -98,11 +101,11 @@ def build_autoencoder(config: Config) -> keras.Model:
     Returns
     -------
     autoencoder : keras.Model
-        ``flux (batch, padded_length)`` to a dict of ``reconstruction`` (batch,
-        padded_length), ``z``, ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
+        ``flux (batch, n_pixels)`` to a dict of ``reconstruction`` (batch,
+        n_pixels), ``z``, ``z_mean``, ``z_log_var`` and ``kl`` (batch, n_latent).
         Its layers "encoder" and "decoder" are models of their own.
     """
-    n_pixels, seed = config.grid.padded_length, config.training.seed
+    n_pixels, seed = config.grid.n_pixels, config.training.seed
     with _initial_weights(seed), _precision(config.training.mixed_precision):
         encoder = build_encoder(config.model, n_pixels)
         decoder = build_decoder(config.model, n_pixels)
@@ -186,7 +189,9 @@ def _strided_decoder(
         x = layers.LeakyReLU(config.negative_slope, name=f"deconv{i}_act")(x)
     x = layers.Conv1D(1, 3, padding="same", name="predict")(x)
     x = layers.Reshape((n_pixels,), name="to_pixels")(x)
-    return Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
+    return Destandardise(config.subtract_mean, dtype="float32", name="destandardise1")(
+        x
+    )
 
 
 def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
@@ -214,18 +219,15 @@ def _folded_decoder(
     folded = config.folded
     hidden = _dense(z, folded.dense[::-1], config, "decode")
     code = layers.Concatenate(name="code_and_hidden")([z, hidden])
-    unit = _scale(config) or 1.0
     terms = []
     for i, n_basis in enumerate(folded.n_basis, start=1):
         x = layers.Dense(n_basis, name=f"weights{i}")(code)
         x = layers.LeakyReLU(config.negative_slope, name=f"weights{i}_act")(x)
         x = layers.Dense(n_pixels // folded.decoder_binning, name=f"basis{i}")(x)
-        if i == 1:
-            # The mean spectrum's lines move with those of the first sum.
-            x = Destandardise(_scale(config), dtype="float32", name="destandardise")(x)
-        else:
-            x = ops.cast(x, "float32") * unit
-        terms.append(_displace(x, code, folded, i))
+        x = Destandardise(
+            config.subtract_mean, dtype="float32", name=f"destandardise{i}"
+        )(x)
+        terms.append(_displace(x, z, folded, i))
     flux = functools.reduce(operator.add, terms)
     if folded.decoder_binning == 1:
         return flux
@@ -233,19 +235,20 @@ def _folded_decoder(
 
 
 def _displace(
-    x: keras.KerasTensor, code: keras.KerasTensor, folded: FoldedConfig, i: int
+    x: keras.KerasTensor, z: keras.KerasTensor, folded: FoldedConfig, i: int
 ) -> keras.KerasTensor:
     if folded.n_displacement == 0:
         return x
     # A sum of few spectra cannot follow lines that move by more than their width, and
     # a code would need many dimensions for one velocity. What moves them, how far and
-    # in which direction, is learnt; it begins with next to nothing.
+    # in which direction, is learnt; it begins with next to nothing. Of the code itself
+    # it is linear: what moves the lines lies along one straight line of it.
     coefficients = layers.Dense(
         folded.n_displacement,
         kernel_initializer=keras.initializers.RandomNormal(stddev=1.0e-3),
         dtype="float32",
         name=f"displacement{i}",
-    )(code)
+    )(z)
     scale = folded.displacement_scale / folded.decoder_binning
     return Displace(scale, dtype="float32", name=f"displace{i}")((x, coefficients))
 
@@ -259,17 +262,42 @@ def _dense(
     return x
 
 
-def _scale(config: ModelConfig) -> float | None:
-    return config.residual_scale if config.subtract_mean else None
+def _compress(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Leave small values as they are, and take the logarithm of large ones."""
+    return _SOFT_LIMIT * ops.arcsinh(x / _SOFT_LIMIT)
 
 
-def _check_length(config: ModelConfig, n_pixels: int) -> None:
-    multiple = config.length_multiple
-    if n_pixels < 1 or n_pixels % multiple:
-        raise ValueError(
-            f"n_pixels must be a multiple of {multiple} for this network, "
-            f"got {n_pixels}"
-        )
+def set_flux_scale(
+    autoencoder: keras.Model,
+    config: ModelConfig,
+    mean: NDArray[np.float32],
+    scale: float,
+) -> None:
+    """
+    Give a network the spectrum and the unit that it works in.
+
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        As `build_autoencoder` builds it, with ``subtract_mean``.
+    config : ModelConfig
+        Its architecture.
+    mean : ndarray of float32, shape (n_pixels,)
+        Normalised flux that it works relative to.
+    scale : float
+        Unit of the difference, in normalised flux.
+    """
+    standardise = autoencoder.get_layer("encoder").get_layer("standardise")
+    standardise.reference.assign(mean)
+    standardise.scale.assign(scale)
+    padded = np.pad(mean, config.padding(mean.size), mode="edge")
+    for layer in autoencoder.get_layer("decoder").layers:
+        if isinstance(layer, Destandardise):
+            layer.scale.assign(scale)
+            # The mean spectrum's lines move with those of the first sum.
+            if layer.name == "destandardise1":
+                binned = padded.reshape(layer.reference.shape[0], -1).mean(axis=1)
+                layer.reference.assign(binned)
 
 
 def save_autoencoder(autoencoder: keras.Model, run: Run) -> None:

@@ -49,19 +49,7 @@ def pack(values: NDArray[np.floating]) -> Packed:
 
 
 def encode_floats(values: NDArray[np.floating]) -> str:
-    """
-    Write numbers as 64-bit floats in base 64.
-
-    Parameters
-    ----------
-    values : ndarray of float
-        Any shape, row by row.
-
-    Returns
-    -------
-    text : str
-        Little-endian.
-    """
+    """Write numbers, row by row, as little-endian 64-bit floats in base 64."""
     return _encode(np.asarray(values, "<f8"))
 
 

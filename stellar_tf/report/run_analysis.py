@@ -19,9 +19,8 @@ from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import Factors, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
-from stellar_tf.report.contents import Provenance
 from stellar_tf.report.star_spectra import measure_baselines
-from stellar_tf.report.write import write_report
+from stellar_tf.report.write import Provenance, write_report
 from stellar_tf.run import Run
 from stellar_tf.tables import TableError, join_labels, read_table
 from tfrecords_tools.records.manifest import Manifest, ManifestError, read_manifest

@@ -1,7 +1,8 @@
-"""The page itself."""
+"""The report: one page of HTML with its figures and tables."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,6 @@ from stellar_tf.report.captions import (
     describe_traversal,
     describe_verdict,
 )
-from stellar_tf.report.contents import Provenance
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.templating import build_environment, embed_json
 from tfrecords_tools.durable import write_whole
@@ -42,6 +42,26 @@ from tfrecords_tools.durable import write_whole
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000
 """Flux values in the page, of about 5.3 bytes each."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the numbers come from; printed at the end of the report."""
+
+    version: str
+    """Version of stellar-tf."""
+    run: str
+    """The run folder, or another name of the model."""
+    manifest_sha256: str
+    """SHA-256 of the manifest of the records; empty if there was none."""
+    seed: int
+    """Seed of the analysis."""
+    splits: tuple[str, ...]
+    """Splits whose stars the statistics use."""
+    created: str
+    """Date and time, ISO 8601."""
+    config: str
+    """The resolved settings, YAML."""
 
 
 class Plot(NamedTuple):
@@ -113,52 +133,72 @@ def write_report(
 def _draw(
     result: AnalysisResult, traversals: Traversal, reconstructions: Reconstructions
 ) -> dict[str, Any]:
-    has_labels = bool(result.associations.labels and result.verdict.n_informative)
     max_pixels = _share_pixels(traversals, reconstructions)
     return {
         "dimensions": _plot("dimensions", draw_dimensions(result)),
-        "associations": _plot(
-            "associations",
-            draw_associations(result),
-            min_width=120 + 72 * len(result.associations.labels),
-        )
-        if has_labels
-        else None,
-        "leakage": _plot("leakage", draw_leakage(result))
-        if has_labels and result.leakage.nuisances
-        else None,
-        "importance": _plot("importance", draw_importance(result))
-        if result.disentanglement is not None
-        else None,
-        "pairs": [
-            _plot(
-                f"pair-{pair.dimension}-{pair.label}",
-                draw_pair(result, pair),
-                title=f"{pair.label} and z{pair.dimension}",
-                caption=describe_pair(result, pair),
-            )
-            for pair in choose_pairs(result)
-        ],
-        "traversals": [
-            _plot(
-                f"traversal-{dimension}",
-                draw_traversal(traversals, row, max_pixels=max_pixels),
-                title=_traversal_title(result, int(dimension)),
-                caption=describe_traversal(traversals, row, result.unit_maps),
-            )
-            for row, dimension in enumerate(traversals.dimensions)
-        ],
-        "reconstructions": [
-            _plot(
-                f"reconstruction-{row}",
-                draw_reconstruction(reconstructions, row, max_pixels=max_pixels),
-                title=name,
-                caption=describe_residual(reconstructions, row),
-            )
-            for row, name in enumerate(reconstructions.names)
-        ],
+        **_draw_labels(result),
+        "traversals": _draw_traversals(result, traversals, max_pixels),
+        "reconstructions": _draw_reconstructions(reconstructions, max_pixels),
         "n_pixels_drawn": max_pixels,
     }
+
+
+def _draw_labels(result: AnalysisResult) -> dict[str, Any]:
+    """Draw what dimensions have to do with labels and true factors, where known."""
+    labels = result.associations.labels
+    has_labels = bool(labels and result.verdict.n_informative)
+    associations = leakage = importance = None
+    if has_labels:
+        width = 120 + 72 * len(labels)
+        figure = draw_associations(result)
+        associations = _plot("associations", figure, min_width=width)
+    if has_labels and result.leakage.nuisances:
+        leakage = _plot("leakage", draw_leakage(result))
+    if result.disentanglement is not None:
+        importance = _plot("importance", draw_importance(result))
+    pairs = [
+        _plot(
+            f"pair-{pair.dimension}-{pair.label}",
+            draw_pair(result, pair),
+            title=f"{pair.label} and z{pair.dimension}",
+            caption=describe_pair(result, pair),
+        )
+        for pair in choose_pairs(result)
+    ]
+    return {
+        "associations": associations,
+        "leakage": leakage,
+        "importance": importance,
+        "pairs": pairs,
+    }
+
+
+def _draw_traversals(
+    result: AnalysisResult, traversals: Traversal, max_pixels: int
+) -> list[Plot]:
+    return [
+        _plot(
+            f"traversal-{dimension}",
+            draw_traversal(traversals, row, max_pixels=max_pixels),
+            title=_traversal_title(result, int(dimension)),
+            caption=describe_traversal(traversals, row, result.unit_maps),
+        )
+        for row, dimension in enumerate(traversals.dimensions)
+    ]
+
+
+def _draw_reconstructions(
+    reconstructions: Reconstructions, max_pixels: int
+) -> list[Plot]:
+    return [
+        _plot(
+            f"reconstruction-{row}",
+            draw_reconstruction(reconstructions, row, max_pixels=max_pixels),
+            title=name,
+            caption=describe_residual(reconstructions, row),
+        )
+        for row, name in enumerate(reconstructions.names)
+    ]
 
 
 def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:

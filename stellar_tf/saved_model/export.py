@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
+import tensorflow as tf
+
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.files import has_analysis, read_analysis
 from stellar_tf.inference.graph import ModelGraph
@@ -11,7 +14,6 @@ from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import write_assets
 from stellar_tf.saved_model.model_card import write_model_card
-from stellar_tf.saved_model.signatures import write_signatures
 from stellar_tf.saved_model.warmup import write_warmup
 from tfrecords_tools.durable import partial_path, put_in_place
 from tfrecords_tools.errors import UserError
@@ -60,11 +62,31 @@ def export(run: Run, out: Path) -> Path:
     dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
     # No server takes such a name for a version.
     with partial_path(out / "version") as partial:
-        write_signatures(graph, partial)
+        _write_signatures(graph, partial)
         write_assets(config, dimensions, partial)
         write_warmup(graph, out.name, partial)
         write_model_card(run, graph, analysis, out.name, partial)
         return _publish(partial, out)
+
+
+def _write_signatures(graph: ModelGraph, folder: Path) -> None:
+    """Write a SavedModel, which needs nothing but TensorFlow to be loaded."""
+    config = graph.config
+    flux = tf.TensorSpec((None, config.grid.n_pixels), tf.float32, name="flux")
+    z = tf.TensorSpec((None, config.model.n_latent), tf.float32, name="z")
+    spectrum = [
+        tf.TensorSpec((None,), tf.float64, name="wave"),
+        tf.TensorSpec((None,), tf.float32, name="flux"),
+    ]
+    archive = keras.export.ExportArchive()
+    # Without archive.track, which would store every weight twice: endpoints bring
+    # theirs along. The first becomes serving_default.
+    archive.add_endpoint("encode", graph.encode, [flux])
+    archive.add_endpoint("encode_spectrum", graph.encode_spectrum, spectrum)
+    archive.add_endpoint("decode", graph.decode, [z])
+    archive.add_endpoint("reconstruct", graph.reconstruct, [flux])
+    archive.add_endpoint("normalise", graph.normalise, [flux])
+    archive.write_out(str(folder), verbose=False)
 
 
 def _publish(partial: Path, out: Path) -> Path:

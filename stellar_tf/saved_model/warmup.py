@@ -45,6 +45,7 @@ def build_requests(graph: ModelGraph) -> Iterator[Request]:
     yield "encode_spectrum", {"wave": grid.wave[::2], "flux": flux[0, ::2]}
     yield "decode", {"z": z}
     yield "reconstruct", {"flux": flux}
+    yield "normalise", {"flux": flux}
 
 
 def write_warmup(graph: ModelGraph, name: str, folder: Path) -> None:

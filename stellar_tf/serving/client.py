@@ -13,8 +13,13 @@ import requests
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
-from stellar_tf.inference.latents import OUTPUTS, Columns, Latents
-from stellar_tf.inference.prepared_files import Batch, encode_prepared
+from stellar_tf.inference.latents import (
+    OUTPUTS,
+    Batch,
+    Columns,
+    Latents,
+    encode_prepared,
+)
 from stellar_tf.tables import check_table_path, write_table
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import discover

@@ -77,25 +77,11 @@ class ServedModel(Model):
         self.load()
 
     def get_input_types(self) -> list[dict[str, Any]]:
-        """
-        Describe what the default signature takes.
-
-        Returns
-        -------
-        tensors : list of dict
-            ``name``, ``datatype`` and ``shape``, in which -1 is any number.
-        """
+        """Describe what the default signature takes; in a shape -1 is any number."""
         return _describe(self._signature(None).inputs)
 
     def get_output_types(self) -> list[dict[str, Any]]:
-        """
-        Describe what the default signature gives.
-
-        Returns
-        -------
-        tensors : list of dict
-            ``name``, ``datatype`` and ``shape``, in which -1 is any number.
-        """
+        """Describe what the default signature gives; in a shape -1 is any number."""
         return _describe(self._signature(None).outputs)
 
     def describe(self) -> dict[str, Any]:

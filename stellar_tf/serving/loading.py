@@ -51,19 +51,7 @@ class LoadedSignature(NamedTuple):
         return all(spec.shape and spec.shape[0] is None for spec in specs)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """
-        Call the function.
-
-        Parameters
-        ----------
-        inputs : mapping of str to ndarray
-            Of the names, types and shapes of `inputs`.
-
-        Returns
-        -------
-        outputs : dict of str to ndarray
-            By name.
-        """
+        """Call the function with inputs of the names, types and shapes of `inputs`."""
         tensors = {name: tf.constant(array) for name, array in inputs.items()}
         return {name: out.numpy() for name, out in self.function(**tensors).items()}
 

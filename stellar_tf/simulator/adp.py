@@ -15,8 +15,8 @@ from stellar_tf.simulator.header import (
 )
 from stellar_tf.simulator.record import Record
 from stellar_tf.simulator.spectrum import SimulatedSpectrum
-from stellar_tf.simulator.template import BLOCK
 from tfrecords_tools.durable import write_whole
+from tfrecords_tools.readers.fits_unit import BLOCK
 
 
 class AdpWriter:

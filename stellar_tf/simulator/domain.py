@@ -18,19 +18,7 @@ LOGG_MIN = (1.35, 1.82, 2.70, 2.95, 3.29, 3.72, 3.80)
 
 
 def logg_min(teff: float) -> float:
-    """
-    Lowest surface gravity of the grid at a temperature.
-
-    Parameters
-    ----------
-    teff : float
-        Effective temperature [K].
-
-    Returns
-    -------
-    logg : float
-        Surface gravity of the coolest giants the grid holds, log10 of cm/s^2.
-    """
+    """Lowest log10 of gravity [cm/s^2] on the grid at an effective temperature [K]."""
     return float(np.interp(teff, LOGG_MIN_TEFF, LOGG_MIN))
 
 

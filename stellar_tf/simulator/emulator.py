@@ -141,19 +141,7 @@ class Emulator:
         )
 
     def position(self, wave: NDArray[np.float64]) -> NDArray[np.float64]:
-        """
-        Compute the positions of wavelengths on the logarithmic grid.
-
-        Parameters
-        ----------
-        wave : ndarray of float64
-            Air wavelengths [Angstrom].
-
-        Returns
-        -------
-        position : ndarray of float64
-            Fractional pixel, zero at the first.
-        """
+        """Fractional pixels, 0 at the first, of air wavelengths [Angstrom]."""
         return (np.log(wave) - self.log_wave_min) / self.log_step
 
     def flux(

@@ -90,14 +90,7 @@ def tilt_factor(wave: NDArray[np.float64], tilt: float) -> NDArray[np.float64]:
 
 
 def read_noise() -> float:
-    """
-    Read noise of one pixel of an extracted spectrum.
-
-    Returns
-    -------
-    deviation : float
-        Standard deviation [electrons].
-    """
+    """Compute the standard deviation of an extracted pixel's read noise [electrons]."""
     return float(READ_NOISE * np.sqrt(EXTRACTION_WIDTH))
 
 
@@ -125,19 +118,7 @@ def level_for_snr(snr: float) -> float:
 
 
 def noise_deviation(flux: NDArray[np.float32]) -> NDArray[np.float32]:
-    """
-    Compute the standard deviation of photon and read noise.
-
-    Parameters
-    ----------
-    flux : ndarray of float32, shape (n_pixels,)
-        Flux without noise [ADU].
-
-    Returns
-    -------
-    deviation : ndarray of float32, shape (n_pixels,)
-        Standard deviation [ADU].
-    """
+    """Compute the standard deviation of photon and read noise [ADU] at a flux [ADU]."""
     electrons = np.maximum(flux, 0.0) * GAIN + read_noise() ** 2
     return np.asarray(np.sqrt(electrons) / GAIN, np.float32)
 

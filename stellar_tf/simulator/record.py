@@ -95,39 +95,13 @@ def draw_records(config: SimulateConfig, seed: int, star_number: int) -> list[Re
 
 
 def iso_time(mjd: float) -> str:
-    """
-    Write a date as ESO does.
-
-    Parameters
-    ----------
-    mjd : float
-        Modified Julian date [d].
-
-    Returns
-    -------
-    text : str
-        Such as 2006-07-05T03:52:40.071.
-    """
+    """Write a Modified Julian date [d] as ESO does: 2006-07-05T03:52:40.071."""
     day = np.datetime64("1858-11-17T00:00:00.000", "ms")
     return str(day + np.timedelta64(round(mjd * 1000.0 * SECONDS_PER_DAY), "ms"))
 
 
 def mjd_after(record: Record, fraction: float) -> float:
-    """
-    Date at which a fraction of an exposure is over.
-
-    Parameters
-    ----------
-    record : Record
-        The exposure.
-    fraction : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    mjd : float
-        Modified Julian date [d], rounded to a millisecond.
-    """
+    """Date [d] at which a fraction of an exposure is over, rounded to a millisecond."""
     return round(record.mjd + fraction * record.exptime / SECONDS_PER_DAY, 8)
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from astropy.io import fits
 
-from stellar_tf.simulator.checksum import encode_checksum, ones_complement_sum
+from tfrecords_tools.readers.fits_unit import BLOCK, sum_words
 
-BLOCK = 2880
-"""A FITS file is made of blocks of this many bytes."""
-
+_FORBIDDEN = frozenset(b":;<=>?@[\\]^_`")
+"""Beside letters and digits in ASCII, which a checksum is written with."""
 Value = bool | int | float | str
 
 
@@ -78,12 +77,30 @@ class HeaderTemplate:
         ones' complement sum over the HDU is zero. The method ``add_checksum`` of
         astropy's HDUs writes the whole header and adds up the data twice.
         """
-        total = ones_complement_sum(data)
+        total = sum_words(data)
         self.fill({"DATASUM": str(total), "CHECKSUM": "0" * 16})
-        total = ones_complement_sum(self._join(), total)
-        self.fill({"CHECKSUM": encode_checksum(total)})
+        total = sum_words(self._join(), total)
+        self.fill({"CHECKSUM": _encode_checksum(total)})
         return self._join()
 
     def _join(self) -> bytes:
         text = "".join([*self._text, "END"]).encode("ascii")
         return text.ljust(-(-len(text) // BLOCK) * BLOCK)
+
+
+def _encode_checksum(total: int) -> str:
+    """Encode the complement of a sum over an HDU with 16 zeros in the place of this."""
+    columns = []
+    for byte in (~total & 0xFFFFFFFF).to_bytes(4, "big"):
+        quarter, rest = divmod(byte, 4)
+        column = [quarter + ord("0")] * 4
+        column[0] += rest
+        for i in (0, 2):
+            # Moving one from neighbour to neighbour keeps the sum.
+            while column[i] in _FORBIDDEN or column[i + 1] in _FORBIDDEN:
+                column[i] += 1
+                column[i + 1] -= 1
+        columns.append(column)
+    text = "".join(chr(column[i]) for i in range(4) for column in columns)
+    # The value starts at the fourth byte of a word, hence the rotation by one.
+    return text[-1] + text[:-1]

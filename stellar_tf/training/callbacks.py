@@ -87,7 +87,7 @@ def build_callbacks(
     validation = build_evaluation_dataset(
         manifest,
         "validation",
-        config.dataset,
+        config,
         batch_size=config.training.batch_size,
         with_metadata=True,
         one_per_star=True,

@@ -33,6 +33,10 @@ class TrainingState(NamedTuple):
     """Smallest validation loss so far."""
     totals: dict[str, float] | None = None
     """Sums of the terms over the steps of the epoch under way."""
+    kl_level: float | None = None
+    """Level of the steered weight of the divergence."""
+    gradient_mean: float = 0.0
+    """Running mean of the gradients' lengths."""
 
 
 class CheckpointStore:

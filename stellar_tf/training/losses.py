@@ -9,8 +9,47 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+LEAST_ERROR = 1.0e-4
+"""Added to errors before their logarithm is taken: S/N 10,000 a pixel."""
+LARGEST_WEIGHT = 10.0
+"""Of a pixel, whatever its error: one that is nearly zero is hardly ever true."""
 
-def masked_absolute_error(flux: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
+
+def weigh_pixels(flux: tf.Tensor, error: tf.Tensor) -> tf.Tensor:
+    """
+    Say how much each pixel counts: by the inverse of its error.
+
+    Parameters
+    ----------
+    flux : Tensor of float32, shape (batch, n_pixels)
+        Normalised flux, NaN at bad pixels.
+    error : Tensor of float32, shape (batch, n_pixels)
+        Standard deviation of the flux, in its unit; NaN where it is unknown.
+
+    Returns
+    -------
+    weight : Tensor of float32, shape (batch, n_pixels)
+        Geometric mean of the spectrum's errors over the pixel's, at most
+        `LARGEST_WEIGHT`; 1 where the error is unknown, 0 at bad pixels.
+
+    Notes
+    -----
+    The likelihood of a Laplace distribution as wide as the error of each pixel has the
+    absolute error over it; only the ratio within a spectrum is taken from the errors.
+    """
+    valid = tf.math.is_finite(flux)
+    known = valid & tf.math.is_finite(error) & (error > 0.0)
+    logarithm = tf.math.log(tf.where(known, error, tf.ones_like(error)))
+    n_known = tf.reduce_sum(tf.cast(known, flux.dtype), axis=-1, keepdims=True)
+    mean = tf.reduce_sum(logarithm, axis=-1, keepdims=True) / tf.maximum(n_known, 1.0)
+    weight = tf.minimum(tf.exp(mean - logarithm), LARGEST_WEIGHT)
+    weight = tf.where(known, weight, tf.ones_like(weight))
+    return tf.where(valid, weight, tf.zeros_like(weight))
+
+
+def masked_absolute_error(
+    flux: tf.Tensor, reconstruction: tf.Tensor, weight: tf.Tensor | None = None
+) -> tf.Tensor:
     """
     Mean absolute error over the valid pixels of each spectrum.
 
@@ -20,6 +59,8 @@ def masked_absolute_error(flux: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tens
         Normalised flux, NaN at bad pixels.
     reconstruction : Tensor of float32, shape (batch, n_pixels)
         The decoder's output.
+    weight : Tensor of float32, shape (batch, n_pixels), optional
+        How much each pixel counts; by default all count the same.
 
     Returns
     -------
@@ -43,8 +84,12 @@ def masked_absolute_error(flux: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tens
     # make the gradient NaN.
     target = tf.where(valid, flux, tf.zeros_like(flux))
     error = tf.where(valid, tf.abs(target - reconstruction), tf.zeros_like(flux))
-    n_valid = tf.reduce_sum(tf.cast(valid, flux.dtype), axis=-1)
-    return tf.reduce_sum(error, axis=-1) / tf.maximum(n_valid, 1.0)
+    counts = tf.cast(valid, flux.dtype)
+    if weight is not None:
+        counts *= weight
+        error *= weight
+    total = tf.reduce_sum(counts, axis=-1)
+    return tf.math.divide_no_nan(tf.reduce_sum(error, axis=-1), total)
 
 
 def average_pixels(flux: tf.Tensor, n_average: int) -> tf.Tensor:
@@ -56,16 +101,20 @@ def average_pixels(flux: tf.Tensor, n_average: int) -> tf.Tensor:
     flux : Tensor of float32, shape (batch, n_pixels)
         NaN at bad pixels.
     n_average : int
-        Pixels a group; a divisor of n_pixels.
+        Pixels a group; the last group may have fewer.
 
     Returns
     -------
-    averaged : Tensor of float32, shape (batch, n_pixels / n_average)
+    averaged : Tensor of float32, shape (batch, n_groups)
         NaN for a group without valid pixels.
     """
     if n_average == 1:
         return flux
-    groups = tf.reshape(flux, (-1, flux.shape[-1] // n_average, n_average))
+    n_groups = -(-flux.shape[-1] // n_average)
+    beyond = n_groups * n_average - flux.shape[-1]
+    if beyond:
+        flux = tf.pad(flux, [[0, 0], [0, beyond]], constant_values=float("nan"))
+    groups = tf.reshape(flux, (-1, n_groups, n_average))
     valid = tf.math.is_finite(groups)
     total = tf.reduce_sum(tf.where(valid, groups, tf.zeros_like(groups)), axis=-1)
     n_valid = tf.reduce_sum(tf.cast(valid, flux.dtype), axis=-1)
@@ -74,7 +123,10 @@ def average_pixels(flux: tf.Tensor, n_average: int) -> tf.Tensor:
 
 
 def reconstruction_error(
-    flux: tf.Tensor, reconstruction: tf.Tensor, scales: Sequence[int]
+    flux: tf.Tensor,
+    reconstruction: tf.Tensor,
+    scales: Sequence[int],
+    weight: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """
     Absolute error averaged over several pixel scales.
@@ -87,6 +139,8 @@ def reconstruction_error(
         The decoder's output.
     scales : sequence of int
         Pixels averaged before the error is taken; 1 is the plain error.
+    weight : Tensor of float32, shape (batch, n_pixels), optional
+        How much each pixel counts; averaged pixels count as their mean.
 
     Returns
     -------
@@ -99,7 +153,7 @@ def reconstruction_error(
     far it is; the averaged spectra still see in which direction it lies.
     """
     if tuple(scales) == (1,):
-        return masked_absolute_error(flux, reconstruction)
+        return masked_absolute_error(flux, reconstruction, weight)
     # Averages must run over the same pixels on both sides.
     valid = tf.math.is_finite(flux)
     masked = tf.where(valid, reconstruction, tf.constant(float("nan"), flux.dtype))
@@ -107,7 +161,9 @@ def reconstruction_error(
     for scale in scales:
         averaged = average_pixels(masked, scale)
         averaged = tf.where(tf.math.is_finite(averaged), averaged, 0.0)
-        errors.append(masked_absolute_error(average_pixels(flux, scale), averaged))
+        counted = None if weight is None else average_pixels(weight, scale)
+        coarse = average_pixels(flux, scale)
+        errors.append(masked_absolute_error(coarse, averaged, counted))
     return tf.add_n(errors) / len(scales)
 
 

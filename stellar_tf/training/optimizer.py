@@ -75,5 +75,11 @@ def build_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """
     rate: Any = config.learning_rate
     if config.learning_rate_decay == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, config.n_steps)
+        n_rising = round(config.warmup * config.n_steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if n_rising else rate,
+            config.n_steps - n_rising,
+            warmup_target=rate if n_rising else None,
+            warmup_steps=n_rising,
+        )
     return FusedAdam(rate)

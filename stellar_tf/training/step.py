@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.network.model import build_autoencoder
 from stellar_tf.training import losses
+from stellar_tf.training.gradient_limit import GradientLimit
 from stellar_tf.training.optimizer import build_optimizer
+from stellar_tf.training.steering import DivergenceWeight, Steering
+
+Batch = Mapping[str, tf.Tensor]
+"""``flux``, and ``error`` where pixels count by it: (batch, n_pixels)."""
 
 
 class NotFiniteError(ArithmeticError):
     """The loss or a gradient is NaN or infinite; the message says which."""
 
+    def __init__(self, message: str, objective: NDArray[np.float32]) -> None:
+        super().__init__(message)
+        self.objective = objective
+        """What each spectrum of the batch adds, shape (batch_size,)."""
 
-class TermSums(NamedTuple):
-    """Sums over spectra of the terms of the objective."""
+
+class Terms(NamedTuple):
+    """The terms of the objective, of each spectrum or summed over spectra."""
 
     flux_mae: tf.Tensor
     """Absolute error, in normalised flux."""
     kl: tf.Tensor
-    """Divergence of each dimension, shape (n_latent,), in nats."""
+    """Divergence of each dimension, shape (..., n_latent), in nats."""
     total_correlation: tf.Tensor
     """Dependence of the dimensions on each other, in nats."""
     objective: tf.Tensor
-    """What is minimised, in normalised flux."""
+    """What is minimised, in normalised flux, or in nats a pixel if by likelihood."""
     n_spectra: tf.Tensor
-    """Spectra summed over."""
+    """Spectra summed over; 1 of each."""
+
+
+class _Gradients(NamedTuple):
+    """Of one batch, not yet applied."""
+
+    sums: Terms
+    """Over the global batch."""
+    norm: tf.Tensor
+    """Length of the global batch's gradient over all weights."""
+    gradients: list[tf.Tensor]
+    """Of each trainable weight, by replica; their sum is the global batch's."""
 
 
 class Trainer:
@@ -54,61 +76,67 @@ class Trainer:
             self.model = build_autoencoder(config)
             self.optimizer = build_optimizer(config.training)
             self.optimizer.build(self.model.trainable_variables)
-        self._train_steps: dict[int, Callable[..., tuple[TermSums, tf.Tensor]]] = {}
+        self.steering = Steering(config.objective, config.training.n_steps)
+        """The divergence's weight."""
+        self.gradient_limit = GradientLimit(config.training.max_gradient_ratio)
+        """How long gradients may be."""
+        self._find_gradients: dict[int, Callable[..., _Gradients]] = {}
+        self._apply = tf.function(self._run_update)
         self._evaluate = tf.function(self._run_evaluation)
 
-    def set_reference(self, mean: tf.Tensor) -> None:
-        """
-        Give the network the spectrum it works relative to.
-
-        Parameters
-        ----------
-        mean : array_like of float32, shape (padded_length,)
-            Normalised flux.
-        """
-        encoder, decoder = (self.model.get_layer(n) for n in ("encoder", "decoder"))
-        encoder.get_layer("standardise").reference.assign(mean)
-        reference = decoder.get_layer("destandardise").reference
-        n_average = mean.shape[0] // reference.shape[0]
-        reference.assign(losses.average_pixels(mean[tf.newaxis], n_average)[0])
-
-    def train_step(self, flux: tf.Tensor, step: int) -> dict[str, float]:
+    def train_step(self, batch: Batch, step: int) -> dict[str, float]:
         """
         Make one update.
 
         Parameters
         ----------
-        flux : Tensor or PerReplica, shape (batch_size, padded_length)
-            A global batch.
+        batch : dict of str to Tensor or PerReplica
+            A global batch of `TrainingStream`.
         step : int
             Updates made before this one.
 
         Returns
         -------
         logs : dict
-            ``loss`` and ``flux_mae`` in normalised flux, ``kl`` and
-            ``total_correlation``, 0 unless it is penalised, in nats: means over the
-            global batch, before the update.
+            ``loss`` in the objective's unit, ``flux_mae`` in normalised flux, ``kl``
+            and ``total_correlation``, 0 unless it is penalised, in nats: means over
+            the global batch, before the update.
 
         Raises
         ------
         NotFiniteError
-            If the loss or a gradient is not finite; the weights are spoilt then.
+            If the loss or a gradient is not finite; the weights are as before then.
         """
         coarse = coarse_scale_at(step, self.config.objective)
-        if coarse not in self._train_steps:
-            self._train_steps[coarse] = tf.function(
-                partial(self._run_training, coarse=coarse),
+        if coarse not in self._find_gradients:
+            self._find_gradients[coarse] = tf.function(
+                partial(self._run_gradients, coarse=coarse),
                 jit_compile=self.config.training.jit_compile or None,
             )
-        beta = losses.kl_weight_at(step, self.config.objective.kl_weights)
-        sums, gradients_are_finite = self._train_steps[coarse](flux, tf.constant(beta))
-        logs = _means(sums)
+        weight = tf.constant(self.steering.weight_at(step))
+        found = self._find_gradients[coarse](batch, weight)
+        logs = _means(found.sums)
+        norm = float(found.norm)
+        if math.isfinite(logs["loss"]) and math.isfinite(norm):
+            share = self.gradient_limit.find_share(step, norm)
+            self._apply(found.gradients, tf.constant(share, tf.float32))
+            self.steering.follow(step, logs["kl"])
+            return logs
+        reason = "a gradient is NaN or infinite"
         if not math.isfinite(logs["loss"]):
-            raise NotFiniteError(f"the loss is {logs['loss']}")
-        if not gradients_are_finite:
-            raise NotFiniteError("a gradient is NaN or infinite")
-        return logs
+            reason = f"the loss is {logs['loss']}"
+        raise NotFiniteError(reason, self._objective_of(batch, weight, coarse))
+
+    def _objective_of(
+        self, batch: Batch, weight: tf.Tensor, coarse: int
+    ) -> NDArray[np.float32]:
+        """Return what each spectrum adds, with z at the posterior's mean."""
+
+        def evaluate(batch: Batch) -> tf.Tensor:
+            return self._terms(batch, weight, coarse, training=False).objective
+
+        by_replica = self.strategy.run(tf.function(evaluate), (batch,))
+        return np.asarray(self.strategy.gather(by_replica, axis=0))
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
         """
@@ -126,16 +154,18 @@ class Trainer:
             `min_information`, and ``kl_0``, ``kl_1``, ... in nats. The loss is taken
             at the final KL weight, so that epochs compare.
         """
-        flux = batches.map(lambda batch: batch["flux"])
-        total: TermSums | None = None
-        for batch in self.strategy.experimental_distribute_dataset(flux):
+        spectra = batches.map(
+            lambda batch: {k: batch[k] for k in ("flux", "error") if k in batch}
+        )
+        total: Terms | None = None
+        for batch in self.strategy.experimental_distribute_dataset(spectra):
             sums = self._evaluate(batch)
-            total = sums if total is None else TermSums(*map(tf.add, total, sums))
+            total = sums if total is None else Terms(*map(tf.add, total, sums))
         if total is None:
             raise ValueError("batches must hold at least one spectrum")
         return {**_means(total), **self._describe_dimensions(total)}
 
-    def _describe_dimensions(self, total: TermSums) -> dict[str, float]:
+    def _describe_dimensions(self, total: Terms) -> dict[str, float]:
         kl = np.asarray(total.kl) / float(total.n_spectra)
         least = self.config.analysis.min_information
         width = len(str(kl.size - 1))
@@ -144,73 +174,73 @@ class Trainer:
             **{f"kl_{i:0{width}}": float(value) for i, value in enumerate(kl)},
         }
 
-    def _run_training(
-        self, flux: tf.Tensor, beta: tf.Tensor, *, coarse: int
-    ) -> tuple[TermSums, tf.Tensor]:
-        def update(flux: tf.Tensor) -> tuple[TermSums, tf.Tensor]:
+    def _run_gradients(
+        self, batch: Batch, weight: tf.Tensor, *, coarse: int
+    ) -> _Gradients:
+        def differentiate(
+            batch: Batch,
+        ) -> tuple[Terms, list[tf.Tensor], tf.Tensor]:
             with tf.GradientTape() as tape:
-                sums = self._terms(flux, beta, coarse, training=True)
+                sums = _sum_spectra(self._terms(batch, weight, coarse, training=True))
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
+            gradients = tape.gradient(loss, self.model.trainable_variables)
+            return sums, gradients, tf.linalg.global_norm(_sum_gradients(gradients))
+
+        sums, gradients, norm = self.strategy.run(differentiate, (batch,))
+        norm = self.strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
+        return _Gradients(self._sum_replicas(sums), norm, gradients)
+
+    def _run_update(self, gradients: list[tf.Tensor], share: tf.Tensor) -> None:
+        def update(gradients: list[tf.Tensor]) -> None:
+            gradients = [share * gradient for gradient in gradients]
             variables = self.model.trainable_variables
-            gradients = self._clip(tape.gradient(loss, variables))
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            # One sum over all says whether any is not finite.
-            total = tf.add_n([tf.reduce_sum(gradient) for gradient in gradients])
-            return sums, tf.cast(tf.math.is_finite(total), tf.float32)
 
-        sums, finite = self.strategy.run(update, (flux,))
-        n_finite = self.strategy.reduce(tf.distribute.ReduceOp.SUM, finite, axis=None)
-        all_finite = n_finite >= float(self.strategy.num_replicas_in_sync)
-        return self._sum_replicas(sums), all_finite
+        self.strategy.run(update, (gradients,))
 
-    def _clip(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        max_norm = self.config.training.max_gradient_norm
-        if max_norm is None:
-            return gradients
-        # The optimiser sums over replicas, and it is that sum which must be short.
-        replica = tf.distribute.get_replica_context()
-        total = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        limited, _ = tf.clip_by_global_norm(total, max_norm)
-        return [gradient / replica.num_replicas_in_sync for gradient in limited]
+    def _run_evaluation(self, batch: Batch) -> Terms:
+        def evaluate(batch: Batch) -> Terms:
+            weight = tf.constant(DivergenceWeight(self.steering.final_beta, 0.0))
+            return _sum_spectra(self._terms(batch, weight, 1, training=False))
 
-    def _run_evaluation(self, flux: tf.Tensor) -> TermSums:
-        def evaluate(flux: tf.Tensor) -> TermSums:
-            beta = tf.constant(self.config.objective.final_kl_weight)
-            return self._terms(flux, beta, 1, training=False)
-
-        return self._sum_replicas(self.strategy.run(evaluate, (flux,)))
+        return self._sum_replicas(self.strategy.run(evaluate, (batch,)))
 
     def _terms(
-        self, flux: tf.Tensor, beta: tf.Tensor, coarse: int, *, training: bool
-    ) -> TermSums:
-        objective = self.config.objective
+        self, batch: Batch, weight: tf.Tensor, coarse: int, *, training: bool
+    ) -> Terms:
+        objective, flux = self.config.objective, batch["flux"]
+        counted = None
+        if "error" in batch:
+            counted = losses.weigh_pixels(flux, batch["error"])
         if coarse > 1:
             flux = _coarsen(flux, coarse)
+            counted = None if counted is None else _coarsen(counted, coarse)
         outputs = self.model(flux, training=training)
         reconstruction = outputs["reconstruction"]
         if coarse > 1:
             reconstruction = _coarsen(reconstruction, coarse)
-        error = losses.reconstruction_error(flux, reconstruction, objective.scales)
-        kl = losses.reduce_kl(
-            outputs["kl"], objective.kl_reduction, objective.free_nats
+        error = losses.reconstruction_error(
+            flux, reconstruction, objective.scales, counted
         )
+        if objective.error == "likelihood":
+            error = tf.math.log(error + losses.LEAST_ERROR)
+        beta, idle = tf.unstack(weight)
+        kl = outputs["kl"]
+        if training:
+            kl *= 1.0 + idle * _idleness(kl)
+        kl = losses.reduce_kl(kl, objective.kl_reduction, objective.free_nats)
         dependence = tf.zeros_like(error)
         if objective.total_correlation > 0.0:
             dependence = _total_correlation(outputs)
         total = error + beta * kl + objective.total_correlation * dependence
-        return TermSums(
-            tf.reduce_sum(losses.masked_absolute_error(flux, reconstruction)),
-            tf.reduce_sum(outputs["kl"], axis=0),
-            tf.reduce_sum(dependence),
-            tf.reduce_sum(total),
-            tf.cast(tf.shape(flux)[0], tf.float32),
-        )
+        mae = losses.masked_absolute_error(flux, reconstruction)
+        return Terms(mae, outputs["kl"], dependence, total, tf.ones_like(total))
 
-    def _sum_replicas(self, sums: TermSums) -> TermSums:
+    def _sum_replicas(self, sums: Terms) -> Terms:
         reduce = self.strategy.reduce
-        return TermSums(
+        return Terms(
             *(reduce(tf.distribute.ReduceOp.SUM, term, axis=None) for term in sums)
         )
 
@@ -223,7 +253,9 @@ def coarse_scale_at(step: int, config: ObjectiveConfig) -> int:
 
 
 def _coarsen(flux: tf.Tensor, n_average: int) -> tf.Tensor:
-    return tf.repeat(losses.average_pixels(flux, n_average), n_average, axis=-1)
+    """Average neighbouring pixels, and keep their number."""
+    averaged = tf.repeat(losses.average_pixels(flux, n_average), n_average, axis=-1)
+    return averaged[:, : flux.shape[-1]]
 
 
 def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -235,7 +267,27 @@ def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
     return losses.total_correlation(outputs["z"], *everywhere)
 
 
-def _means(sums: TermSums) -> dict[str, float]:
+def _sum_spectra(terms: Terms) -> Terms:
+    return Terms(*(tf.reduce_sum(term, axis=0) for term in terms))
+
+
+def _sum_gradients(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Sum each over the replicas."""
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return gradients
+    total: list[tf.Tensor] = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    return total
+
+
+def _idleness(kl: tf.Tensor) -> tf.Tensor:
+    """Say of each dimension how little the global batch has in it, from 0 to 1."""
+    replica = tf.distribute.get_replica_context()
+    mean = replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(kl, axis=0))
+    return tf.stop_gradient(1.0 / (1.0 + mean**2))
+
+
+def _means(sums: Terms) -> dict[str, float]:
     n_spectra = float(sums.n_spectra)
     return {
         "loss": float(sums.objective) / n_spectra,

@@ -11,7 +11,6 @@ import tensorflow as tf
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hp
 
-from stellar_tf.batches.normalisation import crop_flux
 from stellar_tf.config import Config
 from stellar_tf.training.pictures import draw_reconstructions, draw_traversals
 
@@ -129,7 +128,7 @@ class Pictures(keras.callbacks.Callback):
         grid = self._config.grid
         batch = next(iter(self._validation))["flux"][:N_PICTURED]
         model = self._autoencoder(batch, training=False)["reconstruction"]
-        flux, reconstruction = (np.asarray(crop_flux(x, grid)) for x in (batch, model))
+        flux, reconstruction = np.asarray(batch), np.asarray(model)
         names = [f"validation {i}" for i in range(len(flux))]
         return draw_reconstructions(grid.wave, flux, reconstruction, names)
 
@@ -142,7 +141,7 @@ class Pictures(keras.callbacks.Callback):
             z[row, :, dimension] = POSITIONS
         decoder = self._autoencoder.get_layer("decoder")
         flux = decoder(z.reshape(-1, z.shape[-1]), training=False)
-        decoded = np.asarray(crop_flux(flux, grid)).reshape(*z.shape[:2], -1)
+        decoded = np.asarray(flux).reshape(*z.shape[:2], -1)
         return draw_traversals(grid.wave, decoded, dimensions)
 
 
@@ -172,6 +171,7 @@ class Embedding(keras.callbacks.Callback):
         codes, rows, names = [], [], []
         for batch in self._validation:
             codes.append(self._encoder(batch.pop("flux"), training=False)["z_mean"])
+            batch.pop("error", None)
             names = sorted(batch)
             columns = [batch[name].numpy() for name in names]
             rows += list(zip(*columns, strict=True))

@@ -30,7 +30,6 @@ SMALL = (
     "grid.wave_min=5160.02",
     "grid.wave_step=0.04",
     "grid.n_pixels=1000",
-    "grid.pad_to_multiple=1024",
     "convert.split={train: 0.5, validation: 0.25, test: 0.25}",
     "convert.shard_mib=0.1",
     "simulate.n_stars=40",
@@ -42,7 +41,10 @@ SMALL = (
     "simulate.factors.log_snr={kind: uniform, a: 1.7, b: 2.5}",
     "model.n_latent=4",
     "model.folded={folds: [8, 4, 4], channels: [8, 16, 16], kernels: [3, 1, 1]}",
-    "objective={kl_weights: [[0, 0.0], [2, 0.0], [10, 0.001]], kl_reduction: sum}",
+    "dataset.normalise=masked",
+    "objective={error: absolute, kl_weights: [[0, 0.0], [2, 0.0], [10, 0.001]]}",
+    "objective.kl_reduction=sum",
+    "objective.coarse_scales=[]",
     "training={n_steps: 6, batch_size: 8, steps_per_epoch: 3, learning_rate: 0.001}",
 )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tfrecords_tools.grid import Grid
 
-GRID = Grid(wave_min=5000.0, wave_step=0.01, n_pixels=600, pad_to_multiple=64)
+GRID = Grid(wave_min=5000.0, wave_step=0.01, n_pixels=600)
 """Small, and covered by `WAVE`."""
 WAVE = 4999.5 + 0.01 * np.arange(800)
 CARDS: dict[str, object] = {

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from tfrecords_tools.grid import Grid, pixel_edges, resample, resample_error
 from tfrecords_tools.spectrum import SPEED_OF_LIGHT, SpectrumError
 
-GRID = Grid(wave_min=5000.0, wave_step=0.01, n_pixels=100, pad_to_multiple=64)
+GRID = Grid(wave_min=5000.0, wave_step=0.01, n_pixels=100)
 
 
 def integrate(wave, flux, low, high):
@@ -27,13 +27,17 @@ def integrate(wave, flux, low, high):
     return total / covered if covered >= (high - low) * (1 - 1e-6) else np.nan
 
 
-def test_pixels_edges_and_padding():
+def test_pixels_and_edges():
     grid = Grid(wave_min=3785.0, wave_step=0.01, n_pixels=312_501)
     assert grid.wave[-1] == pytest.approx(6910.0)
     assert grid.edges.size == grid.n_pixels + 1
     np.testing.assert_allclose(grid.edges[:2], [3784.995, 3785.005])
-    assert grid.padded_length == 327_680
-    assert grid.pad_left + grid.n_pixels + grid.pad_right == grid.padded_length
+
+
+def test_how_a_network_pads_is_no_part_of_a_grid():
+    grid = Grid.model_validate({"n_pixels": 9000, "pad_to_multiple": 1024})
+    assert grid == Grid(n_pixels=9000)
+    assert "pad_to_multiple" not in grid.model_dump()
 
 
 def test_log_spacing_is_even_in_velocity():

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.errors import ask_for_extra
-from tfrecords_tools.readers.fields import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.header import Cards, PlainCards
+from tfrecords_tools.readers.layout import VARYING, Field, Group, name_fields
 from tfrecords_tools.readers.recent import Recent, Version, version_of
 from tfrecords_tools.spectrum import SpectrumError
 
@@ -43,25 +43,8 @@ class _Array(NamedTuple):
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[Opened]:
-    """
-    Open an HDF5 file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Yields
-    ------
-    opened : tuple
-        A group for each folder, or table, with arrays in it; the file's attributes.
-
-    Raises
-    ------
-    SpectrumError
-        If h5py is not installed, or the file cannot be read.
-    """
+def _open_hdf5(path: Path) -> Iterator[Opened]:
+    """Yield a group for each folder or table with arrays, and the file's attributes."""
     try:
         import h5py
     except ImportError:
@@ -96,25 +79,8 @@ def open_hdf5(path: Path) -> Iterator[Opened]:
 
 
 @contextmanager
-def open_npz(path: Path) -> Iterator[Opened]:
-    """
-    Open a file of numpy's arrays.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Yields
-    ------
-    opened : tuple
-        One group of all arrays; those of one value are what the file says of itself.
-
-    Raises
-    ------
-    SpectrumError
-        If it cannot be read.
-    """
+def _open_npz(path: Path) -> Iterator[Opened]:
+    """Yield one group of all arrays; those of one value are the file's attributes."""
     version = version_of(path)
     arrays = _load_npz(version)
     values = {name.upper(): _plain(a[()]) for name, a in arrays.items() if a.ndim == 0}
@@ -125,25 +91,8 @@ def open_npz(path: Path) -> Iterator[Opened]:
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[Opened]:
-    """
-    Open a Parquet file, such as one of a HATS catalogue.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Yields
-    ------
-    opened : tuple
-        One group: its columns, those of structures as ``structure.column``.
-
-    Raises
-    ------
-    SpectrumError
-        If it cannot be read.
-    """
+def _open_parquet(path: Path) -> Iterator[Opened]:
+    """Yield one group: the columns, those of structures as ``structure.column``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -160,7 +109,7 @@ def open_parquet(path: Path) -> Iterator[Opened]:
         raise SpectrumError(f"cannot be read as Parquet: {_one_line(error)}") from None
 
 
-OPENERS = {"HDF5": open_hdf5, "Parquet": open_parquet, "npz": open_npz}
+OPENERS = {"HDF5": _open_hdf5, "Parquet": _open_parquet, "npz": _open_npz}
 
 
 def _group(

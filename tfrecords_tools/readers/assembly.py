@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.axis import Axis, read_axis, to_angstrom
-from tfrecords_tools.readers.evidence import find_frame, find_medium
-from tfrecords_tools.readers.fields import Field
 from tfrecords_tools.readers.header import Cards
-from tfrecords_tools.readers.layout import Layout, Piece
+from tfrecords_tools.readers.layout import Field, Layout, Named, Piece
 from tfrecords_tools.readers.metadata import Identity, read_metadata
 from tfrecords_tools.readers.pipelines import Pipeline
-from tfrecords_tools.readers.quality import as_error, choose_masks, find_bad
+from tfrecords_tools.readers.wavelengths import (
+    Axis,
+    find_frame,
+    find_medium,
+    read_axis,
+    to_angstrom,
+)
 from tfrecords_tools.spectrum import Spectrum, SpectrumError, as_flux
+
+_FILLS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)
+"""Numbers that files have where there is no flux."""
+_MIN_FILLS = 3
+_AND_MASKS, _OR_MASKS = ("andmask", "and_mask"), ("ormask", "or_mask")
+_NO_PIPELINE = Pipeline("")
 
 
 class _Arrays(NamedTuple):
@@ -64,6 +73,9 @@ def build_spectrum(
     pieces = [_read_piece(piece, row, pipeline) for piece in layout.pieces]
     arrays = _join(pieces)
     first = layout.pieces[0]
+    if not layout.is_of_many_stars:  # what a unit says goes before the file's
+        own = layout.group.cards
+        cards = (*own, *(c for c in cards if all(c is not one for one in own)))
     statement, by = find_medium(
         first.wave, first.flux.axis if first.wave is None else None, cards, pipeline
     )
@@ -89,6 +101,7 @@ def build_spectrum(
 def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
     row = row if piece.row is None else piece.row
     flux = as_flux(_numbers(piece.flux, row))
+    filled = _blank_fills(flux)
     if pipeline is not None and pipeline.zero_is_bad:
         flux[flux == 0.0] = np.nan
     for mask in choose_masks(piece.masks, pipeline):
@@ -111,7 +124,20 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
         raise SpectrumError("every pixel is flagged as bad")
     kept, axis = _read_wave(piece, row, flux)
     error = None if error is None else error[kept]
-    return _Arrays(axis.wave, flux[kept], error, axis.notes)
+    return _Arrays(axis.wave, flux[kept], error, (*filled, *axis.notes))
+
+
+def _blank_fills(flux: NDArray[np.float32]) -> tuple[str, ...]:
+    """Mark pixels bad that all have the same number of nines, the lowest of all."""
+    lowest = float(np.fmin.reduce(flux, initial=np.inf))
+    if lowest not in _FILLS:
+        return ()
+    filled = flux == lowest
+    n_filled = int(np.count_nonzero(filled))
+    if n_filled < _MIN_FILLS:
+        return ()
+    flux[filled] = np.nan
+    return (f"{n_filled} pixels of {lowest:g} are no data",)
 
 
 def _read_wave(piece: Piece, row: int, flux: NDArray[np.float32]) -> tuple[slice, Axis]:
@@ -200,3 +226,106 @@ def _average(
         mean = (weights * np.nan_to_num(values)).sum(axis=0) / total
         spread = np.sqrt(1.0 / np.where(total > 0.0, total, np.nan))
     return mean.astype(np.float32), spread.astype(np.float32)
+
+
+def choose_masks(masks: Iterable[Named], pipeline: Pipeline | None) -> list[Named]:
+    """
+    Choose the masks that count.
+
+    Parameters
+    ----------
+    masks : iterable of Named
+        Fields of role mask or good.
+    pipeline : Pipeline or None
+        That made the file.
+
+    Returns
+    -------
+    chosen : list of Named
+        All, but for what is bad in some exposure (ORMASK) where that does not count
+        and there is a mask of what is bad in all (ANDMASK).
+    """
+    found = list(masks)
+    has_and = any(mask.field.name in _AND_MASKS for mask in found)
+    if has_and and not (pipeline or _NO_PIPELINE).takes_or_mask:
+        found = [mask for mask in found if mask.field.name not in _OR_MASKS]
+    return found
+
+
+def find_bad(
+    values: NDArray[np.generic], is_good: bool, pipeline: Pipeline | None
+) -> NDArray[np.bool_]:
+    """
+    Tell which pixels a mask calls bad.
+
+    Parameters
+    ----------
+    values : ndarray
+        Bits, numbers of them as floats, truth values, or the letters T and F. Fractions
+        are those of a bad or a good pixel: none is wholly good or bad.
+    is_good : bool
+        Whether the name says that it is true where the pixel is good.
+    pipeline : Pipeline or None
+        That made the file: which bits matter, and what true means.
+
+    Returns
+    -------
+    bad : ndarray of bool
+        Same shape.
+
+    Raises
+    ------
+    SpectrumError
+        If the mask does not hold such values.
+    """
+    known = pipeline or _NO_PIPELINE
+    if values.dtype.kind == "S":
+        values = values == b"T"
+    if values.dtype.kind not in "biuf":
+        raise SpectrumError("the mask does not hold numbers")
+    unknown = np.iinfo(np.int32).max  # all bits but the sign
+    finite = np.where(np.isfinite(values), values, unknown)
+    if values.dtype.kind == "f":
+        finite = np.floor(finite) if is_good else np.ceil(finite)
+    flags: NDArray[np.int64] = finite.astype(np.int64)
+    if is_good or known.mask_is_good:
+        return np.asarray(flags == 0)
+    return np.asarray((flags & known.bad_bits) != 0)
+
+
+def as_error(
+    values: NDArray[np.generic], role: str
+) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None]:
+    """
+    Convert what a file has of errors to standard deviations.
+
+    Parameters
+    ----------
+    values : ndarray
+        Shape (n,).
+    role : {"error", "ivar", "variance"}
+        Standard deviations, inverse variances (0: bad) or variances.
+
+    Returns
+    -------
+    error : ndarray of float32 or None
+        Shape (n,), NaN where unknown; None if it is so everywhere, as in all HARPS
+        products.
+    bad : ndarray of bool or None
+        Pixels that have an inverse variance of zero or an infinite standard deviation;
+        None if there can be none.
+    """
+    if not np.isfinite(values[::101]).any() and not np.isfinite(values).any():
+        return None, None
+    if role == "error":
+        infinite = np.isposinf(values.astype(np.float64))
+        error = as_flux(values)
+        error[~(error > 0.0)] = np.nan
+        known = error if np.isfinite(error).any() else None
+        return known, (infinite if infinite.any() else None)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        numbers = values.astype(np.float64)
+        variance = 1.0 / numbers if role == "ivar" else numbers
+        error = as_flux(np.sqrt(np.where(variance > 0.0, variance, np.nan)))
+    bad = ~(numbers > 0.0) if role == "ivar" else None
+    return (error if np.isfinite(error).any() else None), bad

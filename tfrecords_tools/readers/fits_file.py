@@ -19,15 +19,20 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.checksum import adds_up, check_sum, check_sum_once
-from tfrecords_tools.readers.fits_unit import BLOCK, EXTENSION, Hdu, read_header
-from tfrecords_tools.readers.header import CARD_SIZE, Header
-from tfrecords_tools.readers.plain_data import (
+from tfrecords_tools.readers.fits_unit import (
+    BLOCK,
+    EXTENSION,
+    Hdu,
     PlainTable,
+    adds_up,
+    check_sum,
+    check_sum_once,
     plain_image_type,
+    read_header,
     read_plain_image,
     read_plain_table,
 )
+from tfrecords_tools.readers.header import CARD_SIZE, Header
 from tfrecords_tools.readers.recent import Recent, version_of
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
@@ -117,14 +122,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
 
     def fits_its_checksums(self) -> bool:
-        """
-        Read all units, also those that no spectrum is in, and add them up.
-
-        Returns
-        -------
-        answer : bool
-            Whether each fits its CHECKSUM, where it has both that and a DATASUM.
-        """
+        """Read all units: whether each that has a CHECKSUM and DATASUM fits it."""
         return all(adds_up(hdu.header, self._read_unit(hdu)) for hdu in self.hdus)
 
     def table(self, hdu: Hdu) -> fits.FITS_rec | PlainTable:

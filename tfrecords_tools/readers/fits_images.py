@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.fields import Field
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.fits_unit import Hdu
+from tfrecords_tools.readers.layout import Field
 from tfrecords_tools.readers.pipelines import (
     APOGEE,
     LAMOST,
@@ -56,19 +56,7 @@ def read_image_fields(file: FitsFile, pipeline: Pipeline | None) -> list[Field]:
 
 
 def shape_of(hdu: Hdu) -> tuple[int, ...]:
-    """
-    Tell the shape of an image, without axes of length one behind the first two.
-
-    Parameters
-    ----------
-    hdu : Hdu
-        An image.
-
-    Returns
-    -------
-    shape : tuple of int
-        (n_pixels,) or (n_rows, n_pixels) or more.
-    """
+    """Tell the shape of an image, axes of length one behind the first left out."""
     first, *others = hdu.axes or (0,)
     return (*reversed([n for n in others if n != 1]), first)
 
@@ -108,13 +96,15 @@ def _read_unit(file: FitsFile, hdu: Hdu, name: str, label: str) -> list[Field]:
 
 
 def _read_bands(file: FitsFile, hdu: Hdu, name: str, label: str) -> list[Field]:
-    """Take the first of the bands IRAF's apall writes, and the one of errors."""
+    """Take the band IRAF's apall calls spectrum, or the first, and that of errors."""
     length, _, n_bands = hdu.axes
     unit = hdu.header.text("BUNIT")
-    read = partial(_row, file, hdu, 0)
+    ids = [hdu.header.text(f"BANDID{i + 1}").lower() for i in range(n_bands)]
+    of_flux = next((i for i, text in enumerate(ids) if text.startswith("spectr")), 0)
+    read = partial(_row, file, hdu, of_flux)
     fields = [Field(name, (length,), read, unit, axis=hdu.header, label=label)]
-    for band in range(1, n_bands):
-        if hdu.header.text(f"BANDID{band + 1}").lower().startswith("sigma"):
+    for band, text in enumerate(ids):
+        if text.startswith("sigma"):
             read = partial(_row, file, hdu, band)
             fields.append(Field("sigma", (length,), read, unit))
     return fields

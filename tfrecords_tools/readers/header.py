@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,25 +33,14 @@ _PLAIN_VALUE = re.compile(
 )
 
 
-class Cards:
-    """Values by keyword, of whatever kind of file: the base of `Header`."""
+class Cards(ABC):
+    """Values by keyword, of whatever kind of file."""
 
+    @abstractmethod
     def has(self, keyword: str) -> bool:
-        """
-        Tell whether there is a card.
+        """Tell whether there is a card, whatever its value."""
 
-        Parameters
-        ----------
-        keyword : str
-            As for `get`.
-
-        Returns
-        -------
-        answer : bool
-            Whatever its value.
-        """
-        raise NotImplementedError
-
+    @abstractmethod
     def get(self, keyword: str) -> object:
         """
         Look up a value.
@@ -65,22 +55,9 @@ class Cards:
         value : object
             bool, int, float, complex or str; None if absent, empty or malformed.
         """
-        raise NotImplementedError
 
     def comment(self, keyword: str) -> str:
-        """
-        Read what stands behind a value.
-
-        Parameters
-        ----------
-        keyword : str
-            As for `get`.
-
-        Returns
-        -------
-        comment : str
-            "" if there is none.
-        """
+        """Read what stands behind a value; "" if there is none."""
         return ""
 
     @property
@@ -88,20 +65,13 @@ class Cards:
         """Lines that are no values: of a FITS header, HISTORY and COMMENT."""
         return ()
 
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """All that `get` finds a value of; slow for a header of thousands of cards."""
+        raise NotImplementedError
+
     def text(self, keyword: str) -> str:
-        """
-        Read text.
-
-        Parameters
-        ----------
-        keyword : str
-            As for `get`.
-
-        Returns
-        -------
-        text : str
-            Without surrounding blanks; "" if there is no text.
-        """
+        """Read text without surrounding blanks; "" if there is none."""
         value = self.get(keyword)
         return value.strip() if isinstance(value, str) else ""
 
@@ -204,6 +174,11 @@ class PlainCards(Cards):
         return self._values.get(keyword)
 
     @property
+    def keywords(self) -> tuple[str, ...]:
+        """All that have a value."""
+        return tuple(self._values)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Lines that are no values."""
         return self._remarks
@@ -217,6 +192,8 @@ class Header(Cards):
     """Cards of 80 characters, without END."""
     _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
     """Of the cards parsed so far."""
+    _groups: dict[str, bool] = field(default_factory=dict, init=False, repr=False)
+    """Whether there are HIERARCH cards of which this is the first word."""
 
     @cached_property
     def cards(self) -> dict[str, str]:
@@ -266,6 +243,11 @@ class Header(Cards):
         return "" if parsed is None else str(parsed.comment)
 
     @property
+    def keywords(self) -> tuple[str, ...]:
+        """Those of all cards."""
+        return tuple(self.cards)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What HISTORY and COMMENT say, card by card."""
         keywords = self._keywords
@@ -274,19 +256,8 @@ class Header(Cards):
         return tuple(self.content[i + 8 : i + CARD_SIZE].strip() for i in starts)
 
     def mentions(self, text: str) -> bool:
-        """
-        Tell whether a text stands anywhere in the header.
-
-        Parameters
-        ----------
-        text : str
-            Such as ``HIERARCH ESO DRS``; much faster to find than all cards are read.
-
-        Returns
-        -------
-        answer : bool
-            Also if it is part of a value or of a comment.
-        """
+        """Tell whether a text stands anywhere in the header, also in a comment."""
+        # Much faster than to read all cards.
         return text in self.content
 
     def size(self, keyword: str, default: int | None = None) -> int:
@@ -340,6 +311,11 @@ class Header(Cards):
         if len(keyword) <= 8 and " " not in keyword:
             return None  # HIERARCH is for other names
         # Most cards are HIERARCH ones that nobody asks for: they are not indexed.
+        group = keyword.partition(" ")[0]  # such as ESO or TNG: most have but one
+        if group not in self._groups:
+            self._groups[group] = f"{_HIERARCH} {group}" in self.content
+        if not self._groups[group]:
+            return None
         prefix = f"{_HIERARCH} {keyword}"
         start = self.content.find(prefix)
         while start >= 0:

@@ -1,30 +1,188 @@
-"""Which arrays of a file are the spectra in it."""
+"""Named arrays of a file, and which of them are the spectra in it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.fields import (
-    VARYING,
-    Field,
-    Group,
-    Named,
-    is_no_spectrum,
-    name_fields,
-)
-from tfrecords_tools.readers.recent import Recent
+from tfrecords_tools.readers.header import Cards
+from tfrecords_tools.readers.recent import Recent, Version
 from tfrecords_tools.spectrum import SpectrumError
 
+Role = Literal["wave", "flux", "error", "ivar", "variance", "mask", "good"]
+VARYING = -1
+"""In a shape: each row has a length of its own."""
 _checked: Recent[None] = Recent(64)
 """Rows that are known to be spectra."""
-_ROWS_ARE_SPECTRA = ("COEFF0", "APNUM1")
-"""Cards of images with a spectrum a row: plates of SDSS, IRAF's equispec."""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """An array of one spectrum, or of several with a row for each."""
+
+    name: str
+    """In lower case; "" for an image without one."""
+    shape: tuple[int, ...]
+    """(n_pixels,) or (n_rows, n_pixels)."""
+    read: Callable[[int], NDArray[np.generic]]
+    """From the number of a row, 0 if there is but one, to its n_pixels values."""
+    unit: str = ""
+    ucd: str = ""
+    """Unified Content Descriptor, in lower case."""
+    utype: str = ""
+    """Place in the spectrum data model, in lower case."""
+    axis: Cards | None = None
+    """Header that may describe the wavelengths of its pixels."""
+    label: str = ""
+    """What to call it where it has no name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Fields that stand together: a table, the images of a file, a folder of HDF5."""
+
+    name: str
+    """Of the unit or folder; "" if it has none."""
+    kind: str
+    """What it is, for the history: table, image, text, ..."""
+    fields: tuple[Field, ...]
+    cards: tuple[Cards, ...] = ()
+    """Its own headers."""
+    scalars: Callable[[slice], dict[str, NDArray[np.generic]]] = lambda _: {}
+    """From one row or all to the columns of one value a row, by their names."""
+    names: frozenset[str] = frozenset()
+    """Of all columns or images, in lower case."""
+    is_catalogue: bool = False
+    """Whether each row is of a star of its own, and the scalars are its labels."""
+    ids: Callable[[], Sequence[str]] | None = None
+    """Identifiers of the rows, each once; None: they have none."""
+    rows_are: Literal["spectra", "chips", "visits"] = "spectra"
+    """What rows of different wavelengths, or of one star, are."""
+    version: Version | None = None
+    """Of the file, if there are rows."""
+
+
+class Named(NamedTuple):
+    """A field and what its name says."""
+
+    field: Field
+    role: Role
+    key: str
+    """What is left of the name: "b" of b_flux; of fields that belong together equal."""
+    rank: int
+    """The lower, the surer."""
+
+
+# The usual name of each quantity first. Releases differ in the prefix of a UTYPE;
+# eso: marks columns beside the main ones.
+_UTYPE_PREFIXES = ("spectrum.", "spec:", "eso:")
+_UTYPES: dict[str, Role] = {
+    "data.spectralaxis.value": "wave",
+    "data.fluxaxis.value": "flux",
+    "data.fluxaxis.accuracy.staterror": "error",
+    "data.fluxaxis.quality": "mask",
+}
+_NAMES: dict[Role, tuple[str, ...]] = {
+    "wave": (
+        *("wave", "wavelength", "wavelengths", "lambda", "lam", "wl", "waveobs"),
+        *("wave_air", "wavelength_air", "lambda_air", "air_wavelength", "wave_vac"),
+        *("wavelength_vac", "lambda_vac", "vac_wavelength", "spectral_axis", "wav"),
+        *("loglam", "log_lam", "loglambda", "log_lambda", "logwave", "log_wave"),
+        *("lnwave", "ln_wave", "lnlambda", "ln_lambda", "wvl", "wlen", "wavemap"),
+    ),
+    "flux": (
+        *("flux", "flux_reduced", "flux_el", "flux_cal", "bgflux_reduced", "fluxab"),
+        *("fluxes", "flam", "f_lambda", "flux_lambda", "sob", "spectrum", "spectra"),
+        *("spec", "intensity", "counts", "sci", "data"),
+    ),
+    "error": (
+        *("err", "errs", "error", "errors", "err_flux", "error_flux", "flux_err"),
+        *("flux_error", "err_reduced", "err_bgflux_reduced", "fluxerr", "fluxerrab"),
+        *("eflux", "e_flux", "dflux", "u_flux", "uob", "sigma", "sig", "flux_sigma"),
+        *("stdev", "std", "stddev", "unc", "uncertainty", "flux_unc", "noise"),
+        "fluxerror",
+    ),
+    "ivar": ("ivar", "flux_ivar", "inverse_variance", "invvar", "inv_var"),
+    "variance": ("var", "variance", "flux_var", "flux_variance"),
+    "mask": (
+        *("qual", "quality", "mask", "andmask", "and_mask", "ormask", "or_mask"),
+        *("pixmask", "dq", "flag", "flags", "bad", "badpix", "bpm", "bitmask"),
+        *("pixel_flags", "dataqual", "dqual", "dqf", "qf", "msk", "maskbits", "isbad"),
+        *("crmask", "nanmask", "badpixels", "badpixmap", "badmask", "masked"),
+        *("outlier", "outliers", "rejected"),
+    ),
+    "good": ("good", "valid", "goodpix", "goodpixels", "goodmask", "gpm", "isgood"),
+}
+_OF_PIXELS = frozenset(
+    (
+        *("flux", "spec", "spectrum", "pixel", "pixels", "pix", "data", "is", "map"),
+        *("mask", "bits", "bit", "flag", "flags", "quality", "qual", "dq", "bad"),
+        *("good", "valid", "cosmic", "cosmics", "cr", "of", "the", "error", "values"),
+    )
+)
+"""Words of a name that belong to no spectrum in particular: flux_mask is a mask."""
+_EXACT = {
+    name: (role, rank)
+    for role, names in _NAMES.items()
+    for rank, name in enumerate(names, len(_UTYPE_PREFIXES))
+}
+_WORDS = "|".join(sorted(map(re.escape, _EXACT), key=len, reverse=True))
+_BEFORE = re.compile(rf"(?P<key>.+?)[_.:\- ](?P<word>{_WORDS})")
+_BEHIND = re.compile(rf"(?P<word>{_WORDS})(?:[_.:\- ](?P<key>.+)|(?P<number>\d+))")
+_NO_SPECTRUM = re.compile(
+    r"(.*_)?(wav\w*|lam(bda)?|log_?lam\w*|err\w*|sig(ma)?|unc(ert\w*)?|noise|std(dev)?"
+    r"|stdev|i?var(iance)?|inv(_?var)?|\w*mask|dq|qual\w*|flags?|bpm|bad(pix)?|good|valid"
+    r"|sky|cont|continuum|model|tell|telluric|back|background|bkg|raw|templ(ate)?|fit|lsf"
+    r"|res|resolution|disp|dispersion|blaze|flat|weights?|snr|transm(ission)?|response"
+    r"|sens|throughput|efficiency|chi2|chisq|exp(map|time|osure)?|stat|coverage|nexp"
+    r"|profile|trace)(_.*)?"
+)
+
+
+def name_fields(fields: Iterable[Field]) -> list[Named]:
+    """Tell what fields of one group are by UTYPE or name, the surest first."""
+    named = [one for field in fields if (one := _name(field)) is not None]
+    return sorted(named, key=lambda one: one.rank)
+
+
+def is_no_spectrum(name: str) -> bool:
+    """Tell whether a name, in lower case, is that of errors, a mask, the sky, ..."""
+    return _NO_SPECTRUM.fullmatch(name) is not None
+
+
+def _name(field: Field) -> Named | None:
+    for rank, prefix in enumerate(_UTYPE_PREFIXES):
+        role = _UTYPES.get(field.utype.removeprefix(prefix))
+        if field.utype.startswith(prefix) and role is not None:
+            return Named(field, role, "", rank)
+    if field.name in _EXACT:
+        return Named(field, _EXACT[field.name][0], "", _EXACT[field.name][1])
+    for pattern in (_BEFORE, _BEHIND):
+        match = pattern.fullmatch(field.name)
+        if match is not None:
+            role, rank = _EXACT[match["word"]]
+            number = match.groupdict().get("number")
+            return _of_pixels(Named(field, role, match["key"] or number or "", rank))
+    return None
+
+
+def _of_pixels(named: Named) -> Named:
+    """Tell what belongs to any spectrum, however many words name it."""
+    words = set(re.split(r"[_.:\- ]", named.key))
+    of_flux = _EXACT.get(named.key, ("flux", 0))[0]
+    if named.role == "flux" and of_flux not in ("flux", "wave"):  # mask_flux
+        named = named._replace(role=of_flux)
+    elif named.role in ("flux", "wave") or not words <= _OF_PIXELS:
+        return named
+    if named.role == "mask" and words & {"good", "valid"}:
+        named = named._replace(role="good")
+    return named._replace(key="")
 
 
 class Piece(NamedTuple):
@@ -106,21 +264,7 @@ def find_layouts(group: Group) -> list[Layout]:
 
 
 def tell_of(layout: Layout, names: Sequence[str]) -> Layout:
-    """
-    Note what else is in the file.
-
-    Parameters
-    ----------
-    layout : Layout
-        A spectrum.
-    names : sequence of str
-        Of units that are not read.
-
-    Returns
-    -------
-    layout : Layout
-        The same spectrum.
-    """
+    """Note in the history of a spectrum which units of the file are not read."""
     if not names:
         return layout
     return replace(layout, notes=(*layout.notes, f"not read: {', '.join(names)}"))
@@ -220,15 +364,16 @@ def _arrange_rows(layout: Layout) -> Layout:
         return replace(layout, row_keys=("combined", "", *visits), notes=notes)
     if n_rows > 1 and layout.group.ids is None:
         key = layout.group.version, layout.group.name, layout.key, piece.flux.name
-        _checked.get(key, lambda: _check_rows(piece.flux, piece.wave, n_rows))
+        _checked.get(key, lambda: _check_rows(piece.flux, piece.wave, layout))
     return layout
 
 
-def _check_rows(flux: Field, wave: Field | None, n_rows: int) -> None:
+def _check_rows(flux: Field, wave: Field | None, layout: Layout) -> None:
     """Refuse rows of which the file does not say that each is a spectrum."""
+    n_rows = layout.n_rows
     if wave is None:
         axis = flux.axis
-        is_told = axis is not None and any(axis.has(key) for key in _ROWS_ARE_SPECTRA)
+        is_told = bool(layout.group.scalars(slice(0, 1)))  # whose spectra they are
         if not is_told or "MULTISPE" in (axis.text("CTYPE1") if axis else ""):
             raise SpectrumError(
                 f"an image of {flux.shape[1]} x {flux.shape[0]} pixels: nothing says "

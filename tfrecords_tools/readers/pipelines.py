@@ -111,6 +111,7 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
     (lambda t: t.telescope == "LAMOST", LAMOST),
     (_is_apogee, APOGEE),
     (lambda t: t.telescope.startswith("SDSS"), SDSS),
+    (_in_names("flux", "loglam", "ivar", "and_mask", "or_mask"), SDSS),
     (
         _in_names("b_flux", "b_wavelength", "b_ivar"),
         Pipeline("DESI", "vacuum", "HELIOCEN"),
@@ -133,19 +134,7 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
 
 
 def find_pipeline(traits: Traits) -> Pipeline | None:
-    """
-    Tell which pipeline made a product.
-
-    Parameters
-    ----------
-    traits : Traits
-        What headers and columns show.
-
-    Returns
-    -------
-    pipeline : Pipeline or None
-        None if it is none of those known here.
-    """
+    """Tell by its traits which pipeline made a product, if it is one of `_TABLE`."""
     found = next((pipeline for fits, pipeline in _TABLE if fits(traits)), None)
     serious = traits.own.number("SDQFLAGS") if found is HST else 0.0
     return replace(HST, bad_bits=int(serious)) if serious > 0.0 else found

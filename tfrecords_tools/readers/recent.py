@@ -12,19 +12,7 @@ Version = tuple[str, int, int]
 
 
 def version_of(path: Path) -> Version:
-    """
-    Tell which state of a file is there.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    version : tuple
-        Another one once the file is changed.
-    """
+    """Tell which state of a file is there: another one once it is changed."""
     status = path.stat()
     return str(path), status.st_mtime_ns, status.st_size
 
@@ -70,17 +58,5 @@ class Recent(Generic[Value]):
         return value
 
     def find(self, key: object) -> Value | None:
-        """
-        Return what is known.
-
-        Parameters
-        ----------
-        key : hashable
-            As for `get`.
-
-        Returns
-        -------
-        value : object or None
-            None if nothing is.
-        """
+        """Return what is known of a key as of `get`, None if nothing is."""
         return self._values.get(key)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrecords_tools.readers.axis import has_unit
-from tfrecords_tools.readers.fields import Field, Group, name_fields
 from tfrecords_tools.readers.header import PlainCards
+from tfrecords_tools.readers.layout import Field, Group, name_fields
+from tfrecords_tools.readers.wavelengths import has_unit
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
 _MAX_BYTES = 2**27

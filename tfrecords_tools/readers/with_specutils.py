@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tfrecords_tools.readers.evidence import Statement, find_frame, find_medium
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.header import Cards
 from tfrecords_tools.readers.metadata import (
@@ -19,6 +18,7 @@ from tfrecords_tools.readers.metadata import (
     refuse_other_sources,
 )
 from tfrecords_tools.readers.pipelines import Pipeline
+from tfrecords_tools.readers.wavelengths import Statement, find_frame, find_medium
 from tfrecords_tools.spectrum import Medium, Spectrum, SpectrumError, as_flux
 
 # Surveys whose wavelengths are in vacuum, by the names of specutils' formats.
@@ -26,14 +26,7 @@ _IN_VACUUM = ("SDSS", "APOGEE", "MaNGA", "JWST", "HST", "MUSCLES", "Subaru")
 
 
 def is_installed() -> bool:
-    """
-    Tell whether there is specutils.
-
-    Returns
-    -------
-    answer : bool
-        It is not imported for this, which takes seconds.
-    """
+    """Tell whether there is specutils, without the seconds it takes to import."""
     return importlib.util.find_spec("specutils") is not None
 
 

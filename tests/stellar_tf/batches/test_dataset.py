@@ -9,13 +9,24 @@ import tensorflow as tf
 from stellar_tf.batches.dataset import (
     TrainingStream,
     build_evaluation_dataset,
-    mean_spectrum,
 )
 from stellar_tf.batches.reading import EmptySplitError
-from stellar_tf.config import Config, DatasetConfig
+from stellar_tf.config import Config, DatasetConfig, ModelConfig, TrainingConfig
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import Manifest, read_manifest
 from tfrecords_tools.records.tfrecord import read_records
+
+MODEL = ModelConfig.model_validate(
+    {
+        "folded": {
+            "folds": (8,),
+            "channels": (8,),
+            "kernels": (3,),
+            "decoder_binning": 64,
+        }
+    }
+)
+"""Of spectra of 1,024 pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +35,13 @@ def manifest(records: Path) -> Manifest:
 
 
 def stored(manifest: Manifest, split: str) -> tuple[list[str], np.ndarray]:
-    """Identifiers and normalised, padded flux, read without TensorFlow."""
+    """Identifiers and normalised flux, read without TensorFlow."""
     dp_ids, spectra = [], []
     for path in manifest.shard_paths(split):
         for record in read_records(path):
             flux, values = manifest.record_schema.decode(record)
             dp_ids.append(str(values["dp_id"]))
-            padding = (manifest.grid.pad_left, manifest.grid.pad_right)
-            flux = np.pad(flux / np.nanmedian(flux), padding, constant_values=np.nan)
-            spectra.append(flux)
+            spectra.append(flux / np.nanmedian(flux))
     return dp_ids, np.array(spectra)
 
 
@@ -46,7 +55,7 @@ def test_evaluation_reads_every_record_once_in_order(
 ) -> None:
     dp_ids, spectra = stored(manifest, "test")
     batches = build_evaluation_dataset(
-        manifest, "test", DatasetConfig(), batch_size=batch_size, with_metadata=True
+        manifest, "test", Config(), batch_size=batch_size, with_metadata=True
     )
     assert int(batches.cardinality()) == -(-len(dp_ids) // batch_size)
     seen = list(batches)
@@ -63,7 +72,7 @@ def test_float16_records_are_read_as_they_are_stored(
     config = manifest.config.model_copy(update={"flux_dtype": "float16"})
     convert([fits_folder], tmp_path / "half", manifest.grid, config)
     half = read_manifest(tmp_path / "half")
-    batches = build_evaluation_dataset(half, "test", DatasetConfig(), batch_size=7)
+    batches = build_evaluation_dataset(half, "test", Config(), batch_size=7)
     flux = np.concatenate([batch["flux"] for batch in batches])
     _, spectra = stored(manifest, "test")
     np.testing.assert_allclose(flux, stored(half, "test")[1], rtol=1e-3)
@@ -76,7 +85,7 @@ def test_labels_are_those_of_the_truth(manifest: Manifest, fits_folder: Path) ->
     truth = Table.read(fits_folder / "truth.ecsv")
     rv = dict(zip(truth["dp_id"], truth["rv"], strict=True))
     batches = build_evaluation_dataset(
-        manifest, "test", DatasetConfig(), batch_size=64, with_metadata=True
+        manifest, "test", Config(), batch_size=64, with_metadata=True
     )
     for batch in batches:
         expected = [rv[dp_id.decode()] for dp_id in batch["dp_id"].numpy()]
@@ -88,15 +97,21 @@ def keys(spectra: np.ndarray) -> list[bytes]:
     return [np.nan_to_num(flux).round(4).tobytes() for flux in spectra]
 
 
+def read(dataset: tf.data.Dataset, n_batches: int) -> list[np.ndarray]:
+    return [batch["flux"] for batch in dataset.take(n_batches).as_numpy_iterator()]
+
+
 def take(dataset: tf.data.Dataset, n_batches: int) -> list[bytes]:
-    return keys(np.concatenate(list(dataset.take(n_batches).as_numpy_iterator())))
+    return keys(np.concatenate(read(dataset, n_batches)))
 
 
 def stream(
     manifest: Manifest, seed: int, batch_size: int = 4, **config: object
 ) -> TrainingStream:
+    training = TrainingConfig(batch_size=batch_size, seed=seed)
+    dataset = DatasetConfig(**config)
     return TrainingStream(
-        manifest, DatasetConfig(**config), batch_size=batch_size, seed=seed
+        manifest, Config(dataset=dataset, training=training, model=MODEL)
     )
 
 
@@ -115,6 +130,25 @@ def test_each_pass_takes_every_spectrum_once_in_a_new_order(manifest: Manifest) 
     assert first != second
 
 
+@pytest.mark.parametrize("normalise", ["masked", "paper", "continuum"])
+def test_training_normalises_as_evaluation_does(
+    manifest: Manifest, normalise: str
+) -> None:
+    n = manifest.n_spectra("train")
+    (trained,) = train(manifest, seed=0, batch_size=n, normalise=normalise).take(1)
+    (evaluated,) = build_evaluation_dataset(
+        manifest,
+        "train",
+        Config(dataset={"normalise": normalise}, model=MODEL),
+        batch_size=n,
+    )
+    means = [
+        np.sort(np.nanmean(flux, axis=1))
+        for flux in (trained["flux"], evaluated["flux"])
+    ]
+    np.testing.assert_allclose(*means, rtol=1e-5)
+
+
 def test_training_order_is_the_seeds(manifest: Manifest) -> None:
     assert take(train(manifest, seed=1), 9) == take(train(manifest, seed=1), 9)
     assert take(train(manifest, seed=1), 9) != take(train(manifest, seed=2), 9)
@@ -130,17 +164,17 @@ def test_the_stream_can_start_anywhere(manifest: Manifest, n_seen: int) -> None:
 def test_training_never_ends(manifest: Manifest) -> None:
     dataset = train(manifest, seed=0)
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
-    assert dataset.element_spec.shape == (4, manifest.grid.padded_length)
+    assert dataset.element_spec["flux"].shape == (4, manifest.grid.n_pixels)
 
 
 @pytest.mark.parametrize("n_workers", [2, 4])
 def test_workers_share_the_batches_out(manifest: Manifest, n_workers: int) -> None:
-    whole = list(train(manifest, seed=2, batch_size=8).take(3).as_numpy_iterator())
+    whole = read(train(manifest, seed=2, batch_size=8), 3)
     parts = []
     for worker in range(n_workers):
         context = tf.distribute.InputContext(n_workers, worker, n_workers)
         dataset = stream(manifest, seed=2, batch_size=8).build(context=context)
-        parts.append(list(dataset.take(3).as_numpy_iterator()))
+        parts.append(read(dataset, 3))
     for step, batch in enumerate(whole):
         np.testing.assert_array_equal(np.concatenate([p[step] for p in parts]), batch)
 
@@ -149,7 +183,7 @@ def test_the_records_of_a_batch_are_known(manifest: Manifest) -> None:
     dp_ids, spectra = stored(manifest, "train")
     by_dp_id = dict(zip(dp_ids, spectra, strict=True))
     taken = stream(manifest, seed=4)
-    batches = list(taken.build().take(30).as_numpy_iterator())
+    batches = read(taken.build(), 30)
     for step in (0, 3, 29):
         locations = taken.locate_batch(step)
         expected = [by_dp_id[location.dp_id] for location in locations]
@@ -177,31 +211,12 @@ def test_augmentation_is_new_each_time_and_known_by_seed_and_position(
 
 def test_one_spectrum_of_each_star(manifest: Manifest) -> None:
     batches = build_evaluation_dataset(
-        manifest, "test", DatasetConfig(), batch_size=3, with_metadata=True,
+        manifest, "test", Config(), batch_size=3, with_metadata=True,
         one_per_star=True,
     )  # fmt: skip
     stars = [star.decode() for batch in batches for star in batch["star"].numpy()]
     assert sorted(stars) == list(manifest.splits["test"].stars)
     assert int(batches.cardinality()) == -(-len(stars) // 3)
-
-
-def test_mean_spectrum_is_numpys(manifest: Manifest) -> None:
-    _, spectra = stored(manifest, "train")
-    mean = mean_spectrum(manifest, DatasetConfig(), max_spectra=10**6, batch_size=5)
-    left = manifest.grid.pad_left
-    inside = slice(left, left + manifest.grid.n_pixels)
-    expected = np.nanmean(spectra[:, inside], axis=0)
-    np.testing.assert_allclose(mean[inside], expected, rtol=1e-5)
-    # The padding, in which nothing is valid, goes on with the last value.
-    assert (mean[:left] == mean[left]).all()
-
-
-def test_mean_of_the_first_spectra(manifest: Manifest) -> None:
-    _, spectra = stored(manifest, "train")
-    mean = mean_spectrum(manifest, DatasetConfig(), max_spectra=4, batch_size=4)
-    left = manifest.grid.pad_left
-    expected = np.nanmean(spectra[:4, left + 5 : left + 50], axis=0)
-    np.testing.assert_allclose(mean[left + 5 : left + 50], expected, rtol=1e-5)
 
 
 def test_an_empty_split_is_named(manifest: Manifest, config: Config) -> None:
@@ -215,4 +230,4 @@ def test_an_empty_split_is_named(manifest: Manifest, config: Config) -> None:
         },
     )
     with pytest.raises(EmptySplitError, match="the test split has no spectra"):
-        build_evaluation_dataset(empty, "test", config.dataset, batch_size=4)
+        build_evaluation_dataset(empty, "test", config, batch_size=4)

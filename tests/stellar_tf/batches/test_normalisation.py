@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellar_tf.batches import normalisation
+from stellar_tf.batches.continuum import KEPT
 from tfrecords_tools import spectrum
 from tfrecords_tools.grid import Grid
 
-GRID = Grid(wave_min=5000.0, wave_step=0.1, n_pixels=300, pad_to_multiple=128)
+GRID = Grid(wave_min=5000.0, wave_step=0.1, n_pixels=300)
 
 
 def raw_flux(seed: int) -> np.ndarray:
@@ -43,15 +46,6 @@ def test_median_is_numpys(seed: int) -> None:
 def test_median_of_nothing_is_nan() -> None:
     median = normalisation.median_valid(tf.fill((2, 5), float("nan")))
     assert np.isnan(median).all()
-
-
-def test_crop_undoes_pad() -> None:
-    flux = raw_flux(0)
-    padded = normalisation.pad_flux(tf.constant(flux), GRID)
-    assert padded.shape == (3, 384)
-    assert np.isnan(padded[:, :42]).all()
-    assert np.isnan(padded[:, 342:]).all()
-    np.testing.assert_array_equal(normalisation.crop_flux(padded, GRID), flux)
 
 
 def test_masked_normalisation() -> None:
@@ -89,13 +83,41 @@ def test_an_empty_spectrum_has_no_spikes() -> None:
 
 def test_paper_normalisation_counts_bad_pixels_as_zeros() -> None:
     flux = np.abs(raw_flux(2)) + 1.0
-    result = normalisation.normalise_flux(tf.constant(flux), GRID, "paper")
+    result = normalisation.normalise_flux(tf.constant(flux), GRID, "paper", n_zeros=84)
     padded = np.pad(np.nan_to_num(flux), ((0, 0), (42, 42)))
     median = np.median(padded, axis=1)
     np.testing.assert_allclose(result.median_flux, median, rtol=1e-6)
-    np.testing.assert_allclose(
-        result.flux[:, 42:342], flux / median[:, np.newaxis], rtol=1e-5
-    )
+    np.testing.assert_allclose(result.flux, flux / median[:, np.newaxis], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["masked", "continuum"])
+def test_normalised_flux_times_its_unit_is_the_flux(
+    kind: Literal["masked", "continuum"],
+) -> None:
+    flux = np.abs(raw_flux(3)) + 100.0
+    result = normalisation.normalise_flux(tf.constant(flux), GRID, kind)
+    np.testing.assert_allclose(result.flux * result.unit, flux, rtol=1e-5)
+
+
+def test_a_continuum_is_divided_out() -> None:
+    grid = Grid(wave_min=4000.0, wave_step=1.0, n_pixels=3000)
+    rises = np.linspace(1.0, 3.0, grid.n_pixels, dtype=np.float32)
+    flux = tf.stack([rises, 40.0 * rises[::-1]])
+    result = normalisation.normalise_flux(flux, grid, "continuum")
+    level = rises / np.median(rises)
+    flat = result.flux
+    difference = np.log(level) - np.log(level).mean()
+    left = np.exp(KEPT * np.arcsinh(difference / KEPT))
+    np.testing.assert_allclose(flat[0], left, rtol=0.02)
+    np.testing.assert_allclose(flat[1], flat[0][::-1], rtol=0.01)
+    assert np.ptp(left) < 0.3 * np.ptp(level)
+
+
+def test_small_slopes_stay_in_the_spectrum() -> None:
+    grid = Grid(wave_min=4000.0, wave_step=1.0, n_pixels=3000)
+    rises = np.linspace(0.995, 1.005, grid.n_pixels, dtype=np.float32)
+    result = normalisation.normalise_flux(rises[np.newaxis], grid, "continuum")
+    np.testing.assert_allclose(result.flux[0], rises, atol=2e-4)
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, -5.0])

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
 from stellar_tf.batches.reading import CorruptRecordsError, name_corrupt_records
-from stellar_tf.config import DatasetConfig
+from stellar_tf.config import Config
 from tfrecords_tools.records.manifest import Manifest, read_manifest
 
 
@@ -31,10 +31,8 @@ def read_all(batches: tf.data.Dataset) -> None:
 
 
 def test_a_corrupt_record_is_named_wherever_it_is_read(corrupt: Manifest) -> None:
-    stream = TrainingStream(corrupt, DatasetConfig(), batch_size=4, seed=0)
-    evaluation = build_evaluation_dataset(
-        corrupt, "test", DatasetConfig(), batch_size=4
-    )
+    stream = TrainingStream(corrupt, Config())
+    evaluation = build_evaluation_dataset(corrupt, "test", Config(), batch_size=4)
     for batches, split in ((stream.build(), "train"), (evaluation, "test")):
         with pytest.raises(CorruptRecordsError) as caught:
             read_all(batches)

@@ -52,7 +52,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
             ["fit", "RECORDS", "--run", "RUN", "--config", "OTHER"],
             "was fitted with other settings",
         ),
-        (["fit", "RECORDS", "--run", "OUT", "--config", "paper"], "grid"),
         (
             ["fit", "RECORDS", "--run", "OUT", "--strategy", "mirrored",
              "--devices", "64", "--config", "SMALL"],
@@ -125,6 +124,10 @@ def test_a_mistake_is_one_line_and_writes_nothing(
         (["simulate", "out", "--seed=-1"], "--seed: must be 0, 1, 2, ..., got -1"),
         (["fit", "."], "the following arguments are required: --run"),
         (["neighbours", ".", "x", "--count", "0"], "--count: must be 1, 2, 3, ..."),
+        (["fit", ".", "--minutes", "0"], "--minutes: must be a positive number, got 0"),
+        (["fit", ".", "--minutes", "two"], "must be a positive number, got two"),
+        (["fit", ".", "--minutes", "inf"], "must be a positive number, got inf"),
+        (["fit", ".", "--minutes", "1", "--steps", "2"], "not allowed with argument"),
     ],
 )
 def test_mistakes_in_the_command_line(

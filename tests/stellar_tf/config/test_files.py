@@ -21,10 +21,10 @@ def test_shipped_settings_are_the_top_folder() -> None:
 
 def test_paper() -> None:
     config = load_config("paper")
-    grid = config.grid
-    assert (grid.pad_left, grid.pad_right, grid.padded_length) == (7589, 7590, 327_680)
-    assert config.model.length_multiple == 2**14
-    assert config.objective.final_kl_weight == 0.3
+    before, after = config.model.padding(config.grid.n_pixels)
+    assert (before, after) == (7589, 7590)
+    assert before + config.grid.n_pixels + after == 327_680 == 20 * 2**14
+    assert config.objective.kl_weights[-1] == (20_000, 0.3)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,14 @@ def test_assignments_come_last(tmp_path: Path) -> None:
     assert (config.training.batch_size, config.training.seed) == (8, 3)
 
 
+def test_settings_that_are_given_stay_the_only_ones() -> None:
+    """`fit` fills what was left open."""
+    given = load_config(None, ["training.seed=3"])
+    again = load_config(given, ["training.batch_size=8"])
+    assert again.training.model_fields_set == {"seed", "batch_size"}
+    assert again.model_fields_set == {"training"}
+
+
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("# nothing\n")
     assert load_config(tmp_path / "c.yaml") == Config()
@@ -79,12 +87,10 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("simulate: {factors: {rv: {kind: uniform, a: 1}}}", "b must exceed a"),
         ("model: {strided: {channels: [3]}}", "as many entries as channels, got 15"),
         ("model: {folded: {channels: [3]}}", "as many entries as folds, got 1 and 4"),
-        ("grid: {pad_to_multiple: 5}", "a multiple of 2048 .* got 312505"),
         ("objective: {kl_weights: [[5, 0.1]]}", "must rise in step from 0"),
         ("objective: {kl_weights: [[0, 1], [0, 1]]}", "must rise in step from 0"),
         ("objective: {kl_weights: [[0, -1.0]]}", "must not be negative"),
         ("objective: {coarse_scales: [4, 2], coarse_end: 1}", "each of the 2 .* got 1"),
-        ("objective: {scales: [3]}", "must divide the padded length"),
         ("model: {folded: {channels: [8]}}", "channels must have .* got 1 and 4"),
         ("model: {folded: {kernels: [1, 3]}}", "kernels must have .* got 2 and 4"),
     ],

@@ -26,7 +26,6 @@ from tfrecords_tools.spectrum import SpectrumError, mask_zero_runs
 GRIDS = {
     spacing: Grid(
         wave_min=5000.0, wave_step=0.02, n_pixels=300, spacing=spacing,
-        pad_to_multiple=64,
     )
     for spacing in ("linear", "log")
 }  # fmt: skip
@@ -135,7 +134,7 @@ def test_what_is_no_axis_of_wavelengths_is_flagged(wave: list[float]) -> None:
 
 
 def test_simulated_products_are_shifted_to_the_same_bits(fits_folder: Path) -> None:
-    grid = Grid(wave_min=5160.02, wave_step=0.04, n_pixels=1000, pad_to_multiple=8)
+    grid = Grid(wave_min=5160.02, wave_step=0.04, n_pixels=1000)
     for path in sorted(fits_folder.glob("*.fits"))[:4]:
         compare_file(path, grid, ConvertConfig(), exact=True)
 

@@ -10,7 +10,12 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf.config import Config, ModelConfig, load_config
-from stellar_tf.network.model import build_autoencoder, build_decoder, build_encoder
+from stellar_tf.network.model import (
+    build_autoencoder,
+    build_decoder,
+    build_encoder,
+    set_flux_scale,
+)
 
 STRIDED = ModelConfig.model_validate(
     {
@@ -43,7 +48,7 @@ def test_the_papers_network_has_7046997_weights() -> None:
     assert n_trainable(autoencoder) == 7_046_997
     # The counter of the noise is the only other one.
     assert autoencoder.count_params() == 7_046_998
-    assert autoencoder.input_shape == (None, 327_680)
+    assert autoencoder.input_shape == (None, 312_501)
 
 
 def correlate(
@@ -111,6 +116,7 @@ def test_a_binned_network_sees_and_makes_no_finer_detail() -> None:
     encoder, decoder = build_encoder(BINNED, 32), build_decoder(BINNED, 32)
     randomise(encoder)
     randomise(decoder)
+    encoder.get_layer("standardise").reference.assign(tf.zeros(32))
     rng = np.random.default_rng(0)
     flux = rng.normal(size=(1, 32)).astype(np.float32)
     swapped = flux.reshape(-1, 2)[:, ::-1].reshape(1, 32)
@@ -120,6 +126,33 @@ def test_a_binned_network_sees_and_makes_no_finer_detail() -> None:
     made = decoder(rng.normal(size=(1, 3)).astype(np.float32))[0].numpy()
     # Straight from the centre of one bin, at pixel 1.5, to that of the next, at 5.5.
     np.testing.assert_allclose(np.diff(made[2:6], 2), 0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0e30, -3.0e38, np.nan])
+def test_posteriors_of_ours_are_bounded_whatever_the_flux(value: float) -> None:
+    encoder = build_encoder(FOLDED, 32)
+    randomise(encoder)
+    posterior = encoder(np.full((1, 32), value, np.float32))
+    assert np.abs(posterior["z_mean"]).max() < 40.0
+    assert np.abs(posterior["z_log_var"]).max() < 40.0  # exp(40) has a square
+
+
+def test_the_networks_scale_is_set_in_all_its_parts() -> None:
+    config = Config.model_validate(
+        {"grid": {"n_pixels": 29}, "model": BINNED.model_dump()}
+    )
+    autoencoder = build_autoencoder(config)
+    mean = np.linspace(0.5, 1.5, 29, dtype=np.float32)
+    set_flux_scale(autoencoder, config.model, mean, 0.3)
+    binned = np.pad(mean, (1, 2), mode="edge").reshape(8, 4).mean(axis=1)
+    encoder, decoder = (autoencoder.get_layer(name) for name in ("encoder", "decoder"))
+    for layer, reference in (
+        (encoder.get_layer("standardise"), mean),
+        (decoder.get_layer("destandardise1"), binned),
+        (decoder.get_layer("destandardise2"), np.zeros(8)),
+    ):
+        assert float(layer.scale) == pytest.approx(0.3)
+        np.testing.assert_allclose(layer.reference, reference, rtol=1e-6)
 
 
 def test_shortcuts_lead_past_the_dense_layers() -> None:
@@ -159,14 +192,14 @@ class TestAnyArchitecture:
     def build(self, model: ModelConfig) -> keras.Model:
         tree = {
             "model": model.model_dump(),
-            "grid": {"n_pixels": 60, "pad_to_multiple": 16},
+            "grid": {"n_pixels": 60},
         }
         return build_autoencoder(Config.model_validate(tree))
 
     def test_shapes(self, model: ModelConfig) -> None:
-        outputs = self.build(model)(tf.ones((5, 64)))
+        outputs = self.build(model)(tf.ones((5, 60)))
         assert {name: tuple(t.shape) for name, t in outputs.items()} == {
-            "reconstruction": (5, 64),
+            "reconstruction": (5, 60),
             "z": (5, 3),
             "kl": (5, 3),
             "z_mean": (5, 3),
@@ -177,7 +210,7 @@ class TestAnyArchitecture:
         def draw(seed: int) -> list[np.ndarray]:
             tree = {
                 "model": model.model_dump(),
-                "grid": {"n_pixels": 60, "pad_to_multiple": 16},
+                "grid": {"n_pixels": 60},
                 "training": {"seed": seed},
             }
             weights = build_autoencoder(Config.model_validate(tree)).get_weights()
@@ -192,7 +225,7 @@ class TestAnyArchitecture:
 
     def test_bad_pixels_do_not_spread(self, model: ModelConfig) -> None:
         autoencoder = self.build(model)
-        flux = np.ones((2, 64), np.float32)
+        flux = np.ones((2, 60), np.float32)
         flux[0, 10:20] = np.nan
         outputs = autoencoder(flux)
         assert all(np.isfinite(output).all() for output in outputs.values())
@@ -201,7 +234,7 @@ class TestAnyArchitecture:
         autoencoder = self.build(model)
         autoencoder.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
-        flux = np.random.default_rng(1).normal(size=(2, 64)).astype(np.float32)
+        flux = np.random.default_rng(1).normal(size=(2, 60)).astype(np.float32)
         expected, found = autoencoder(flux), loaded(flux)
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name], value)
@@ -209,7 +242,7 @@ class TestAnyArchitecture:
     def test_every_weight_learns(self, model: ModelConfig) -> None:
         autoencoder = self.build(model)
         with tf.GradientTape() as tape:
-            outputs = autoencoder(tf.random.stateless_normal((4, 64), (1, 2)))
+            outputs = autoencoder(tf.random.stateless_normal((4, 60), (1, 2)))
             loss = tf.reduce_sum(outputs["reconstruction"] ** 2 + 0.0)
             loss += tf.reduce_sum(outputs["kl"])
         weights = autoencoder.trainable_weights
@@ -217,9 +250,26 @@ class TestAnyArchitecture:
             assert gradient is not None, weight.path
             assert np.any(gradient.numpy()), weight.path
 
-    def test_length_that_does_not_fit(self, model: ModelConfig) -> None:
-        n = model.length_multiple
-        with pytest.raises(ValueError, match=f"multiple of {n} .* got {n + 1}"):
-            build_encoder(model, n + 1)
-        with pytest.raises(ValueError, match=f"multiple of {n} .* got {n + 1}"):
-            build_decoder(model, n + 1)
+    def test_padding_is_of_bad_pixels(self, model: ModelConfig) -> None:
+        """As a longer spectrum with bad pixels at its ends is encoded and decoded."""
+        n_pixels = 61
+        before, after = model.padding(n_pixels)
+        assert (before + n_pixels + after) % model.length_multiple == 0
+        assert 0 <= after - before <= 1
+        flux = np.random.default_rng(0).normal(size=(2, n_pixels)).astype(np.float32)
+        ends = ((0, 0), (before, after))
+        padded = np.pad(flux, ends, constant_values=np.nan)
+        encoders = [build_encoder(model, x.shape[1]) for x in (flux, padded)]
+        decoders = [build_decoder(model, x.shape[1]) for x in (flux, padded)]
+        for short, long in (encoders, decoders):
+            for a, b in zip(short.weights, long.weights, strict=True):
+                a.assign(b[: a.shape[0]] if a.name == "reference" else b)
+        short, long = (e(x) for e, x in zip(encoders, (flux, padded), strict=True))
+        np.testing.assert_allclose(
+            short["z_mean"], long["z_mean"], rtol=1e-4, atol=1e-6
+        )
+        made, whole = (decoder(long["z_mean"]) for decoder in decoders)
+        assert made.shape == flux.shape
+        np.testing.assert_allclose(
+            made, whole[:, before : before + n_pixels], rtol=1e-4, atol=1e-6
+        )

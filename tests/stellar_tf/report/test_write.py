@@ -18,8 +18,7 @@ from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.figures.dimensions import draw_importance
 from stellar_tf.figures.spectra import Reconstructions
-from stellar_tf.report.contents import Provenance
-from stellar_tf.report.write import write_report
+from stellar_tf.report.write import Provenance, write_report
 from tests.stellar_tf.analysis.planted import plant_decoder, plant_latents
 
 WAVE = 6200.0 + 0.04 * np.arange(8_192)

@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from astropy.io import fits
 from tensorflow.compat.v1.saved_model import load as load_as_serving_does
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+import stellar_tf as st
 from stellar_tf.analysis.analyze import analyze
 from stellar_tf.analysis.files import list_tables, write_named
+from stellar_tf.api import load_model
+from stellar_tf.batches.normalisation import normalise_flux
 from stellar_tf.cli.main import run_command
-from stellar_tf.config import AnalysisConfig
+from stellar_tf.config import AnalysisConfig, write_config
+from stellar_tf.flags import Flag
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
@@ -28,10 +33,13 @@ from stellar_tf.saved_model.export import ExportError, export
 from stellar_tf.saved_model.warmup import WARMUP_FILE
 from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
+from tests.stellar_tf.settings import with_settings
+from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
 
-SIGNATURES = ("encode", "encode_spectrum", "decode", "reconstruct")
+SIGNATURES = ("encode", "encode_spectrum", "decode", "reconstruct", "normalise")
 CLIENT = """
 import pickle, sys
 from pathlib import Path
@@ -54,6 +62,7 @@ inputs = {
     "encode_spectrum": {"wave": wave, "flux": flux[0]},
     "decode": {"z": np.ones((3, 4), np.float32)},
     "reconstruct": {"flux": flux},
+    "normalise": {"flux": flux},
 }
 for name, given in inputs.items():
     given = {key: tf.constant(value) for key, value in given.items()}
@@ -96,6 +105,58 @@ def test_served_latents_are_those_of_encode(
     )
 
 
+def test_served_latents_of_a_run_that_divides_by_the_continuum(
+    run: Run, records: Path, raw: tuple[list[str], np.ndarray], tmp_path: Path
+) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    other = Run(tmp_path / "run")
+    config = with_settings(run.read_config(), dataset={"normalise": "continuum"})
+    write_config(config, other.config_path)
+    signatures = tf.saved_model.load(export(other, tmp_path / "model")).signatures
+    dp_ids, flux = raw
+    served = signatures["encode"](flux=flux)
+    latents = SpectrumModel.from_run(other).encode(records).table
+    latents.add_index("dp_id")
+    encoded = latents.loc[dp_ids]
+    for name in ("z_mean", "z_log_var"):
+        np.testing.assert_allclose(served[name], encoded[name], rtol=1e-5, atol=1e-5)
+
+    unit = normalise_flux(tf.constant(flux), config.grid, "continuum").unit
+    decoded = signatures["decode"](z=served["z_mean"])["flux"]
+    reconstructed = signatures["reconstruct"](flux=flux)["flux"]
+    np.testing.assert_allclose(reconstructed, decoded * unit, rtol=1e-4)
+    served = signatures["normalise"](flux=flux)["unit"]
+    np.testing.assert_allclose(served, np.nan_to_num(unit), rtol=1e-5)
+    model = st.load_model(tmp_path / "model")
+    np.testing.assert_allclose(model.normalise(flux[0]), flux[0] / unit[0], rtol=1e-5)
+
+
+def test_spikes_are_flagged_alike_wherever_a_spectrum_comes_from(
+    run: Run, fits_folder: Path, version: Path, tmp_path: Path
+) -> None:
+    """Also where the converter masked them, so that no one sees them any more."""
+    sources = sorted(fits_folder.glob("*.fits"))[:2]
+    with fits.open(sources[0]) as hdus:
+        flux = hdus[1].data["FLUX"]
+        flux[0, flux.shape[1] // 2 : flux.shape[1] // 2 + 3] = 1e10
+        hdus.writeto(tmp_path / sources[0].name, checksum=True)
+    paths = [tmp_path / sources[0].name, sources[1]]
+    spectra = [read_spectrum(path) for path in paths]
+    config = run.read_config()
+    convert(paths, tmp_path / "records", config.grid, config.convert)
+    arrays = [s.wave for s in spectra], [s.flux for s in spectra]
+    expected = [Flag.SPIKES_MASKED, 0]
+    for model in (SpectrumModel.from_run(run), load_model(version)):
+        assert model.encode(*arrays).flags.tolist() == expected
+        for given in (paths, tmp_path / "records"):
+            table = model.encode(given).table
+            flags = dict(zip(table["dp_id"], table["flags"], strict=True))
+            assert [flags[path.stem] for path in paths] == expected
+    served = tf.saved_model.load(version).signatures["encode_spectrum"]
+    told = [served(wave=s.wave, flux=s.flux)["flags"].numpy().item() for s in spectra]
+    assert told == expected
+
+
 def test_signatures(version: Path) -> None:
     model = tf.saved_model.load(version)
     assert set(model.signatures) == {"serving_default", *SIGNATURES}
@@ -108,6 +169,7 @@ def test_signatures(version: Path) -> None:
         ("encode_spectrum", encoded),
         ("decode", {"flux"}),
         ("reconstruct", {"flux", "flags"}),
+        ("normalise", {"unit"}),
     ):
         assert set(model.signatures[name].structured_outputs) == outputs
 
@@ -149,11 +211,10 @@ def test_versions_are_numbered_and_kept(
 def test_a_failed_export_leaves_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object, folder: Path) -> None:
-        folder.mkdir(parents=True)
+    def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stellar_tf.saved_model.export.write_signatures", fail)
+    monkeypatch.setattr("stellar_tf.saved_model.export.write_assets", fail)
     with pytest.raises(KeyboardInterrupt):
         export(run, tmp_path / "m")
     assert list((tmp_path / "m").iterdir()) == []
@@ -185,6 +246,7 @@ def test_tensorflow_alone_loads_it(
         "encode_spectrum": {"wave": wave, "flux": flux[0]},
         "decode": {"z": np.ones((3, 4), np.float32)},
         "reconstruct": {"flux": flux},
+        "normalise": {"flux": flux},
     }
     for name in SIGNATURES:
         with np.load(tmp_path / f"{name}.npz") as found:

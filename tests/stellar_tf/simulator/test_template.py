@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from stellar_tf.simulator.checksum import ones_complement_sum
 from stellar_tf.simulator.template import HeaderTemplate, Value
+from tfrecords_tools.readers.fits_unit import sum_words
 
 LINES = (
     "SIMPLE  =                    T / standard",
@@ -61,4 +61,4 @@ def test_signs_as_astropy_does(seed: int) -> None:
     template = HeaderTemplate(str(card) for card in hdu.header.cards)
     text = template.sign(data.tobytes())
     assert text.decode() == expected
-    assert ones_complement_sum(text + data.tobytes()) == 0xFFFFFFFF
+    assert sum_words(text + data.tobytes()) == 0xFFFFFFFF

@@ -8,9 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stellar_tf.batches.dataset import TrainingStream
 from stellar_tf.batches.reading import CorruptRecordsError
+from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError, load_config
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
@@ -28,7 +30,10 @@ def read_history(run: Run) -> list[dict[str, str]]:
 
 
 def test_run_folder(run: Run, config: Config, records: Path) -> None:
-    assert run.read_config() == config
+    manifest = read_manifest(records)
+    whole = adopt_grid(config, manifest)
+    assert run.read_config() == whole
+    assert adopt_grid(whole, manifest) == whole
     described = run.read_records()
     assert described["n_spectra"]["train"] == read_manifest(records).n_spectra("train")
     rows = read_history(run)
@@ -39,16 +44,17 @@ def test_run_folder(run: Run, config: Config, records: Path) -> None:
 
 
 def test_reference_is_the_mean_of_the_training_set(run: Run, records: Path) -> None:
-    from stellar_tf.batches.dataset import mean_spectrum
-
     manifest = read_manifest(records)
-    expected = mean_spectrum(
-        manifest, run.read_config().dataset, max_spectra=10**6, batch_size=8
-    )
+    expected = measure_flux(manifest, run.read_config())
     model = load_autoencoder(run)
-    for part, layer in (("encoder", "standardise"), ("decoder", "destandardise")):
-        reference = model.get_layer(part).get_layer(layer).reference
-        np.testing.assert_array_equal(reference, expected)
+    padded = np.pad(expected.mean, (12, 12), mode="edge")  # to 1,024
+    for part, name, mean in (
+        ("encoder", "standardise", expected.mean),
+        ("decoder", "destandardise1", padded),
+    ):
+        layer = model.get_layer(part).get_layer(name)
+        np.testing.assert_array_equal(layer.reference, mean)
+        assert float(layer.scale) == pytest.approx(expected.scale)
 
 
 class Stop(keras.callbacks.Callback):
@@ -58,9 +64,15 @@ class Stop(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(
+    "objective", [{}, {"kl_weights": (), "error": "likelihood"}], ids=["set", "steered"]
+)
 def test_an_interrupted_run_continues_exactly(
-    config: Config, records: Path, run: Run, tmp_path: Path
+    config: Config, records: Path, tmp_path: Path, objective: dict[str, object]
 ) -> None:
+    config = with_settings(
+        config, objective=objective, training={"checkpoint_steps": 1}
+    )
     strategy = build_strategy("single")
     whole = fit(records, tmp_path / "whole", config, strategy)
     with pytest.raises(KeyboardInterrupt):
@@ -109,13 +121,8 @@ def test_compiled_steps_are_for_one_device(
 
 
 def test_the_grid_is_the_records(config: Config, records: Path) -> None:
-    paper = load_config("paper")
-    strided = {"channels": (4, 8, 8), "kernels": (7, 5, 3)}
-    small = with_settings(paper, model={"strided": strided})
-    manifest = read_manifest(records)
-    assert adopt_grid(small, manifest).grid == config.grid
-    with pytest.raises(ConfigError, match="pad_to_multiple"):
-        adopt_grid(paper, manifest)
+    whole = adopt_grid(load_config("paper"), read_manifest(records))
+    assert whole.grid == config.grid
 
 
 def test_training_stops_where_numbers_end(
@@ -126,23 +133,58 @@ def test_training_stops_where_numbers_end(
     with pytest.raises(TrainingError) as caught:
         fit(records, tmp_path / "run", config, build_strategy("single"))
     message = str(caught.value)
-    found = re.search(r"(the loss is|a gradient is) .* at step (\d+); ", message)
+    found = re.search(r"(the loss is|a gradient is) .* at step (\d+), as in", message)
     assert found is not None
     step = int(found[2])
-    stream = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=8, seed=config.training.seed
-    )
-    for record in stream.locate_batch(step):
-        assert f"{record.dp_id} in {record.path.name}" in message
+    stream = TrainingStream(read_manifest(records), config)
+    named = [
+        place
+        for place in stream.locate_batch(step)
+        if f"{place.dp_id} in {place.path.name}" in message
+    ]
+    assert 1 <= len(named) <= 3
     # The states before it are there, and finite as far as they were saved.
     newest = max((tmp_path / "run" / "checkpoints").iterdir()).name
     assert newest == f"step-{step:09d}"
 
 
+def test_a_step_that_is_not_finite_is_left_out_and_its_spectrum_named(
+    config: Config,
+    records: Path,
+    tmp_path: Path,
+    logged: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = TrainingStream._read
+
+    # Place 11 of the stream: the fourth spectrum of the second step.
+    def spoil(
+        stream: TrainingStream, first: np.int64, size: int
+    ) -> tuple[NDArray[np.float32], ...]:
+        (flux,) = read(stream, first, size)
+        if first == 8:
+            flux[3, 500] = 3.0e38
+            flux[3, 501] = -3.0e38
+        return (flux,)
+
+    monkeypatch.setattr(TrainingStream, "_read", spoil)
+    config = with_settings(config)  # nothing by the recipe, which begins with averages
+    run = fit(records, tmp_path / "run", config, build_strategy("single"))
+    stream = TrainingStream(read_manifest(records), config)
+    culprit = stream.locate_batch(1)[3]
+    told = f"step 1 left out: the loss is inf; look at {culprit.dp_id} in"
+    assert told in logged.text
+    rows = read_history(run)
+    assert [float(row["skipped"]) for row in rows] == [1.0, 0.0]
+    assert all(np.isfinite(float(row["loss"])) for row in rows)
+
+
 def test_a_run_begins_with_the_weights_of_another(
     config: Config, records: Path, run: Run, tmp_path: Path
 ) -> None:
-    tuned = with_settings(config, training={"learning_rate": 1e-12, "seed": 3})
+    tuned = with_settings(
+        run.read_config(), training={"learning_rate": 1e-12, "seed": 3}
+    )
     strategy = build_strategy("single")
     other = fit(records, tmp_path / "run", tuned, strategy, init_from=run.folder)
     weights = zip(

@@ -18,6 +18,40 @@ def spectra(seed: int, n_pixels: int = 24) -> tuple[NDArray, NDArray]:
     return flux, rng.normal(1.0, 0.3, flux.shape).astype(np.float32)
 
 
+@pytest.mark.parametrize("scale", [1, 4, 5])
+def test_weighted_error_is_the_plain_formula(scale: int) -> None:
+    flux, reconstruction = spectra(0)
+    rng = np.random.default_rng(1)
+    error = np.exp(rng.normal(-3.0, 1.0, flux.shape)).astype(np.float32)
+    error[0, :5] = np.nan, 0.0, -1.0, np.inf, 1.0e-9  # not known, and hardly true
+    error[3] = np.nan
+    expected = []
+    for target, guess, sigma in zip(flux, reconstruction, error, strict=True):
+        valid = np.isfinite(target)
+        known = valid & np.isfinite(sigma) & (sigma > 0.0)
+        weight = np.where(valid, 1.0, 0.0)
+        if known.any():
+            mean = np.exp(np.mean(np.log(sigma[known].astype(np.float64))))
+            weight[known] = np.minimum(mean / sigma[known], 10.0)
+        total = count = 0.0
+        for first in range(0, target.size, scale):
+            group = slice(first, first + scale)
+            if valid[group].any():
+                apart = (target - guess)[group][valid[group]].mean()
+                total += weight[group].mean() * abs(apart)
+                count += weight[group].mean()
+        expected.append(total / count)
+    weights = losses.weigh_pixels(tf.constant(flux), tf.constant(error))
+    found = losses.reconstruction_error(
+        tf.constant(flux), tf.constant(reconstruction), (scale,), weights
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    plain = losses.masked_absolute_error(flux, reconstruction)
+    even = losses.weigh_pixels(tf.constant(flux), tf.fill(flux.shape, 0.3))
+    found = losses.masked_absolute_error(flux, reconstruction, even)
+    np.testing.assert_allclose(found, plain, rtol=1e-5)
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([1, 2, 4, 8]))
 def test_reconstruction_error_is_the_plain_formula(seed: int, scale: int) -> None:

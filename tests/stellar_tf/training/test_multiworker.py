@@ -101,18 +101,25 @@ def test_two_workers_follow_the_single_curve(
     assert load_autoencoder(Run(tmp_path / "run"))
 
 
-def test_corrupt_records_are_skipped_in_one_process_only(
-    settings: Config, records: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--skip-corrupt"], "skip_corrupt works in one process only"),
+        (["--minutes", "5"], "minutes works in one process only"),
+    ],
+)
+def test_what_works_in_one_process_only(
+    settings: Config, records: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     write_config(settings, tmp_path / "config.yaml")
     (worker,) = start_workers(
         ["fit", str(records), "--run", str(tmp_path / "run"), "--strategy",
-         "multiworker", "--skip-corrupt", "--config", str(tmp_path / "config.yaml")],
+         "multiworker", *options, "--config", str(tmp_path / "config.yaml")],
         1,
     )  # fmt: skip
     _, errors = worker.communicate(timeout=200)
     assert worker.returncode == 2
-    assert "skip_corrupt works in one process only" in errors
+    assert message in errors
     assert not (tmp_path / "run").exists()
 
 

@@ -29,12 +29,8 @@ def loss_curve(
     """The terms of each step, shape (n_steps, 4)."""
     trainer = Trainer(config, strategy)
     if not noise:
-        layer = trainer.model.get_layer("encoder").get_layer("z_log_var")
-        layer.kernel.assign(tf.zeros_like(layer.kernel))
-        layer.bias.assign(tf.fill(layer.bias.shape, -20.0))
-    batches = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=8, seed=4
-    )
+        trainer.model.get_layer("bottleneck")._draw_noise = tf.zeros_like
+    batches = TrainingStream(read_manifest(records), config)
     build = partial(batches.build, 0)
     stream = iter(strategy.distribute_datasets_from_function(build))
     logs = [trainer.train_step(next(stream), step) for step in range(n_steps)]
@@ -59,7 +55,7 @@ def test_two_replicas_follow_the_single_curve(
             "coarse_end": 6,
             "scales": (1, 4),
         },
-        training={"max_gradient_norm": 0.5, "learning_rate": 3e-4},
+        training={"max_gradient_ratio": 1.05, "learning_rate": 3e-4},
     )
     single = loss_curve(config, records, build_strategy("single"), 50)
     mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 50)
@@ -83,7 +79,7 @@ def test_replicas_know_each_others_posteriors(config: Config, records: Path) -> 
     mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 12)
     # It passes through zero.
     np.testing.assert_allclose(mirrored, single, rtol=1e-4, atol=1e-6)
-    assert np.abs(single[:, 3]).max() > 0.01
+    assert np.abs(single[:, 3]).max() > 0.001
     # At the first steps the divergence has no weight.
     np.testing.assert_allclose(
         single[:3, 0], single[:3, 1] + 0.1 * single[:3, 3], rtol=1e-5
@@ -128,14 +124,12 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
     """Error, KL and Adam's first step, computed a second way."""
     config = with_settings(config, objective={"kl_weights": ((0, 0.0), (4, 0.002))})
     trainer = Trainer(config, build_strategy("single"))
-    stream = TrainingStream(
-        read_manifest(records), config.dataset, batch_size=8, seed=4
-    )
-    flux = next(iter(stream.build()))
+    stream = TrainingStream(read_manifest(records), config)
+    flux = next(iter(stream.build()))["flux"]
     # The bottleneck's kernels start at zero, where the sign of noise would decide.
     rng = np.random.default_rng(0)
     trainer.model.set_weights(
-        [0 * w if w.ndim == 0 else rng.normal(0.0, 0.1, w.shape)
+        [w if w.ndim == 0 else rng.normal(0.0, 0.1, w.shape)
          for w in trainer.model.get_weights()]
     )  # fmt: skip
     weights = [w.numpy().copy() for w in trainer.model.trainable_variables]
@@ -148,7 +142,7 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         loss = error + 0.001 * kl
     gradients = tape.gradient(loss, trainer.model.trainable_variables)
     trainer.model.get_layer("bottleneck").step.assign(0)
-    logs = trainer.train_step(flux, 2)  # half way through the warm-up
+    logs = trainer.train_step({"flux": flux}, 2)  # half way through the warm-up
     assert logs["loss"] == pytest.approx(float(loss), rel=1e-5)
     assert logs["flux_mae"] == pytest.approx(float(error), rel=1e-5)
     assert logs["kl"] == pytest.approx(float(kl), rel=1e-5)
@@ -160,14 +154,6 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         # has it: before the bias correction.
         step = 1e-3 * g / (np.abs(g) + 1e-7 / np.sqrt(1.0 - 0.999))
         np.testing.assert_allclose(before - after.numpy(), step, rtol=0.01, atol=1e-6)
-
-
-def test_long_gradients_are_clipped(config: Config) -> None:
-    config = with_settings(config, training={"max_gradient_norm": 2.0})
-    trainer = Trainer(config, build_strategy("single"))
-    short, long = [tf.constant([0.3, 0.4])], [tf.constant([3.0]), tf.constant([4.0])]
-    np.testing.assert_allclose(trainer._clip(short)[0], [0.3, 0.4])
-    np.testing.assert_allclose(tf.concat(trainer._clip(long), 0), [1.2, 1.6])
 
 
 def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) -> None:
@@ -184,7 +170,7 @@ def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) 
             [rng.normal(0.0, 0.05, w.shape) for w in trainer.model.get_weights()]
         )
         batches = build_evaluation_dataset(
-            manifest, "validation", config.dataset, batch_size=batch_size
+            manifest, "validation", config, batch_size=batch_size
         )
         means.append(list(trainer.evaluate(batches).values()))
     np.testing.assert_allclose(means[1], means[0], rtol=1e-5)
@@ -196,6 +182,77 @@ def test_coarse_stages_are_equally_long() -> None:
     scales = [coarse_scale_at(step, objective) for step in (0, 9, 10, 19, 20, 29, 30)]
     assert scales == [8, 8, 4, 4, 2, 2, 1]
     assert coarse_scale_at(0, ObjectiveConfig()) == 1
+
+
+def test_the_likelihood_is_the_logarithm_of_each_spectrums_error(
+    config: Config, records: Path
+) -> None:
+    (batch,) = build_evaluation_dataset(
+        read_manifest(records), "validation", config, batch_size=1000
+    ).take(1)
+    flux = batch["flux"]
+    objective = {"error": "likelihood", "kl_weights": (), "kl_unit": 0.01}
+    trainer = Trainer(
+        with_settings(config, objective=objective), build_strategy("single")
+    )
+    outputs = trainer.model(flux)
+    error = losses.masked_absolute_error(flux, outputs["reconstruction"])
+    kl = tf.reduce_sum(outputs["kl"], axis=1)
+    expected = tf.reduce_mean(tf.math.log(error + 1.0e-4) + 3.0 * 0.01 * kl)
+    logs = trainer.evaluate(tf.data.Dataset.from_tensors({"flux": flux}))
+    assert logs["loss"] == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_pixels_count_by_their_errors(config: Config, records: Path) -> None:
+    (batch,) = build_evaluation_dataset(
+        read_manifest(records), "validation", config, batch_size=1000
+    ).take(1)
+    flux = batch["flux"]
+    error = np.random.default_rng(0).uniform(0.1, 0.9, flux.shape).astype(np.float32)
+    objective = {"kl_weights": ((0, 0.0),), "scales": (1,)}
+    trainer = Trainer(
+        with_settings(config, objective=objective), build_strategy("single")
+    )
+    apart = np.abs(flux - trainer.model(flux)["reconstruction"])
+    weight = np.where(np.isfinite(flux), 1.0 / error, 0.0)
+    expected = np.nansum(weight * apart, axis=1) / weight.sum(axis=1)
+    spectra = tf.data.Dataset.from_tensors({"flux": flux, "error": error})
+    logs = trainer.evaluate(spectra)
+    assert logs["loss"] == pytest.approx(expected.mean(), rel=1e-5)
+    assert logs["flux_mae"] == pytest.approx(np.nanmean(apart, axis=1).mean(), rel=1e-5)
+
+
+def test_idle_dimensions_weigh_more_at_the_end(config: Config, records: Path) -> None:
+    (batch,) = build_evaluation_dataset(
+        read_manifest(records), "validation", config, batch_size=1000
+    ).take(1)
+    flux = batch["flux"]
+    objective = {"kl_weights": (), "kl_unit": 0.01}
+    training = {"n_steps": 100, "batch_size": int(flux.shape[0])}
+    trainer = Trainer(
+        with_settings(config, objective=objective, training=training),
+        build_strategy("single"),
+    )
+    kl = trainer.model(flux, training=True)["kl"].numpy()
+    weight = 0.01 * (1.0 + 2.0 / (1.0 + kl.mean(axis=0) ** 2))
+    trainer.model.get_layer("bottleneck").step.assign(0)
+    trainer.steering.level = 3.0
+    logs = trainer.train_step({"flux": flux}, 99)
+    divergence = 3.0 * (weight * kl).sum(axis=1).mean()
+    assert logs["loss"] - logs["flux_mae"] == pytest.approx(divergence, rel=1e-3)
+
+
+def test_the_rate_rises_before_it_falls(config: Config) -> None:
+    settings = {
+        "learning_rate_decay": "cosine", "n_steps": 100, "learning_rate": 0.5,
+        "warmup": 0.2,
+    }  # fmt: skip
+    optimizer = build_optimizer(with_settings(config, training=settings).training)
+    rates = []
+    for step in (0, 10, 20, 60, 100):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    assert rates == pytest.approx([0.0, 0.25, 0.5, 0.25, 0.0])
 
 
 def test_cosine_decay_ends_at_zero(config: Config) -> None:

@@ -22,7 +22,7 @@ from stellar_tf.simulator.simulate import simulate
 from tests.tfrecords_tools.fits_files import CARDS, write_image
 from tfrecords_tools.grid import Grid
 
-GRID = Grid(wave_min=5200.0, wave_step=0.01, n_pixels=1800, pad_to_multiple=64)
+GRID = Grid(wave_min=5200.0, wave_step=0.01, n_pixels=1800)
 _BLOCK = 2880
 _S1D_CARDS = {**CARDS, "HIERARCH ESO DRS VERSION": "HARPS_3.5"}
 

@@ -273,7 +273,7 @@ def test_a_data_set_is_replaced_when_told_so(inputs, tmp_path):
     out = tmp_path / "records"
     convert([inputs], out, GRID, CONFIG)
     (out / "left over").write_text("")
-    smaller = Grid(wave_min=5001.0, wave_step=0.01, n_pixels=100, pad_to_multiple=64)
+    smaller = Grid(wave_min=5001.0, wave_step=0.01, n_pixels=100)
     convert([inputs], out, smaller, CONFIG, overwrite=True)
     assert read_manifest(out).grid == smaller
     assert not (out / "left over").exists()

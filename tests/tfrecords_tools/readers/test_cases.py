@@ -174,7 +174,7 @@ def test_two_spectra_of_a_file_are_both_taken(cases: Path, tmp_path: Path) -> No
     assert [identity.dp_id for identity in scan_file(path)] == names
     with pytest.raises(SpectrumError, match="holds 2 spectra, two_tables#STAR1 to"):
         read_spectrum(path)
-    grid = Grid(wave_min=5110.0, wave_step=0.02, n_pixels=9000, pad_to_multiple=2048)
+    grid = Grid(wave_min=5110.0, wave_step=0.02, n_pixels=9000)
     summary = convert([path], tmp_path / "records", grid, ConvertConfig())
     assert (summary.n_taken, summary.n_rejected) == (2, 0)
     assert summary.counts["air assumed"] == 2
@@ -194,7 +194,7 @@ def test_a_place_in_hours_and_minutes(cases: Path) -> None:
 
 def test_spikes_are_bad(cases: Path) -> None:
     path = cases / "huge-flux-kills-fit" / "spike.fits"
-    grid = Grid(wave_min=5110.0, wave_step=0.02, n_pixels=9000, pad_to_multiple=2048)
+    grid = Grid(wave_min=5110.0, wave_step=0.02, n_pixels=9000)
     prepared = prepare_spectrum(path, grid, ConvertConfig())
     flux = fits.getdata(path)
     n_spikes = int((np.abs(flux) > 1e6).sum())
@@ -214,7 +214,7 @@ def test_a_spspec_is_read_without_specutils(
 
 
 def test_a_folder_tells_what_it_passes_over(cases: Path, tmp_path: Path) -> None:
-    grid = Grid(wave_min=5110.0, wave_step=0.02, n_pixels=9000, pad_to_multiple=2048)
+    grid = Grid(wave_min=5110.0, wave_step=0.02, n_pixels=9000)
     folder = cases / "files-passed-over-in-silence"
     summary = convert([folder], tmp_path / "records", grid, ConvertConfig())
     assert (summary.n_taken, summary.n_rejected) == (3, 1)  # one is not on the grid

@@ -61,6 +61,14 @@ def test_a_manifest_is_read_as_it_was_written(manifest, tmp_path):
     assert checksum == f"{manifest.sha256}  manifest.json\n"
 
 
+def test_a_manifest_of_a_grid_that_was_padded_is_read(manifest, tmp_path):
+    path = tmp_path / "manifest.json"
+    tree = json.loads(path.read_text())
+    tree["grid"]["pad_to_multiple"] = 16_384
+    path.write_text(json.dumps(tree))
+    assert read_manifest(tmp_path) == manifest
+
+
 def test_a_data_set_may_be_moved(manifest, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "manifest.json").rename(tmp_path / "new" / "manifest.json")

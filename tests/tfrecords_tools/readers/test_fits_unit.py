@@ -1,4 +1,4 @@
-"""Data decoded directly are what astropy decodes."""
+"""Plain data of a unit are what astropy decodes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfrecords_tools.readers.fits_unit import (
+    read_plain_image,
+    read_plain_table,
+    sum_words,
+)
 from tfrecords_tools.readers.header import Header
-from tfrecords_tools.readers.plain_data import read_plain_image, read_plain_table
 
 CODES = {"B": "u1", "I": "i2", "J": "i4", "K": "i8", "E": "f4", "D": "f8"}
 
@@ -102,3 +106,11 @@ def test_other_images_are_left_to_astropy(card: tuple[str, float]) -> None:
     assert read_plain_image(Header(text), data) is None
     same = "".join(header.cards.values()) + str(fits.Card("BSCALE", 1.0))
     assert read_plain_image(Header(same), data) is not None
+
+
+def test_the_sum_of_words_carries_round() -> None:
+    words = np.array([0xFFFFFFFF, 0x00000002, 0x80000000, 0x80000001], ">u4")
+    total = int(words.astype(np.uint64).sum())
+    expected = (total & 0xFFFFFFFF) + (total >> 32)
+    assert sum_words(words.tobytes()) == expected
+    assert sum_words(words[2:].tobytes(), sum_words(words[:2].tobytes())) == expected

@@ -96,7 +96,9 @@ def test_a_config_is_not_changed() -> None:
     assert config == Config()
 
 
-@pytest.mark.parametrize(("n_spectra", "n_steps"), [(0, 4000), (131, 4000), (2500, 5000)])
+@pytest.mark.parametrize(
+    ("n_spectra", "n_steps"), [(0, 4000), (131, 4000), (2500, 5000)]
+)
 def test_steps_follow_the_number_of_spectra(n_spectra: int, n_steps: int) -> None:
     assert count_steps(n_spectra) == n_steps
 

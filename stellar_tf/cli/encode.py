@@ -48,6 +48,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="table to write: .parquet, .fits or .ecsv; default: latents.parquet in "
         "RUN, or here if no run encodes",
     )
+    parser.add_argument(
+        "--calibrated",
+        action="store_true",
+        help="multiply the posterior widths of stellar dimensions by what the run's "
+        "analysis found from repeat visits",
+    )
     add_overwrite_option(parser)
 
 
@@ -56,6 +62,8 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.server is None and len(args.paths) < 2:
         raise UserError(f"{args.paths[0]}: name the run and then what to encode")
+    if args.calibrated and args.server is not None:
+        raise UserError("--calibrated: needs the analysis of a run, not a server")
     is_of_run = args.server is None and is_run(args.paths[0])
     out = args.out or Run(args.paths[0] if is_of_run else Path()).latents_path
     keep_freed_memory()
@@ -63,7 +71,9 @@ def _run(args: argparse.Namespace) -> int:
         from stellar_tf.api import encode
 
         run, *inputs = args.paths
-        latents = encode(run, inputs, out=out, overwrite=args.overwrite)
+        latents = encode(
+            run, inputs, out=out, calibrated=args.calibrated, overwrite=args.overwrite
+        )
     else:
         from stellar_tf.serving.client import encode_remotely
 

@@ -29,7 +29,7 @@ def test_demo_runs_the_whole_chain(
     assert run_command(demo) == 0
     printed = capsys.readouterr().out
     assert "80 spectra of 40 stars" in printed
-    assert "of 4 dimensions are informative" in printed
+    assert "of 4 dimensions are independently informative" in printed
     assert (out / "run" / "analysis" / "report.html").is_file()
     assert (out / "run" / "analysis" / "verdict.ecsv").is_file()
     assert (out / "models" / "demo" / "1" / "saved_model.pb").is_file()

@@ -40,6 +40,7 @@ from tfrecords_tools.split import SPLITS
 
 SPEED_OF_LIGHT = 299_792.458  # km/s
 N_COMPONENTS = 16
+SPLIT = "convert.split={train: 0.7, validation: 0.1, test: 0.2}"
 
 AXES = {
     "rv": "radial velocity of the survey [km/s]",
@@ -225,7 +226,7 @@ def measure(name: str, data: Path, folder: Path, seeds: list[int]) -> None:
     if not records.exists():
         files, labels = prepare(name, data, folder)
         settings = [f"grid.{key}={value}" for key, value in survey.grid.items()]
-        settings += [f"convert.split_by={survey.split_by}"]
+        settings += [f"convert.split_by={survey.split_by}", SPLIT]
         st.convert(files, records, labels=labels, settings=settings, progress=False)
     found: dict[str, list[tuple[float, float]]] = {label: [] for label in survey.labels}
     of_components: dict[str, float] = {}

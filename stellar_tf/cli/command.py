@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from astropy.table import Table
 
+_EXAMPLES = "examples:"
+
 
 class Command(NamedTuple):
     """
@@ -30,8 +32,19 @@ class Command(NamedTuple):
     """Runs it with the parsed arguments and returns the exit status."""
     description: str = ""
     """What its own help says on top; by default the one line."""
+    examples: tuple[str, ...] = ()
+    """Command lines that its own help shows, without ``stellar-tf`` and the name."""
     takes_arguments_after_dashes: bool = False
     """Whether what follows ``--`` is passed on as ``args.after_dashes``."""
+
+
+class Help(argparse.HelpFormatter):
+    """Keeps the lines of the examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(_EXAMPLES):
+            return text
+        return super()._fill_text(text, width, indent)
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -72,9 +85,16 @@ def add_commands(parser: argparse.ArgumentParser, commands: Iterable[Command]) -
             command.name,
             help=command.help,
             description=command.description or command.help,
+            epilog=_list_examples(command),
+            formatter_class=Help,
         )
         command.add_options(subparser)
         subparser.set_defaults(definition=command)
+
+
+def _list_examples(command: Command) -> str:
+    lines = (f"  stellar-tf {command.name} {example}" for example in command.examples)
+    return "\n".join([_EXAMPLES, *lines])
 
 
 def print_table(table: Table) -> None:

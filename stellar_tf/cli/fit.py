@@ -89,4 +89,8 @@ COMMAND = Command(
     "train on records, without labels",
     _add_options,
     _run,
+    examples=(
+        "records --run run",
+        "records --run run --config demo --set training.n_steps=2000",
+    ),
 )

@@ -30,6 +30,8 @@ class Command(NamedTuple):
     """Runs it with the parsed arguments and returns the exit status."""
     description: str = ""
     """What its own help says on top; by default the one line."""
+    after_interruption: str = "the same command begins again"
+    """What is to be said when it was interrupted."""
     takes_arguments_after_dashes: bool = False
     """Whether what follows ``--`` is passed on as ``args.after_dashes``."""
 

@@ -134,4 +134,5 @@ COMMAND = Command(
     description="Exit status: 0 if every file was taken, 3 if some were rejected, "
     "1 if all were.",
     takes_arguments_after_dashes=True,
+    after_interruption="the same command goes on",
 )

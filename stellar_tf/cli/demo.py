@@ -77,4 +77,5 @@ COMMAND = Command(
     "simulate, convert, fit, encode, analyze and export, in minutes",
     _add_options,
     _run,
+    after_interruption="the same command goes on",
 )

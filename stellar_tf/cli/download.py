@@ -200,4 +200,5 @@ COMMAND = Command(
     _run,
     description="Exit status: 0 if every public spectrum is there, 3 if some failed, "
     "1 if all did or none fits.",
+    after_interruption="the same command goes on",
 )

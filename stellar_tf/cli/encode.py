@@ -91,4 +91,5 @@ COMMAND = Command(
     "write a table of latents",
     _add_options,
     _run,
+    after_interruption="no table is written; the same command begins again",
 )

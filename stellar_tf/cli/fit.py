@@ -89,4 +89,5 @@ COMMAND = Command(
     "train on records, without labels",
     _add_options,
     _run,
+    after_interruption="the same command goes on",
 )

@@ -31,8 +31,9 @@ from stellar_tf.cli import (
     verify,
 )
 from stellar_tf.cli.command import add_commands
-from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_USER_ERROR
+from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USER_ERROR
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.interruption import Terminated, raise_on_sigterm
 
 COMMANDS = tuple(
     module.COMMAND
@@ -96,6 +97,7 @@ def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
     # TensorFlow reports on the machine's devices at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    raise_on_sigterm()
     absl_logging.set_verbosity(absl_logging.WARNING)
     # What is logged is a plain line: absl would put a head before it.
     handler = absl_logging.get_absl_handler()
@@ -137,10 +139,10 @@ def _run(args: argparse.Namespace) -> int:
     except UserError as error:
         print(f"stellar-tf {args.command}: {name_flags(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print(
-            f"stellar-tf {args.command}: interrupted; the same command continues",
-            file=sys.stderr,
-        )
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as error:
+        is_terminated = isinstance(error, Terminated)
+        what = "terminated" if is_terminated else "interrupted"
+        after = args.definition.after_interruption
+        print(f"stellar-tf {args.command}: {what}; {after}", file=sys.stderr)
+        return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     return status

@@ -19,6 +19,8 @@ EXIT_REJECTS = 3
 """The command finished, but some inputs were not taken."""
 EXIT_INTERRUPTED = 130
 """As shells report SIGINT."""
+EXIT_TERMINATED = 143
+"""As they report SIGTERM."""
 _LAST_PORT = 65_535
 
 

@@ -55,4 +55,5 @@ COMMAND = Command(
     "write FITS files of simulated stars and a table of the truth",
     _add_options,
     _run,
+    after_interruption="the same command goes on",
 )

@@ -101,7 +101,7 @@ def build_callbacks(
     ]
 
 
-def trim_history(path: Path, n_done: int) -> None:
+def trim_history(path: Path, n_done: int, *, is_open: bool = False) -> None:
     """
     Drop the rows that come after the state a run continues from.
 
@@ -111,6 +111,8 @@ def trim_history(path: Path, n_done: int) -> None:
         History of the run, CSV; it need not exist.
     n_done : int
         Steps that the state had made.
+    is_open : bool, default False
+        Whether the epoch of the last of them is not validated yet.
     """
     if not path.is_file():
         return
@@ -118,7 +120,8 @@ def trim_history(path: Path, n_done: int) -> None:
         header, *rows = list(csv.reader(stream)) or [[]]
     # A kill can leave the last row unfinished, and the first.
     whole = [row for row in rows if "step" in header and len(row) == len(header)]
-    kept = [row for row in whole if float(row[header.index("step")]) <= n_done]
+    n_kept = n_done - is_open
+    kept = [row for row in whole if float(row[header.index("step")]) <= n_kept]
     if not kept:
         path.unlink()
         return

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stellar_tf import __version__
+from stellar_tf import __version__, api
 from stellar_tf.cli.main import COMMANDS, build_parser, run_command
 from stellar_tf.run import Run
+from tfrecords_tools.interruption import Terminated
 
 
 @pytest.mark.parametrize("argv", [[], *([command.name] for command in COMMANDS)])
@@ -137,6 +138,29 @@ def test_mistakes_in_the_command_line(
         run_command(argv)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt, 130, "stellar-tf fit: interrupted; the same command goes"),
+        (Terminated, 143, "stellar-tf fit: terminated; the same command goes on"),
+    ],
+)
+def test_signals_have_the_status_of_shells(
+    error: type[BaseException],
+    status: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(api, "fit", stop)
+    assert run_command(["fit", str(tmp_path), "--run", "run"]) == status
+    assert capsys.readouterr().err.startswith(message)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two"])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntFlag
 
+import numpy as np
+from numpy.typing import NDArray
+
 MIN_VALID_FRACTION = 0.5
 """With fewer valid pixels than this share of the grid a latent is a guess."""
 
@@ -38,6 +41,29 @@ MEANINGS = {
     "bad ones",
 }
 """One line for each bit."""
+
+
+def add_spikes(
+    flags: NDArray[np.generic], n_spikes: NDArray[np.generic]
+) -> NDArray[np.int32]:
+    """
+    Flag spectra that the converter has masked spikes of, which no one sees any more.
+
+    Parameters
+    ----------
+    flags : ndarray of int32, shape (n,)
+        As encoded.
+    n_spikes : ndarray, shape (n,)
+        Pixels masked for being far from all others.
+
+    Returns
+    -------
+    flags : ndarray of int32, shape (n,)
+        With `Flag.SPIKES_MASKED` where there are any.
+    """
+    bits = np.asarray(flags, np.int32)
+    has_spikes = np.asarray(n_spikes, np.float32) > 0.0
+    return np.where(has_spikes, bits | int(Flag.SPIKES_MASKED), bits)
 
 
 def explain_flags(flags: int) -> list[str]:

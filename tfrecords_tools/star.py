@@ -32,7 +32,13 @@ _SUN = (
     "7IRIS",
 )
 _ALIASES = dict.fromkeys(_SUN, "SUN")
-_NO_NAMES = frozenset(("", "UNKNOWN", "NONE", "NULL", "NAN", "N/A", "STAR", "OBJECT"))
+_NO_NAMES = frozenset(
+    (
+        *("", "UNKNOWN", "NONE", "NULL", "NAN", "N/A", "NA", "INDEF", "UNDEFINED", "?"),
+        *("STAR", "OBJECT", "OBJ", "TARGET", "NONAME", "NOOBJECT", "NOTARGET"),
+        *("DEFAULT", "SCIENCE", "SCI", "STD", "STANDARD", "SPECTRUM"),
+    )
+)
 _SEPARATOR = re.compile(r"[\s_()\[\],;]+")
 # Zones of the Durchmusterungen are signed: their hyphen is a minus.
 _SIGNED = re.compile(r"(BD|CD|COD|CPD)[+-]?\d")

@@ -16,7 +16,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from stellar_tf.flags import explain_flags
+from stellar_tf.flags import add_spikes, explain_flags
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
 from tfrecords_tools.grid import Grid
@@ -128,6 +128,8 @@ class Batch(NamedTuple):
     median_flux: NDArray[np.float32]
     """Shape (batch,): over the valid pixels, in the unit of the flux."""
     metadata: list[Metadata]
+    n_spikes: NDArray[np.int32]
+    """Shape (batch,): pixels masked for being far from all others."""
 
 
 def encode_prepared(
@@ -171,7 +173,9 @@ def encode_prepared(
     with show_progress("encoding", len(paths), progress) as advance:
         for batch in _read_batches(paths, grid, config, batch_size, rejects):
             table = _tabulate(batch.metadata, config)
-            for name, values in {**table, **encode(batch)}.items():
+            outputs = dict(encode(batch))
+            outputs["flags"] = add_spikes(outputs["flags"], batch.n_spikes)
+            for name, values in {**table, **outputs}.items():
                 columns.setdefault(name, []).append(np.asarray(values))
             advance(len(batch.flux))
     return build_latents(columns, rejects)
@@ -249,6 +253,7 @@ def _stack(spectra: list[PreparedSpectrum]) -> Batch:
         np.stack([spectrum.flux for spectrum in spectra]),
         np.array([spectrum.median_flux for spectrum in spectra], np.float32),
         [spectrum.metadata for spectrum in spectra],
+        np.array([spectrum.n_spikes for spectrum in spectra], np.int32),
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.batches.reading import read_split
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
+from stellar_tf.flags import add_spikes
 from stellar_tf.inference.graph import ModelGraph, Outputs
 from stellar_tf.inference.in_memory import (
     ArraySpectrum,
@@ -399,9 +400,12 @@ class SpectrumModel:
             for split in splits:
                 for batch in read_split(manifest, split, batch_size):
                     flux, median = batch.pop("flux"), batch.pop("median_flux")
-                    outputs = self._functions.encode_prepared(flux, median)
+                    n_spikes = batch.pop("n_spikes", np.zeros(len(flux)))
+                    coded = self._functions.encode_prepared(flux, median)
+                    outputs = _to_numpy(coded)
+                    outputs["flags"] = add_spikes(outputs["flags"], n_spikes)
                     table = {**batch, "split": np.full(len(flux), split)}
-                    for name, values in {**table, **_to_numpy(outputs)}.items():
+                    for name, values in {**table, **outputs}.items():
                         columns.setdefault(name, []).append(values)
                     advance(len(flux))
         return build_latents(columns)

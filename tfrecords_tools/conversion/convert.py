@@ -20,6 +20,7 @@ from tfrecords_tools.conversion.plan import (
     Reject,
     Scan,
     ShardPlan,
+    estimate_errors,
     merge_scans,
     plan_shards,
     scan_file,
@@ -167,7 +168,8 @@ def convert(
             )
             settings = ShardSettings(grid, config, schema, table)
             placed = _fill_positions(scan, table)
-            plans = plan_shards(placed.spectra, records_per_shard(grid, config))
+            n_records = records_per_shard(grid, config, scan.share_with_errors)
+            plans = plan_shards(placed.spectra, n_records)
             shards = _write_shards(plans, out, settings, journal, workers, progress)
         if not journal.is_published():
             labels_file = "" if labels is None else str(labels)
@@ -220,6 +222,7 @@ def _scan(
             scanned += items
             advance(1, any(isinstance(item, Reject) for item in items))
     scan = merge_scans(scanned, config)
+    scan = scan._replace(share_with_errors=estimate_errors(scan.spectra, config))
     journal.write_scan(scan)
     return scan
 

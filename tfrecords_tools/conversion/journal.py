@@ -7,19 +7,20 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.plan import Assumption, PlannedSpectrum, Reject, Scan
 from tfrecords_tools.conversion.shards import WrittenShard
-from tfrecords_tools.durable import write_whole
+from tfrecords_tools.durable import replacing, write_whole
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.manifest import ShardInfo, hash_file
 
 _REQUEST = "request.json"
-_SCAN = "scan.json"
+_SCAN = "scan.jsonl"
 _LOCK = "lock"
 
 
@@ -116,18 +117,25 @@ class ConversionJournal:
         scan : Scan or None
             None if the scan is not complete.
         """
-        tree = self._read(_SCAN)
-        if tree is None:
+        path = self._folder / _SCAN
+        if not path.is_file():
             return None
-        spectra = [
-            PlannedSpectrum(Path(path), *rest) for path, *rest in tree["spectra"]
-        ]
-        return Scan(spectra, _to_rejects(tree["rejects"]))
+        with path.open(encoding="ascii") as lines:
+            rejects, share = json.loads(next(lines))
+            rows = map(json.loads, lines)
+            spectra = [PlannedSpectrum(Path(path), *rest) for path, *rest in rows]
+        return Scan(spectra, _to_rejects(rejects), share)
 
     def write_scan(self, scan: Scan) -> None:
         """Note what the headers of all inputs said."""
-        spectra = [[str(s.path), *s[1:]] for s in scan.spectra]
-        self._write(_SCAN, {"spectra": spectra, "rejects": _to_rows(scan.rejects)})
+        head = _to_rows(scan.rejects), scan.share_with_errors
+        rows = ([str(s.path), *s[1:]] for s in scan.spectra)
+        with (
+            replacing(self._folder / _SCAN) as partial,
+            partial.open("w", encoding="ascii") as stream,
+        ):
+            for row in chain([head], rows):  # a line each
+                stream.write(f"{json.dumps(row)}\n")
 
     def read_shard(self, file: str) -> WrittenShard | None:
         """

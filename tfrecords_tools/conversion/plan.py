@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import filecmp
-import io
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from heapq import nsmallest
 from pathlib import Path
+from sys import intern
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.durable import write_whole
+from tfrecords_tools.durable import replacing
 from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.readers import scan_file as list_spectra
@@ -30,6 +31,9 @@ from tfrecords_tools.split import SPLITS, Split, order_key, split_of
 from tfrecords_tools.star import star_of
 
 _URI = "file://"
+_N_LOOKED_INTO = 16
+_NO_LABELS: dict[str, float | str] = {}
+"""One for all spectra without."""
 _PLAN_FIELDS = (
     *("split", "shard", "dp_id", "target", "star"),
     *("ra", "dec", "mjd", "path", "spectrum"),
@@ -83,6 +87,8 @@ class Scan(NamedTuple):
 
     spectra: list[PlannedSpectrum]
     rejects: list[Reject]
+    share_with_errors: float = 0.0
+    """Of the spectra, about: by which the size of shards is planned."""
 
 
 class ShardPlan(NamedTuple):
@@ -135,13 +141,13 @@ def _plan(
         path=path,
         number=number,
         dp_id=identity.dp_id,
-        target=identity.target,
-        star=star,
+        target=intern(identity.target),  # one text for all spectra of a star
+        star=intern(star),
         ra=identity.ra,
         dec=identity.dec,
         mjd=identity.mjd,
         split=split_of(kept_together, config.split, config.split_salt),
-        labels=dict(identity.labels),
+        labels=dict(identity.labels) if identity.labels else _NO_LABELS,
     )
 
 
@@ -177,6 +183,34 @@ def merge_scans(
         spectra.append(taken)
         rejects += [_duplicate(m, taken) for m in members if m is not taken]
     return Scan(spectra, rejects)
+
+
+def estimate_errors(spectra: Sequence[PlannedSpectrum], config: ConvertConfig) -> float:
+    """
+    Look into a few spectra for errors of the flux, which no header promises.
+
+    Parameters
+    ----------
+    spectra : sequence of PlannedSpectrum
+        From `merge_scans`.
+    config : ConvertConfig
+        Whether errors are stored at all.
+
+    Returns
+    -------
+    share : float
+        Of those looked into that can be read, the ones with errors; 0 without any.
+    """
+    if config.store_errors == "no":
+        return 0.0
+    has_errors = []
+    for spectrum in nsmallest(_N_LOOKED_INTO, spectra, lambda s: order_key(s.dp_id)):
+        with suppress(SpectrumError):
+            read = read_spectrum(
+                spectrum.path, spectrum.number, verify_checksums=config.verify_checksums
+            )
+            has_errors.append(read.error is not None)
+    return sum(has_errors) / len(has_errors) if has_errors else 0.0
 
 
 def _choose_copy(
@@ -243,14 +277,14 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
     folder : Path
         The data set.
     """
-    rows = [
+    rows = (
         (
             *(p.split, p.number, s.dp_id, s.target, s.star, s.ra, s.dec, s.mjd, s.path),
             s.number,
         )
         for p in plans
         for s in p.spectra
-    ]
+    )
     _write_csv(folder / PLAN_NAME, _PLAN_FIELDS, rows)
 
 
@@ -333,9 +367,12 @@ def path_from_text(text: str) -> Path:
 def _write_csv(
     path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(fields)
-    for row in rows:
-        writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)
-    write_whole(path, stream.getvalue())
+    # Row by row: an archive has hundreds of thousands.
+    with (
+        replacing(path) as partial,
+        partial.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(fields)
+        for row in rows:
+            writer.writerow(path_to_text(v) if isinstance(v, Path) else v for v in row)

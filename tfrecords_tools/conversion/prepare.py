@@ -26,6 +26,8 @@ from tfrecords_tools.spectrum import (
 _HALF_MAX = float(np.finfo(np.float16).max)
 AIR_ASSUMED, KEPT_TOPOCENTRIC = "air assumed", "kept topocentric"
 FRAME_UNKNOWN, NOT_ALL_READ = "frame unknown", "not all read"
+_AT_REST = ("BARYCENT", "HELIOCEN", "SOURCE")
+"""Frames in which the Earth does not move the lines of a star."""
 TOO_MANY_SPIKES, TOO_MANY_BAD = "too many spikes", "too many bad pixels"
 """How the reasons begin for which a spectrum is rejected."""
 
@@ -174,9 +176,9 @@ def _settle_medium(spectrum: Spectrum, config: ConvertConfig) -> Spectrum:
 def _list_assumptions(spectrum: Spectrum) -> Iterator[str]:
     if spectrum.is_medium_assumed:
         yield AIR_ASSUMED
-    if spectrum.metadata.specsys == "TOPOCENT":
+    if spectrum.metadata.specsys in ("TOPOCENT", "GEOCENTR"):
         yield KEPT_TOPOCENTRIC
-    elif spectrum.metadata.specsys == "UNKNOWN":
+    elif spectrum.metadata.specsys not in _AT_REST:
         yield FRAME_UNKNOWN
     if any(step.startswith("not read: ") for step in spectrum.history):
         yield NOT_ALL_READ

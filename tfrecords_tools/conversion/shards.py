@@ -59,9 +59,29 @@ class ShardSettings(NamedTuple):
     labels: Labels | None
 
 
-def records_per_shard(grid: Grid, config: ConvertConfig) -> int:
-    """Count the records that make a shard of the size wanted."""
-    record = grid.n_pixels * np.dtype(config.flux_dtype).itemsize + _OVERHEAD
+def records_per_shard(
+    grid: Grid, config: ConvertConfig, share_with_errors: float = 0.0
+) -> int:
+    """
+    Count the records that make a shard of the size wanted.
+
+    Parameters
+    ----------
+    grid : Grid
+        The wavelengths of the data set.
+    config : ConvertConfig
+        Its `shard_mib` and `flux_dtype`.
+    share_with_errors : float, default 0
+        Of the records, those that hold errors, too.
+
+    Returns
+    -------
+    n_records : int
+        At least one.
+    """
+    of_flux = np.dtype(config.flux_dtype).itemsize
+    of_error = np.dtype(np.float16).itemsize * share_with_errors
+    record = grid.n_pixels * (of_flux + of_error) + _OVERHEAD
     return max(1, round(config.shard_mib * _MIB / record))
 
 
@@ -194,6 +214,7 @@ def record_values(
         "flux_scale": prepared.flux_scale,
         "median_flux": prepared.median_flux,
         "phase_error": prepared.phase_error,
+        "n_spikes": float(prepared.n_spikes),
         "history": "; ".join(prepared.history),
     }
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from xml.parsers.expat import ExpatError
 
 import numpy as np
+from astropy.io.ascii import InconsistentTableError
 from astropy.io.registry import IORegistryError
 from astropy.table import Column, Table
 from astropy.utils.data import get_readable_fileobj
@@ -18,7 +19,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.labels.text_tables import TextTable, decode_text, split_table
-from tfrecords_tools.labels.units import parse_unit
+from tfrecords_tools.labels.units import is_unit, parse_unit
 from tfrecords_tools.labels.values import Cells
 
 _TEXT = re.compile(
@@ -26,6 +27,8 @@ _TEXT = re.compile(
 )
 _BLANKS = ("dat", "txt", "ascii", "tab", "tsv")
 """Endings of tables whose columns blanks may separate."""
+_NAME_AND_UNIT = re.compile(r"(?P<name>.*\w)(?: *\[| +\()(?P<unit>[^\])]+)[\])]")
+_LOGARITHM = re.compile(r"log(_?10)?|ln", re.IGNORECASE)
 _READ_ERRORS = (
     *(ValueError, TypeError, KeyError, IndexError, OSError, EOFError, ImportError),
     *(ExpatError, lzma.LZMAError, zlib.error),
@@ -83,6 +86,7 @@ def read_file(path: Path) -> LabelFile:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LabelError(f"{path}: several columns are named {', '.join(twice)}")
+    file = _take_units(file)
     if any("multiple tables are present" in str(w.message) for w in caught):
         file = file._replace(notes=(*file.notes, "the first of its tables is read"))
     return file
@@ -99,10 +103,37 @@ def _read_any(path: Path) -> LabelFile:
         return _from_astropy(Table.read(lines, format="ascii.ecsv"), notes)
     table = split_table(text, may_be_blanks=text_ending[1].lower() in _BLANKS)
     if table is None:
-        file = _from_astropy(Table.read(text.split("\n"), format="ascii"), notes)
+        file = _from_astropy(_read_blanks(text), notes)
         columns = [c._replace(has_decimal_commas=True) for c in file.columns]
         return file._replace(columns=columns)
     return _from_text(table, notes)
+
+
+def _read_blanks(text: str) -> Table:
+    """Read columns between blanks, by whichever of astropy's guesses fits."""
+    try:
+        return Table.read(text.split("\n"), format="ascii")
+    except InconsistentTableError:
+        raise ValueError(
+            "its rows have different numbers of cells; write -- where nothing is known"
+        ) from None
+
+
+def _take_units(file: LabelFile) -> LabelFile:
+    """Take units that stand in the names of columns: ``rv (m/s)``, ``teff [K]``."""
+    names = {column.name for column in file.columns}
+    columns, told = [], []
+    for column in file.columns:
+        match = _NAME_AND_UNIT.fullmatch(column.name)
+        if match and column.unit is None and is_unit(match["unit"]):
+            name = match["name"]
+            if name not in names and not _LOGARITHM.fullmatch(name):
+                told.append(column.name)
+                column = column._replace(name=name, unit=parse_unit(match["unit"]))
+                names.add(name)
+        columns.append(column)
+    note = (f"units read in the names {', '.join(told)}",) if told else ()
+    return LabelFile(columns, (*file.notes, *note))
 
 
 def _from_text(table: TextTable, notes: tuple[str, ...]) -> LabelFile:

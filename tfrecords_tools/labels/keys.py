@@ -18,8 +18,11 @@ DP_ID, AUTO, POSITION = "dp_id", "auto", "position"
 STAR_COLUMNS = (
     *("target", "star", "object", "name", "star_name", "main_id", "primary"),
     *("target_name", "object_name", "source_name", "identifier", "hostname"),
+    *("targname", "objname", "starname", "name_of_star", "simbad_name", "star_id"),
 )
 """Columns with names of stars, in lower case; the first go first."""
+_FILE_COLUMNS = ("arcfile", "filename", "file_name", "file")
+"""Columns with names of files; the first go first."""
 _CATALOGUES = ("hd", "hip", "tic", "kic")
 """Columns with names of stars that may be numbers alone."""
 GAIA_COLUMNS = (
@@ -150,7 +153,7 @@ def list_keys(
         A column ``dp_id`` alone, else names, identifiers of Gaia and positions; or
         what `label_key` names.
     """
-    names = {cells.name.lower(): cells for cells in reversed(columns)}
+    names = {_plain(cells.name): cells for cells in reversed(columns)}
     near = [] if positions is None else [PositionKey(positions, config.match_radius)]
     if config.label_key == POSITION:
         return [*near]
@@ -171,8 +174,14 @@ def list_keys(
     return [
         *(_star_key(cells, config.aliases) for cells in stars),
         *(_gaia_key(cells) for cells in gaia),
+        *(_dp_id_key(names[name]) for name in _FILE_COLUMNS if name in names),
         *near,
     ]
+
+
+def _plain(name: str) -> str:
+    """Write a column's name as the lists here do."""
+    return re.sub(r"[ .-]+", "_", name.strip().lower())
 
 
 def has_lost_digits(cells: Cells) -> bool:
@@ -196,7 +205,10 @@ def _all_keys(cells: Cells, aliases: Mapping[str, str]) -> Iterator[ColumnKey]:
 
 def _dp_id_key(cells: Cells) -> ColumnKey:
     # A file's name may stand there as it is.
-    return ColumnKey(cells, lambda text: _FITS_ENDING.sub("", text), lambda e: e.dp_id)
+    def normalise(text: str) -> str:
+        return _FITS_ENDING.sub("", text.replace("\\", "/").rpartition("/")[2])
+
+    return ColumnKey(cells, normalise, lambda e: e.dp_id)
 
 
 def _star_key(cells: Cells, aliases: Mapping[str, str]) -> ColumnKey:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from tfrecords_tools.labels.values import list_names
 
 _NINES = re.compile(r"99+(\.9+)?|9\.9+(e\+[0-9]+)?")
+_SMALL = (-1.0, 0.0)
+"""Found only where they occur often and no other number is near or below them."""
 _ENDS = (-(2.0**15), -(2.0**31), -(2.0**63), 2.0**15 - 1, 2.0**31 - 1)
 """Of the integer types."""
 _MAX_LABEL = 1e20
@@ -48,7 +50,11 @@ def find_sentinels(values: NDArray[np.float64]) -> dict[float, int]:
         for number, count in zip(
             numbers[looks].tolist(), counts[looks].tolist(), strict=True
         )
-        if _is_apart(number, others) or (count >= _MIN_REPEATS and count > most)
+        if (
+            _is_far_below(number, others) and count >= _MIN_REPEATS
+            if number in _SMALL
+            else _is_apart(number, others) or (count >= _MIN_REPEATS and count > most)
+        )
     }
 
 
@@ -83,10 +89,17 @@ def describe_sentinels(columns: Mapping[str, NDArray[np.generic]]) -> str:
 
 
 def _looks_like_one(number: float) -> bool:
-    if number in _ENDS or abs(number) >= _MAX_LABEL:
+    if number in _SMALL or number in _ENDS or abs(number) >= _MAX_LABEL:
         return True
     # Six digits: a float32 has seven.
     return bool(_NINES.fullmatch(f"{abs(number):.6g}"))
+
+
+def _is_far_below(number: float, others: NDArray[np.float64]) -> bool:
+    """Tell whether all others are positive, and farther than half their range."""
+    if others.size == 0 or others[0] <= 0.0:
+        return False
+    return bool(others[0] - number >= 0.5 * (others[-1] - others[0]))
 
 
 def _is_apart(number: float, others: NDArray[np.float64]) -> bool:

@@ -16,7 +16,47 @@ _NOTHING = frozenset(
     ("null", "nan", "n/a", "#n/a", "n.a.", "<na>", "indef", "nodata", r"\nodata")
 )
 """No category has such a name, in lower case."""
-_NO_NUMBERS = _NOTHING | {"none", "na", "nd", "n.d.", "nil", "undef", "masked", "?"}
+_NO_NUMBERS = _NOTHING | frozenset(
+    (
+        *(
+            "none",
+            "na",
+            "n.a",
+            "nd",
+            "n.d.",
+            "nil",
+            "undef",
+            "undefined",
+            "masked",
+            "?",
+        ),
+        *(
+            "??",
+            "unknown",
+            "unk",
+            "missing",
+            "blank",
+            "empty",
+            "void",
+            "no data",
+            "tbd",
+        ),
+        *(
+            "not available",
+            "x",
+            "/",
+            "*",
+            "**",
+            "***",
+            r"\n",
+            "(null)",
+            "<null>",
+            "nat",
+        ),
+        *("''", '""', "#value!", "#div/0!", "#ref!", "#num!", "#name?", "nan(ind)"),
+        *("1.#qnan", "-1.#ind", "1.#inf", "pending", "not measured"),
+    )
+)
 """These may name a category (Na), but not where all else are numbers."""
 _NUMBER = re.compile(
     r"[+\-−]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([ED][+\-−]?[0-9]+)?|[+-]?inf(inity)?",
@@ -153,6 +193,7 @@ def _blank(
     for value in missing:
         # A table of float32 holds -99.99 to seven digits only.
         values[np.isclose(values, value, rtol=1e-6, atol=0.0)] = np.nan
+    values[np.isinf(values)] = np.nan  # no label is, but a division by zero
     return values
 
 

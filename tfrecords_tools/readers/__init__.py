@@ -261,7 +261,9 @@ class _Content:
         dp_id = self._name(number, row)
         if not layout.is_of_many_stars:
             return read_identity(dp_id, self._cards_of(layout, values))
-        identity = read_identity(dp_id, [_to_cards(values)])
+        names = [v for name, v in values.items() if name.upper() == "NAME"]
+        cards = [_to_cards(values), PlainCards({"OBJECT": names[0] if names else ""})]
+        identity = read_identity(dp_id, cards)
         if not layout.group.is_catalogue:
             return identity
         labels = {

@@ -21,6 +21,9 @@ from tfrecords_tools.readers.wavelengths import (
 )
 from tfrecords_tools.spectrum import Spectrum, SpectrumError, as_flux
 
+_FILLS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)
+"""Numbers that files have where there is no flux."""
+_MIN_FILLS = 3
 _AND_MASKS, _OR_MASKS = ("andmask", "and_mask"), ("ormask", "or_mask")
 _NO_PIPELINE = Pipeline("")
 
@@ -70,6 +73,9 @@ def build_spectrum(
     pieces = [_read_piece(piece, row, pipeline) for piece in layout.pieces]
     arrays = _join(pieces)
     first = layout.pieces[0]
+    if not layout.is_of_many_stars:  # what a unit says goes before the file's
+        own = layout.group.cards
+        cards = (*own, *(c for c in cards if all(c is not one for one in own)))
     statement, by = find_medium(
         first.wave, first.flux.axis if first.wave is None else None, cards, pipeline
     )
@@ -95,6 +101,7 @@ def build_spectrum(
 def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
     row = row if piece.row is None else piece.row
     flux = as_flux(_numbers(piece.flux, row))
+    filled = _blank_fills(flux)
     if pipeline is not None and pipeline.zero_is_bad:
         flux[flux == 0.0] = np.nan
     for mask in choose_masks(piece.masks, pipeline):
@@ -117,7 +124,20 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
         raise SpectrumError("every pixel is flagged as bad")
     kept, axis = _read_wave(piece, row, flux)
     error = None if error is None else error[kept]
-    return _Arrays(axis.wave, flux[kept], error, axis.notes)
+    return _Arrays(axis.wave, flux[kept], error, (*filled, *axis.notes))
+
+
+def _blank_fills(flux: NDArray[np.float32]) -> tuple[str, ...]:
+    """Mark pixels bad that all have the same number of nines, the lowest of all."""
+    lowest = float(np.fmin.reduce(flux, initial=np.inf))
+    if lowest not in _FILLS:
+        return ()
+    filled = flux == lowest
+    n_filled = int(np.count_nonzero(filled))
+    if n_filled < _MIN_FILLS:
+        return ()
+    flux[filled] = np.nan
+    return (f"{n_filled} pixels of {lowest:g} are no data",)
 
 
 def _read_wave(piece: Piece, row: int, flux: NDArray[np.float32]) -> tuple[slice, Axis]:
@@ -241,7 +261,8 @@ def find_bad(
     Parameters
     ----------
     values : ndarray
-        Bits, numbers of them as floats, truth values, or the letters T and F.
+        Bits, numbers of them as floats, truth values, or the letters T and F. Fractions
+        are those of a bad or a good pixel: none is wholly good or bad.
     is_good : bool
         Whether the name says that it is true where the pixel is good.
     pipeline : Pipeline or None
@@ -264,6 +285,8 @@ def find_bad(
         raise SpectrumError("the mask does not hold numbers")
     unknown = np.iinfo(np.int32).max  # all bits but the sign
     finite = np.where(np.isfinite(values), values, unknown)
+    if values.dtype.kind == "f":
+        finite = np.floor(finite) if is_good else np.ceil(finite)
     flags: NDArray[np.int64] = finite.astype(np.int64)
     if is_good or known.mask_is_good:
         return np.asarray(flags == 0)
@@ -289,14 +312,17 @@ def as_error(
         Shape (n,), NaN where unknown; None if it is so everywhere, as in all HARPS
         products.
     bad : ndarray of bool or None
-        Pixels that have an inverse variance of zero; None for the other roles.
+        Pixels that have an inverse variance of zero or an infinite standard deviation;
+        None if there can be none.
     """
     if not np.isfinite(values[::101]).any() and not np.isfinite(values).any():
         return None, None
     if role == "error":
+        infinite = np.isposinf(values.astype(np.float64))
         error = as_flux(values)
         error[~(error > 0.0)] = np.nan
-        return (error if np.isfinite(error).any() else None), None
+        known = error if np.isfinite(error).any() else None
+        return known, (infinite if infinite.any() else None)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         numbers = values.astype(np.float64)
         variance = 1.0 / numbers if role == "ivar" else numbers

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from tfrecords_tools.readers.layout import (
     Field,
     Group,
     Layout,
+    Piece,
     find_layouts,
     is_no_spectrum,
     name_fields,
@@ -33,8 +35,11 @@ from tfrecords_tools.readers.pipelines import (
     find_pipeline,
 )
 from tfrecords_tools.readers.recent import version_of
+from tfrecords_tools.readers.wavelengths import read_axis
 from tfrecords_tools.spectrum import SpectrumError
 
+_N_ORDERS = 3
+"""So many units side by side are orders or chips; two may be the arms of one star."""
 _TARGET_TABLES = ("FIBERMAP", "PLUGMAP")
 """Tables with a row for each row of the images."""
 Found = tuple[Layout, Pipeline | None]
@@ -68,13 +73,46 @@ def find_in_fits(file: FitsFile) -> list[Found]:
     for hdu, group in tables:
         pipeline = find_pipeline(Traits(primary, hdu.header, group.names))
         found += [(layout, pipeline) for layout in find_layouts(group)]
-    return _leave_out_others(found)
+    found = _leave_out_others(found)
+    _refuse_orders([layout for layout, _ in found[:_N_ORDERS]])
+    return found
+
+
+def _refuse_orders(layouts: list[Layout]) -> None:
+    """Refuse spectra that stand side by side in wavelength, each in a unit."""
+    pieces = [layout.pieces[0] for layout in layouts if layout.n_rows == 1]
+    if len(pieces) < _N_ORDERS:
+        return
+    try:
+        ranges = sorted(_range(piece) for piece in pieces)
+    except SpectrumError:
+        return  # reading it will tell
+    if all(
+        first[1] - second[0] < 0.5 * min(first[1] - first[0], second[1] - second[0])
+        for first, second in pairwise(ranges)
+    ):
+        raise SpectrumError(
+            "several spectra of different wavelengths, such as the orders of an "
+            "echelle: merge them to one spectrum before"
+        )
+
+
+def _range(piece: Piece) -> tuple[float, float]:
+    """Return the first and the last wavelength of a piece, as the file has them."""
+    if piece.wave is not None:
+        wave = piece.wave.read(0).astype(np.float64)
+    elif piece.flux.axis is not None:
+        wave = read_axis(piece.flux.axis, piece.flux.shape[-1]).wave
+    else:
+        raise SpectrumError("no wavelengths")
+    return float(np.nanmin(wave)), float(np.nanmax(wave))
 
 
 def _leave_out_others(found: list[Found]) -> list[Found]:
     """Leave out tables that are called sky, model and the like, beside others."""
     names = {layout.group.name for layout, _ in found}
     others = {name for name in names if is_no_spectrum(name.lower())}
+    others |= {name for name in names if name.lower().startswith("norm")}
     if others == names:
         return found
     return [

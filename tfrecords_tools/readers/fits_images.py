@@ -96,13 +96,15 @@ def _read_unit(file: FitsFile, hdu: Hdu, name: str, label: str) -> list[Field]:
 
 
 def _read_bands(file: FitsFile, hdu: Hdu, name: str, label: str) -> list[Field]:
-    """Take the first of the bands IRAF's apall writes, and the one of errors."""
+    """Take the band IRAF's apall calls spectrum, or the first, and that of errors."""
     length, _, n_bands = hdu.axes
     unit = hdu.header.text("BUNIT")
-    read = partial(_row, file, hdu, 0)
+    ids = [hdu.header.text(f"BANDID{i + 1}").lower() for i in range(n_bands)]
+    of_flux = next((i for i, text in enumerate(ids) if text.startswith("spectr")), 0)
+    read = partial(_row, file, hdu, of_flux)
     fields = [Field(name, (length,), read, unit, axis=hdu.header, label=label)]
-    for band in range(1, n_bands):
-        if hdu.header.text(f"BANDID{band + 1}").lower().startswith("sigma"):
+    for band, text in enumerate(ids):
+        if text.startswith("sigma"):
             read = partial(_row, file, hdu, band)
             fields.append(Field("sigma", (length,), read, unit))
     return fields

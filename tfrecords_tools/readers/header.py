@@ -65,6 +65,11 @@ class Cards(ABC):
         """Lines that are no values: of a FITS header, HISTORY and COMMENT."""
         return ()
 
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """All that `get` finds a value of; slow for a header of thousands of cards."""
+        raise NotImplementedError
+
     def text(self, keyword: str) -> str:
         """Read text without surrounding blanks; "" if there is none."""
         value = self.get(keyword)
@@ -169,6 +174,11 @@ class PlainCards(Cards):
         return self._values.get(keyword)
 
     @property
+    def keywords(self) -> tuple[str, ...]:
+        """All that have a value."""
+        return tuple(self._values)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Lines that are no values."""
         return self._remarks
@@ -182,6 +192,8 @@ class Header(Cards):
     """Cards of 80 characters, without END."""
     _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
     """Of the cards parsed so far."""
+    _groups: dict[str, bool] = field(default_factory=dict, init=False, repr=False)
+    """Whether there are HIERARCH cards of which this is the first word."""
 
     @cached_property
     def cards(self) -> dict[str, str]:
@@ -229,6 +241,11 @@ class Header(Cards):
         card = self._find(keyword)
         parsed = None if card is None else _parse_with_astropy(card)
         return "" if parsed is None else str(parsed.comment)
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """Those of all cards."""
+        return tuple(self.cards)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -294,6 +311,11 @@ class Header(Cards):
         if len(keyword) <= 8 and " " not in keyword:
             return None  # HIERARCH is for other names
         # Most cards are HIERARCH ones that nobody asks for: they are not indexed.
+        group = keyword.partition(" ")[0]  # such as ESO or TNG: most have but one
+        if group not in self._groups:
+            self._groups[group] = f"{_HIERARCH} {group}" in self.content
+        if not self._groups[group]:
+            return None
         prefix = f"{_HIERARCH} {keyword}"
         start = self.content.find(prefix)
         while start >= 0:

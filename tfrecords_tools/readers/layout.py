@@ -20,8 +20,6 @@ VARYING = -1
 """In a shape: each row has a length of its own."""
 _checked: Recent[None] = Recent(64)
 """Rows that are known to be spectra."""
-_ROWS_ARE_SPECTRA = ("COEFF0", "APNUM1")
-"""Cards of images with a spectrum a row: plates of SDSS, IRAF's equispec."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +94,7 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("wave_air", "wavelength_air", "lambda_air", "air_wavelength", "wave_vac"),
         *("wavelength_vac", "lambda_vac", "vac_wavelength", "spectral_axis", "wav"),
         *("loglam", "log_lam", "loglambda", "log_lambda", "logwave", "log_wave"),
-        *("lnwave", "ln_wave", "lnlambda", "ln_lambda"),
+        *("lnwave", "ln_wave", "lnlambda", "ln_lambda", "wvl", "wlen", "wavemap"),
     ),
     "flux": (
         *("flux", "flux_reduced", "flux_el", "flux_cal", "bgflux_reduced", "fluxab"),
@@ -108,16 +106,27 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("flux_error", "err_reduced", "err_bgflux_reduced", "fluxerr", "fluxerrab"),
         *("eflux", "e_flux", "dflux", "u_flux", "uob", "sigma", "sig", "flux_sigma"),
         *("stdev", "std", "stddev", "unc", "uncertainty", "flux_unc", "noise"),
+        "fluxerror",
     ),
     "ivar": ("ivar", "flux_ivar", "inverse_variance", "invvar", "inv_var"),
     "variance": ("var", "variance", "flux_var", "flux_variance"),
     "mask": (
         *("qual", "quality", "mask", "andmask", "and_mask", "ormask", "or_mask"),
         *("pixmask", "dq", "flag", "flags", "bad", "badpix", "bpm", "bitmask"),
-        "pixel_flags",
+        *("pixel_flags", "dataqual", "dqual", "dqf", "qf", "msk", "maskbits", "isbad"),
+        *("crmask", "nanmask", "badpixels", "badpixmap", "badmask", "masked"),
+        *("outlier", "outliers", "rejected"),
     ),
-    "good": ("good", "valid", "goodpix"),
+    "good": ("good", "valid", "goodpix", "goodpixels", "goodmask", "gpm", "isgood"),
 }
+_OF_PIXELS = frozenset(
+    (
+        *("flux", "spec", "spectrum", "pixel", "pixels", "pix", "data", "is", "map"),
+        *("mask", "bits", "bit", "flag", "flags", "quality", "qual", "dq", "bad"),
+        *("good", "valid", "cosmic", "cosmics", "cr", "of", "the", "error", "values"),
+    )
+)
+"""Words of a name that belong to no spectrum in particular: flux_mask is a mask."""
 _EXACT = {
     name: (role, rank)
     for role, names in _NAMES.items()
@@ -131,7 +140,8 @@ _NO_SPECTRUM = re.compile(
     r"|stdev|i?var(iance)?|inv(_?var)?|\w*mask|dq|qual\w*|flags?|bpm|bad(pix)?|good|valid"
     r"|sky|cont|continuum|model|tell|telluric|back|background|bkg|raw|templ(ate)?|fit|lsf"
     r"|res|resolution|disp|dispersion|blaze|flat|weights?|snr|transm(ission)?|response"
-    r"|sens)(_.*)?"
+    r"|sens|throughput|efficiency|chi2|chisq|exp(map|time|osure)?|stat|coverage|nexp"
+    r"|profile|trace)(_.*)?"
 )
 
 
@@ -158,8 +168,21 @@ def _name(field: Field) -> Named | None:
         if match is not None:
             role, rank = _EXACT[match["word"]]
             number = match.groupdict().get("number")
-            return Named(field, role, match["key"] or number or "", rank)
+            return _of_pixels(Named(field, role, match["key"] or number or "", rank))
     return None
+
+
+def _of_pixels(named: Named) -> Named:
+    """Tell what belongs to any spectrum, however many words name it."""
+    words = set(re.split(r"[_.:\- ]", named.key))
+    of_flux = _EXACT.get(named.key, ("flux", 0))[0]
+    if named.role == "flux" and of_flux not in ("flux", "wave"):  # mask_flux
+        named = named._replace(role=of_flux)
+    elif named.role in ("flux", "wave") or not words <= _OF_PIXELS:
+        return named
+    if named.role == "mask" and words & {"good", "valid"}:
+        named = named._replace(role="good")
+    return named._replace(key="")
 
 
 class Piece(NamedTuple):
@@ -341,15 +364,16 @@ def _arrange_rows(layout: Layout) -> Layout:
         return replace(layout, row_keys=("combined", "", *visits), notes=notes)
     if n_rows > 1 and layout.group.ids is None:
         key = layout.group.version, layout.group.name, layout.key, piece.flux.name
-        _checked.get(key, lambda: _check_rows(piece.flux, piece.wave, n_rows))
+        _checked.get(key, lambda: _check_rows(piece.flux, piece.wave, layout))
     return layout
 
 
-def _check_rows(flux: Field, wave: Field | None, n_rows: int) -> None:
+def _check_rows(flux: Field, wave: Field | None, layout: Layout) -> None:
     """Refuse rows of which the file does not say that each is a spectrum."""
+    n_rows = layout.n_rows
     if wave is None:
         axis = flux.axis
-        is_told = axis is not None and any(axis.has(key) for key in _ROWS_ARE_SPECTRA)
+        is_told = bool(layout.group.scalars(slice(0, 1)))  # whose spectra they are
         if not is_told or "MULTISPE" in (axis.text("CTYPE1") if axis else ""):
             raise SpectrumError(
                 f"an image of {flux.shape[1]} x {flux.shape[0]} pixels: nothing says "

@@ -111,6 +111,7 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
     (lambda t: t.telescope == "LAMOST", LAMOST),
     (_is_apogee, APOGEE),
     (lambda t: t.telescope.startswith("SDSS"), SDSS),
+    (_in_names("flux", "loglam", "ivar", "and_mask", "or_mask"), SDSS),
     (
         _in_names("b_flux", "b_wavelength", "b_ivar"),
         Pipeline("DESI", "vacuum", "HELIOCEN"),

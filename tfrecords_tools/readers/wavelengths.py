@@ -26,6 +26,7 @@ _ANGSTROM = {
     **dict.fromkeys(("0.1nm", "1e-10m", "10**-10m", "10^-10m"), 1.0),
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 10.0),
     **dict.fromkeys(("um", "µm", "micron", "microns", "micrometer", "micrometre"), 1e4),
+    **dict.fromkeys(("micrometers", "micrometres"), 1e4),
     "mm": 1.0e7,
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0e10),
 }
@@ -33,7 +34,9 @@ _NANOMETRE, _LONG_UNIT = 10.0, 1e4
 # Codes of FITS paper III that are not wavelengths, and words for other axes.
 _OTHER_AXIS = re.compile(
     r"(FREQ|ENER|WAVN|VRAD|VOPT|ZOPT|VELO|BETA|FELO)(-\w+)?|%|MULTISPE"
-    r"|\w+-+(TAN|SIN|CAR)|.*(\b(PIX|PIXELS?|PERCENT|INDEX|CHANNELS?|COLUMNS?|ROWS?"
+    r"|\w+-+(TAN|SIN|CAR)|[XYV]|DV|DET[XY]|[XY]_?POS(ITION)?|[MBH]?JD|PERC|BIS|CCF|LAG"
+    r"|.*(\b(PIX|PIXELS?|PERCENT(AGE)?|BISECTOR|CORRELATION|SLIT|POSITION|ANGLE|SPATIAL"
+    r"|INDEX|CHANNELS?|COLUMNS?|ROWS?"
     r"|ORDERS?|RV|VEL|PHASE|TIME|[KMG]?HZ|K?EV|REDSHIFT|WAVENUMBERS?|FREQUENCY|ENERGY)\b"
     r"|VELOC|\bK?M/S|\bK?M S-1).*"
 )
@@ -49,12 +52,23 @@ _TRUTH = {
     **dict.fromkeys(("FALSE", "F", "0", "0.0", "NO"), False),
 }
 _WORD = re.compile(r"(?<![a-z])(air|vac(?:uum)?)(?![a-z])", re.I)
-_TO = re.compile(r"\bto (air|vac(?:uum)?)\b", re.I)
+_TO = re.compile(r"(?:\bto |-> ?)(air|vac(?:uum)?)\b", re.I)
+_FROM = re.compile(r"\bfrom (air|vac(?:uum)?)\b", re.I)
+_DENIED = re.compile(r"\b(not?|never|without|un(corrected|converted)|lamps?)\b", re.I)
+_OF_WAVES = re.compile(r"WAV|LAM(?!P)|(^|[ _])WL|VAC|AIR|MEDIUM|REFRAC|DISP")
+"""In the keyword of a card that may say what wavelengths are in."""
+_IS_MEDIUM = re.compile(
+    r"(?:IS_?)?(AIR|VAC)(?:UUM)?_?(?:WAVE?\w*|LAM\w*)?|(?:WAVE?|LAM)\w*?(AIR|VAC)(?:UUM)?"
+)
+"""The keyword of a card that is true or false of a medium."""
 _REMARK = re.compile(r"\bwave", re.I)
 _AIR_MASS = re.compile(r"air\s*mass", re.I)
 _FRAMES = (
     *(("BARY", "BARYCENT"), ("HELIO", "HELIOCEN"), ("TOPO", "TOPOCENT")),
-    *(("GEO", "GEOCENTR"), ("OBSERV", "TOPOCENT"), ("REST", "SOURCE")),
+    *(("GEO", "GEOCENTR"), ("OBS", "TOPOCENT"), ("REST", "SOURCE")),
+    *(("SSB", "BARYCENT"), ("SOLAR", "BARYCENT"), ("EARTH", "TOPOCENT")),
+    *((code, code) for code in ("SOURCE", "LSRK", "LSRD", "GALACTOC", "LOCALGRP")),
+    ("CMBDIPOL", "CMBDIPOL"),
 )
 
 
@@ -99,7 +113,8 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
     """
     kind = cards.stated_text("CTYPE1")
     iraf = dict(_IRAF.findall(cards.text("WAT1_001")))
-    for name, text in (("CTYPE1", kind), ("the label in WAT1_001", iraf.get("label"))):
+    names = {"CTYPE1": kind, "CNAME1": cards.text("CNAME1")}
+    for name, text in (*names.items(), ("the label in WAT1_001", iraf.get("label"))):
         if text and _OTHER_AXIS.fullmatch(text.upper()):
             raise SpectrumError(f"no wavelengths: {name} is {text!r}")
     linear = _read_linear(cards)
@@ -199,7 +214,9 @@ def _read_step(cards: Cards) -> float:
         known = [step for step in known if step != 1.0]
         if len(known) == 2:
             raise SpectrumError("no wavelengths: CD1_1 and CDELT1 differ")
-    return known[0] if known else math.nan
+    scale = cards.stated_number("PC1_1")  # FITS paper I: it multiplies CDELT1
+    is_scaled = math.isfinite(scale) and not cards.has("CD1_1")
+    return (known[0] if known else math.nan) * (scale if is_scaled else 1.0)
 
 
 def _read_unit(cards: Cards, kind: str, iraf_unit: str) -> str:
@@ -300,8 +317,8 @@ def find_medium(
     -------
     statement : Statement or None
         The first in this order: the code in CTYPE1 or the column's name; the cards
-        VACUUM and AIRORVAC; the UCD; what is known of the pipeline; a remark in the
-        header. None if there is nothing.
+        VACUUM and AIRORVAC; the UCD; what is known of the pipeline; a card of another
+        name; a remark in the header. None if there is nothing.
     notes : tuple of str
         For the history: what it goes by, and statements that contradict it.
     """
@@ -314,11 +331,13 @@ def find_medium(
     if not stated and pipeline is not None and pipeline.medium is not None:
         stated = [Statement(pipeline.medium, pipeline.name)]
     if not stated:
+        stated = [*_of_other_cards(cards)]
+    if not stated:
         stated = [*_of_comments(axis), *_of_remarks(cards)][:1]
     if not stated:
         return None, ()
     first = stated[0]
-    against = [other.by for other in stated if other.medium != first.medium]
+    against = dict.fromkeys(s.by for s in stated if s.medium != first.medium)
     note = f"in {first.medium} by {first.by}"
     return first, (f"{note}, against {', '.join(against)}" if against else note,)
 
@@ -337,20 +356,28 @@ def find_frame(cards: Sequence[Cards], pipeline: Pipeline | None) -> Frame:
     Returns
     -------
     frame : Frame
-        By SPECSYS, else the cards HELIO and VEL_TYPE, else the pipeline. A file that
-        IRAF has shifted since is in none of the usual frames.
+        By SPECSYS, else the cards HELIO, HELCORR and VEL_TYPE, else the pipeline. A
+        file that IRAF has shifted since is in none of the usual frames.
     """
-    shifts = tuple(_dopcor(cards))
-    for header in cards:
-        specsys = header.text("SPECSYS") or header.text("VEL_TYPE")
-        if specsys:
-            return Frame(_standard_frame(specsys), shifts)
-        if header.get("HELIO") is not None or header.has("HELIO_RV"):
-            done = header.get("HELIO") in (None, True, 1)
-            return Frame("HELIOCEN" if done else "TOPOCENT", shifts)
-    if shifts or pipeline is None or not pipeline.specsys:
+    shifts = tuple(dict.fromkeys(_dopcor(cards)))
+    if shifts:
         return Frame("UNKNOWN", shifts)
-    return Frame(pipeline.specsys)
+    stated = next(filter(None, map(_stated_frame, cards)), "")
+    return Frame(stated or (pipeline.specsys if pipeline else "") or "UNKNOWN")
+
+
+def _stated_frame(header: Cards) -> str:
+    for keyword in ("SPECSYS", "VEL_TYPE", "HELIO"):
+        frame = _standard_frame(header.text(keyword))
+        if frame:
+            return frame
+    if header.text("HELCORR").upper() == "COMPLETE":  # of HST
+        return "HELIOCEN"
+    helio = header.get("HELIO")
+    if helio is None:
+        return "HELIOCEN" if header.has("HELIO_RV") else ""
+    done = _TRUTH.get(str(helio).upper())
+    return "" if done is None else ("HELIOCEN" if done else "TOPOCENT")
 
 
 def _of_axis(axis: Cards | None) -> Iterator[Statement]:
@@ -358,8 +385,9 @@ def _of_axis(axis: Cards | None) -> Iterator[Statement]:
     code = _CODE.fullmatch(kind)
     if code is not None:
         yield Statement(_CODES[code[1]], f"CTYPE1 {kind}")
-    elif kind:
+    elif axis is not None:
         yield from _of_words(kind, "CTYPE1")
+        yield from _of_words(axis.text("CNAME1"), "CNAME1")
 
 
 def _of_column(wave: Field | None) -> Iterator[Statement]:
@@ -376,6 +404,20 @@ def _of_cards(cards: Sequence[Cards]) -> Iterator[Statement]:
             text = header.text(keyword)
             if text:
                 yield from _of_words(text, keyword)
+
+
+def _of_other_cards(cards: Sequence[Cards]) -> Iterator[Statement]:
+    """Find cards of unusual names whose whole value is the medium, or true of it."""
+    for header in cards:
+        for keyword in header.keywords:
+            if not _OF_WAVES.search(keyword):
+                continue
+            if header.text(keyword).lower() in ("air", "vac", "vacuum"):
+                yield from _of_words(header.text(keyword), keyword)
+            named = _IS_MEDIUM.fullmatch(keyword)
+            if named and isinstance(header.get(keyword), bool):
+                in_air = ("AIR" in named.groups()) == header.get(keyword)
+                yield Statement("air" if in_air else "vacuum", keyword)
 
 
 def _of_ucd(ucd: str) -> Iterator[Statement]:
@@ -399,14 +441,18 @@ def _of_remarks(cards: Sequence[Cards]) -> Iterator[Statement]:
 
 def _of_words(text: str, by: str) -> Iterator[Statement]:
     """Find the one medium that a text names; that of a conversion is its last."""
+    if _DENIED.search(text):
+        return
+    text = _FROM.sub("", text)
     found = {word.lower()[:3] for word in _TO.findall(text) or _WORD.findall(text)}
     if len(found) == 1:
         yield Statement("air" if found == {"air"} else "vacuum", by)
 
 
 def _standard_frame(specsys: str) -> str:
+    """Return a value of SPECSYS, "" for what names no frame."""
     upper = specsys.upper()
-    return next((name for begin, name in _FRAMES if upper.startswith(begin)), upper)
+    return next((name for begin, name in _FRAMES if upper.startswith(begin)), "")
 
 
 def _dopcor(cards: Sequence[Cards]) -> Iterator[str]:

@@ -95,6 +95,12 @@ SPECTRUM_FEATURES: tuple[Feature, ...] = (
         description="Shifted data stand this far right of their grid pixel.",
     ),
     Feature(
+        name="n_spikes",
+        kind="float",
+        unit="pixel",
+        description="Pixels of the file that are bad for being far from all others.",
+    ),
+    Feature(
         name="history",
         kind="string",
         description="What was done to the spectrum, separated by semicolons.",

@@ -56,10 +56,7 @@ def write_tfds_metadata(
             if members
         ],
     }
-    # Its tensors have one shape, and not all spectra have errors: it ignores these.
-    features = {
-        f.name: _describe(f, schema) for f in schema.features if f.kind != "error"
-    }
+    features = {f.name: _describe(f, schema) for f in schema.features}
     tree = {
         "pythonClassName": f"{_FEATURES}.features_dict.FeaturesDict",
         "featuresDict": {"features": features},
@@ -78,9 +75,11 @@ def _describe(feature: Feature, schema: RecordSchema) -> dict[str, object]:
         tensor = {"shape": {}, "dtype": "float32", "encoding": "none"}
         kind = {"pythonClassName": f"{_FEATURES}.scalar.Scalar", "tensor": tensor}
     else:
+        is_error = feature.kind == "error"
         tensor = {
-            "shape": {"dimensions": [str(schema.n_pixels)]},
-            "dtype": schema.flux_dtype,
+            # Of any length: a spectrum without errors has none.
+            "shape": {"dimensions": ["-1" if is_error else str(schema.n_pixels)]},
+            "dtype": "float16" if is_error else schema.flux_dtype,
             "encoding": "bytes",
         }
         kind = {

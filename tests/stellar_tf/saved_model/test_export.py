@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from astropy.io import fits
 from tensorflow.compat.v1.saved_model import load as load_as_serving_does
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 import stellar_tf as st
 from stellar_tf.analysis.analyze import analyze
 from stellar_tf.analysis.files import list_tables, write_named
+from stellar_tf.api import load_model
 from stellar_tf.batches.normalisation import normalise_flux
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import AnalysisConfig, write_config
+from stellar_tf.flags import Flag
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
@@ -31,6 +34,8 @@ from stellar_tf.saved_model.warmup import WARMUP_FILE
 from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
 from tests.stellar_tf.settings import with_settings
+from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
 
@@ -124,6 +129,32 @@ def test_served_latents_of_a_run_that_divides_by_the_continuum(
     np.testing.assert_allclose(served, np.nan_to_num(unit), rtol=1e-5)
     model = st.load_model(tmp_path / "model")
     np.testing.assert_allclose(model.normalise(flux[0]), flux[0] / unit[0], rtol=1e-5)
+
+
+def test_spikes_are_flagged_alike_wherever_a_spectrum_comes_from(
+    run: Run, fits_folder: Path, version: Path, tmp_path: Path
+) -> None:
+    """Also where the converter masked them, so that no one sees them any more."""
+    sources = sorted(fits_folder.glob("*.fits"))[:2]
+    with fits.open(sources[0]) as hdus:
+        flux = hdus[1].data["FLUX"]
+        flux[0, flux.shape[1] // 2 : flux.shape[1] // 2 + 3] = 1e10
+        hdus.writeto(tmp_path / sources[0].name, checksum=True)
+    paths = [tmp_path / sources[0].name, sources[1]]
+    spectra = [read_spectrum(path) for path in paths]
+    config = run.read_config()
+    convert(paths, tmp_path / "records", config.grid, config.convert)
+    arrays = [s.wave for s in spectra], [s.flux for s in spectra]
+    expected = [Flag.SPIKES_MASKED, 0]
+    for model in (SpectrumModel.from_run(run), load_model(version)):
+        assert model.encode(*arrays).flags.tolist() == expected
+        for given in (paths, tmp_path / "records"):
+            table = model.encode(given).table
+            flags = dict(zip(table["dp_id"], table["flags"], strict=True))
+            assert [flags[path.stem] for path in paths] == expected
+    served = tf.saved_model.load(version).signatures["encode_spectrum"]
+    told = [served(wave=s.wave, flux=s.flux)["flags"].numpy().item() for s in spectra]
+    assert told == expected
 
 
 def test_signatures(version: Path) -> None:

@@ -13,6 +13,11 @@ from stellar_tf.batches.reading import read_split
 from tests.tfrecords_tools.fits_files import GRID, WAVE, make_flux, write_adp
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.conversion.plan import (
+    PlannedSpectrum,
+    estimate_errors,
+    scan_file,
+)
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.conversion.verify import verify
 from tfrecords_tools.grid import Grid
@@ -44,7 +49,7 @@ def records(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
     error = ERROR.copy()
-    error[[70, 71, 72, 73]] = 0.0, -1.0, np.nan, np.inf
+    error[[70, 71, 72]] = 0.0, -1.0, np.nan
     write(folder / "with.fits", error)
     write(folder / "without.fits", None)
     convert([folder], tmp_path / "records", GRID, CONFIG)
@@ -56,7 +61,7 @@ def test_errors_are_stored_where_a_file_has_them(records: Path) -> None:
     assert manifest.counts["with errors"] == 1
     assert errors["without"] is None
     expected = ERROR[50:650].copy()
-    expected[[10, 20, 21, 22, 23]] = np.nan  # bad, or not known
+    expected[[10, 20, 21, 22]] = np.nan  # bad, or not known
     np.testing.assert_allclose(errors["with"], expected, rtol=2.0**-11)
 
 
@@ -95,6 +100,34 @@ def test_errors_are_left_out_if_asked(tmp_path: Path) -> None:
     assert "with errors" not in manifest.counts
     assert "error" not in {f.name for f in manifest.record_schema.features}
     assert verify(tmp_path / "records", deep=True).problems == []
+
+
+@pytest.mark.parametrize("store_errors", ["auto", "no"])
+@pytest.mark.parametrize("n_with", [0, 12])
+def test_shards_are_as_large_as_wanted_with_errors_and_without(
+    tmp_path: Path, store_errors: str, n_with: int
+) -> None:
+    (tmp_path / "in").mkdir()
+    for i in range(12):
+        write(tmp_path / "in" / f"{i}.fits", ERROR if i < n_with else None)
+    # Four bytes a pixel, and two more for errors.
+    n_bytes = 4 * GRID.n_pixels + 2048
+    n_bytes += 2 * GRID.n_pixels * (store_errors == "auto" and n_with > 0)
+    update = {"store_errors": store_errors, "shard_mib": 4 * n_bytes / 2**20}
+    config = CONFIG.model_copy(update=update)
+    convert([tmp_path / "in"], tmp_path / "records", GRID, config)
+    shards = read_manifest(tmp_path / "records").shards
+    assert [shard.count for shard in shards] == [4, 4, 4]
+
+
+def test_a_file_that_cannot_be_read_tells_nothing_of_errors(tmp_path: Path) -> None:
+    path = write_adp(tmp_path / "a.fits", flux=np.full_like(FLUX, np.nan))
+    good = write(tmp_path / "b.fits")
+    spectra = [s for p in (path, good) for s in scan_file(p, CONFIG)]
+    taken = [s for s in spectra if isinstance(s, PlannedSpectrum)]
+    assert estimate_errors(taken, CONFIG) == 1.0
+    assert estimate_errors(taken[:1], CONFIG) == 0.0
+    assert estimate_errors([], CONFIG) == 0.0
 
 
 def test_no_errors_over_a_median_that_is_not_positive(tmp_path: Path) -> None:

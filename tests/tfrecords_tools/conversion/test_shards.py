@@ -112,3 +112,16 @@ def test_shards_have_the_size_wanted():
     )
     tiny = CONFIG.model_copy(update={"shard_mib": 0.001})
     assert records_per_shard(Grid(), tiny) == 1
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [("float32", 1.5), ("float16", 2.0)])
+def test_errors_count_in_the_size_of_shards(dtype, factor):
+    config = CONFIG.model_copy(update={"flux_dtype": dtype})
+    without = records_per_shard(Grid(), config)
+    assert records_per_shard(Grid(), config, 1.0) == pytest.approx(
+        without / factor, rel=0.01
+    )
+    mean = 0.5 * (1.0 + factor)
+    assert records_per_shard(Grid(), config, 0.5) == pytest.approx(
+        without / mean, rel=0.01
+    )

@@ -94,6 +94,7 @@ def test_the_first_of_several_tables_is_told(tmp_path):
         ("a.csv", b"x,y,x\n1,2,3\n", "a.csv: several columns are named x"),
         ("a.csv", b"\0\1", r"a.csv: cannot be read as a table \(it is no text; save"),
         ("a.csv", b"a,b\n1,2,3\n", r"a.csv: cannot be read as a table \(line 2 has 3"),
+        ("a.txt", b"a b\n1 2\n3\n4 5 6\n", "its rows have different numbers of cells"),
         ("a.csv.gz", gzip.compress(b"x" * 99, mtime=0)[:20], "cannot be read as a tab"),
         ("a.csv.xz", lzma.compress(b"x" * 99)[:40], "cannot be read as a table"),
         ("a.fits", b"no table", "a.fits: cannot be read as a table"),
@@ -112,3 +113,15 @@ def test_bad_files_are_refused_in_one_line(tmp_path, name, content, reason):
 def test_missing_file(tmp_path):
     with pytest.raises(LabelError, match=r"none\.csv: does not exist"):
         read_file(tmp_path / "none.csv")
+
+
+def test_units_in_the_names_of_columns(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("star,teff [K],rv (m/s),log (g),V (mag),a,a (m)\nx,1,2,3,4,5,6\n")
+    columns = {c.name: str(c.unit or "") for c in read_file(path).columns}
+    assert columns == {
+        "star": "", "teff": "K", "rv": "m / s", "log (g)": "", "V": "mag",
+        "a": "", "a (m)": "",
+    }  # fmt: skip
+    (note,) = read_file(path).notes
+    assert note == "units read in the names teff [K], rv (m/s), V (mag)"

@@ -28,6 +28,10 @@ def names(columns, positions=None, **settings):
         (("star", "main_id", "Target"), ["Target", "star", "main_id", "position"]),
         (("gaia", "source_id", "HIP"), ["HIP", "source_id", "gaia", "position"]),
         (("target", "DP_ID"), ["DP_ID"]),
+        (("target", "DP.ID"), ["DP.ID"]),
+        (("Star Name",), ["Star Name", "position"]),
+        (("object-name", "ARCFILE"), ["object-name", "ARCFILE", "position"]),
+        (("targname", "x"), ["targname", "position"]),
         (("teff",), ["position"]),
         (("col1", "col2"), ["col1", "position"]),
         (("col2", "col1"), ["position"]),
@@ -56,6 +60,11 @@ def test_a_column_can_be_chosen():
     keys = list_keys(cells, POSITIONS, ConvertConfig(label_key="target"))
     found = [key.find([exposure("q"), exposure(star="")]) for key in keys]
     assert found == [[[], [2]], [[1], []], [[], []]]
+
+
+def test_a_file_may_be_named_with_its_folder():
+    (key,) = list_keys([Cells("filename", ["d/e/x.fits", r"C:\y.fits"])], None, AUTO)
+    assert key.find([exposure("x"), exposure("y"), exposure("d")]) == [[0], [1], []]
 
 
 def test_position_can_be_chosen():

@@ -38,6 +38,15 @@ def test_one_among_the_others_must_be_frequent():
     assert find_sentinels(np.append(RV, [-9999.0])) == {-9999.0: 1}
 
 
+def test_small_numbers_far_below_all_others():
+    assert find_sentinels(np.append(TEFF, [0.0] * 3)) == {}
+    assert find_sentinels(np.array([5000.0, 6000.0, 0.0, 0.0, 0.0])) == {0.0: 3}
+    assert find_sentinels(np.array([3.2, 5.1, -1.0, -1.0, -1.0])) == {-1.0: 3}
+    # Rare, or near the others: [Fe/H], and velocities.
+    assert find_sentinels(np.array([5000.0, 6000.0, 0.0, 0.0])) == {}
+    assert find_sentinels(np.array([0.3, -0.2, -1.0, -1.0, -1.0])) == {}
+
+
 def test_ordinary_columns_have_none():
     for column in (
         TEFF,

@@ -19,6 +19,8 @@ from tfrecords_tools.labels.values import (
 UNKNOWN = (
     *("", "  ", "~", "null", "none", "nan", "--", "---", "...", "n/a", "INDEF", "-"),
     *("NA", "<NA>", "#N/A", "n.a.", "—", "…", r"\nodata", "?", "masked"),
+    *("unknown", "missing", r"\N", "(null)", "<null>", "**", "x", "no data", "#DIV/0!"),
+    *("#VALUE!", "undefined", "N.A", "??", "nan(ind)", "1.#QNAN", "not available"),
 )
 NO_CATEGORIES = ("", "~", "null", "nan", "--", "---", "...", "n/a", "INDEF", "-", "…")
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -43,7 +45,7 @@ def number_cells(draw):
         text = text.replace("e", draw(st.sampled_from("EdD")))
     if draw(st.booleans()):
         text = text.replace("-", "−")
-    if value >= 0 and draw(st.booleans()):
+    if math.copysign(1.0, value) > 0.0 and draw(st.booleans()):
         text = f"+{text.strip()}"
     return value, text
 
@@ -117,6 +119,13 @@ def test_no_numbers(text):
 def test_numbers(text):
     assert is_number(text)
     assert not is_unknown(text)
+
+
+def test_no_label_is_infinite():
+    np.testing.assert_array_equal(
+        read(["1", "inf", "-Infinity"]), [1.0, np.nan, np.nan]
+    )
+    np.testing.assert_array_equal(read(np.array([1.0, np.inf])), [1.0, np.nan])
 
 
 def test_integers_too_long_for_a_float_are_text():

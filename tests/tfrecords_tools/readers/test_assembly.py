@@ -49,6 +49,7 @@ def test_bits_of_old_sdss_spectra() -> None:
     [
         (np.array([0, 1, 16384, -1], ">i4"), [False, True, True, True]),
         (np.array([0.0, 2.0, np.nan], ">f4"), [False, True, True]),
+        (np.array([0.0, 0.02], ">f4"), [False, True]),
         (np.array([False, True]), [False, True]),
         (np.array([b"F", b"T"]), [False, True]),
         (np.array([0, 2**63], ">u8"), [False, True]),
@@ -116,3 +117,15 @@ def test_errors_that_are_nan_everywhere_are_none(role: str) -> None:
     error, _ = as_error(one, role)
     assert error is not None
     assert np.flatnonzero(np.isfinite(error)).tolist() == [55]
+
+
+def test_a_pixel_that_is_good_in_part_is_bad() -> None:
+    assert find_bad(np.array([1.0, 0.98]), True, None).tolist() == [False, True]
+
+
+def test_an_infinite_error_is_that_of_a_bad_pixel() -> None:
+    error, bad = as_error(np.array([1.0, np.inf, np.nan, 0.0]), "error")
+    assert error is not None
+    assert bad is not None
+    np.testing.assert_array_equal(error, [1.0, np.nan, np.nan, np.nan])
+    assert bad.tolist() == [False, True, False, False]

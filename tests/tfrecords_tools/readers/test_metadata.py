@@ -59,6 +59,18 @@ def target(*cards: tuple[object, ...]) -> str:
             "",
         ),
         ([("OBJECT", "PRODUCT CATEGORY")], ""),
+        ([("OBJECT", "SCIENCE"), ("HIERARCH ESO PRO CATG", "SCIENCE")], ""),
+        ([("OBJECT", "Science"), ("HIERARCH ESO OBS TARG NAME", "HD 4")], "HD 4"),
+        ([("OBJECT", "S1D_A"), ("HIERARCH ESO OBS TARG NAME", "HD 4")], "HD 4"),
+        ([("OBJECT", "OBS_NOD_EXTRACT_COMB"), ("TARGNAME", "HD 4")], "HD 4"),
+        ([("OBJECT", "Extracted spectrum"), ("TARGNAME", "HD 4")], "HD 4"),
+        ([("OBJECT", "GIRAFFE SCIENCE"), ("TARGNAME", "HD 4")], "HD 4"),
+        # Nor are words for nothing in particular.
+        ([("OBJECT", "UNKNOWN"), ("TARGNAME", "HD 4")], "HD 4"),
+        ([("OBJECT", "No object"), ("HIERARCH OHP TARG NAME", "HD 4")], "HD 4"),
+        ([("OBJECT", "STAR"), ("CNAME", "J1")], "J1"),
+        ([("HD", 128621)], "HD 128621"),
+        ([("TICID", "12")], "TIC 12"),
         # But these are.
         ([("OBJECT", "SCIURUS_1")], "SCIURUS_1"),
         ([("OBJECT", "HD_128621")], "HD_128621"),
@@ -102,6 +114,15 @@ def test_sexagesimal_places(
         (("RA", 269.4, "hours"), [], 269.4),
         (("RA", 17.96), [("INSTRUME", "HPF")], 269.4),
         (("RA", "17.96"), [], 17.96),
+        (("RA", "17.96", "hours"), [], 269.4),
+        (("RA", "17.96h"), [], 269.4),
+        (("RA", "17.96 deg", "hours"), [], 17.96),
+        (("RA", "17:57.6"), [], 269.4),
+        (("RA", 17.96, "hms"), [], 269.4),
+        (("RA", 0.5, "[rad] right ascension"), [], math.degrees(0.5)),
+        (("RA", -90.4), [], 269.6),
+        (("RA", 175736.0, "HHMMSS"), [], math.nan),
+        (("RA", -999.0), [("RAJ2000", 5.0)], 5.0),
         (("RA", "17h57m36s"), [], 269.4),
         (("RA", "unknown"), [], math.nan),
         (("RA", "unknown"), [("RA_TARG", 5.0)], 5.0),
@@ -128,10 +149,18 @@ def test_right_ascension_in_degrees_or_hours(
         ("BERV", -12345.0, "[m/s] Earth", -12.345),
         ("BERV", 12345.0, "[km/s] Earth", math.nan),
         ("BERV", 12345.0, "", math.nan),
+        ("BERV", 12.5, "[m/s] Earth", 0.0125),
+        ("BERV", 12345.0, "m s-1", 12.345),
+        ("BERV", "12.3", "", 12.3),
+        ("BERV", "unknown", "", math.nan),
+        ("BARYVEL", 6.0, "", 6.0),
+        ("SSBVEL", 6000.0, "m/s", 6.0),
+        ("HELVEL", 7.0, "", 7.0),
+        ("HIERARCH BARYCENTRIC CORRECTION (KM/S)", 8.0, "", 8.0),
     ],
 )
 def test_velocity_of_the_earth(
-    tmp_path: Path, keyword: str, value: float, comment: str, berv: float
+    tmp_path: Path, keyword: str, value: float | str, comment: str, berv: float
 ) -> None:
     path = write_image(tmp_path / "a.fits", cards={"SPECSYS": "TOPOCENT"})
     with fits.open(path, mode="update") as hdus:
@@ -147,6 +176,14 @@ def test_the_velocity_of_an_apogee_star_is_not_that_of_the_earth(
     assert math.isnan(read_spectrum(path).metadata.berv)
 
 
+def test_iraf_adds_the_velocity_of_the_star_to_that_of_the_earth(
+    tmp_path: Path,
+) -> None:
+    cards = {"VOBS": 25.0, "VHELIO": 37.5}
+    path = write_image(tmp_path / "a.fits", cards=cards)
+    assert read_spectrum(path).metadata.berv == 12.5
+
+
 LOCATION = "HIERARCH ESO DRS CAL LOC FILE"
 DPR = "HIERARCH ESO DPR TYPE"
 CATG = "HIERARCH ESO PRO CATG"
@@ -154,11 +191,15 @@ SOURCES: list[tuple[str, list[tuple[object, ...]], str]] = [
     # Taken, for the reason is "".
     ("x_s1d_A", [("INSTRUME", "HARPS"), (DPR, "STAR,WAVE,G2")], ""),
     ("x", [("INSTRUME", "HARPS"), (LOCATION, "y_loco_A.fits")], ""),
-    ("x", [("INSTRUME", "UVES"), (LOCATION, "y_loco_B.fits")], ""),
     ("x_s1d_B", [("INSTRUME", "UVES")], ""),
     ("HD_s1d_Boo", [("INSTRUME", "HARPS")], ""),
     ("x_s1d_B", [("INSTRUME", "HARPS"), (DPR, "STAR,CIRPOL,-45")], ""),
     ("x", [("OBJTYPE", "STAR")], ""),
+    ("x", [("OBJECT", "TH Cet")], ""),
+    ("x_vis_A", [("INSTRUME", "CARMENES")], ""),
+    ("x", [("INSTRUME", "SPIRou"), ("FIBER", "AB")], ""),
+    ("x", [("INSTRUME", "SPIRou"), ("FIBER", "B")], ""),
+    ("x", [("INSTRUME", "FEROS"), (DPR, "OBJECT,WAVE")], ""),
     ("x", [("IMAGETYP", "object")], ""),
     ("x", [(CATG, "RED_SCI_POINT_BLUE")], ""),
     ("x_s1d_A", [("INSTRUME", "ESPRESSO"), (CATG, "S1D_SKYSUB_A")], ""),
@@ -180,6 +221,23 @@ SOURCES: list[tuple[str, list[tuple[object, ...]], str]] = [
     ),
     ("x_s1d_A", [("INSTRUME", "HARPS"), (DPR, "WAVE,WAVE,THAR2")], "fibre A of HARPS"),
     ("x", [("INSTRUME", "HARPS"), (DPR, "LAMP,LAMP,TUN")], "fibre A of HARPS"),
+    ("x", [(LOCATION, "y_loco_B.fits")], "fibre B of the spectrograph"),
+    ("x", [("INSTRUME", "CORALIE"), (LOCATION, "y_loco_B.fits.gz")], "B of CORALIE"),
+    (
+        "x",
+        [("INSTRUME", "SOPHIE"), ("HIERARCH OHP DRS CAL LOC FILE", "y_loco_B.fits")],
+        "fibre B of SOPHIE",
+    ),
+    ("SOPHIE.2010_s1d_B", [("INSTRUME", "SOPHIE")], "fibre B of SOPHIE"),
+    ("x", [("INSTRUME", "NIRPS"), ("FIBER", "B")], "fibre B of NIRPS"),
+    ("x", [("INSTRUME", "SPIRou"), ("FIBER", "C")], "fibre C of SPIROU"),
+    ("1o_pp_s1d_v_C", [("INSTRUME", "SPIRou")], "fibre C of SPIROU"),
+    ("car-sci-vis_B", [("INSTRUME", "CARMENES")], "fibre B of CARMENES"),
+    ("x", [("INSTRUME", "UVES"), (DPR, "LAMP,WAVE")], "UVES .LAMP,WAVE. is on"),
+    ("x", [("OBJECT", "ThAr")], "no star: OBJECT is ThAr"),
+    ("x", [("OBJECT", "sky")], "no star: OBJECT is sky"),
+    ("x", [("IMAGETYP", "Comp lamp")], "no star: IMAGETYP is Comp lamp"),
+    ("x", [("OBSTYPE", "CALIBRATION")], "no star: OBSTYPE is CALIB"),
     ("x", [("OBJTYPE", "SKY")], "no star: OBJTYPE is SKY"),
     ("x", [("FIB_TYPE", "Sky")], "no star: FIB_TYPE is Sky"),
     ("x", [("OBS_TYPE", "ARC")], "no star: OBS_TYPE is ARC"),

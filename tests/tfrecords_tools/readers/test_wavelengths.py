@@ -280,6 +280,32 @@ def test_units_of_logarithms(unit: str) -> None:
         to_angstrom(wave, unit)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("LAG", "CCF", "V", "dv", "X", "DETX", "Y_POS", "JD", "PERC", "Percentage"),
+        *("bisector", "SLIT", "ANGLE", "SPATIAL", "cross correlation"),
+    ],
+)
+def test_axes_of_other_things(kind: str) -> None:
+    cards = {"CRVAL1": 5000.0, "CDELT1": 0.1, "CRPIX1": 1}
+    with pytest.raises(SpectrumError, match=f"no wavelengths: CTYPE1 is '{kind}'"):
+        read_axis(header(CTYPE1=kind, **cards), N)
+
+
+def test_the_name_of_an_axis_may_tell_what_its_type_does_not() -> None:
+    cards = header(CTYPE1="LINEAR", CNAME1="pixel", CRVAL1=5e3, CDELT1=0.1, CRPIX1=1)
+    with pytest.raises(SpectrumError, match="no wavelengths: CNAME1 is 'pixel'"):
+        read_axis(cards, N)
+
+
+def test_a_scale_of_the_step() -> None:
+    """Of FITS paper I: PC1_1 multiplies CDELT1."""
+    cards = header(CRVAL1=5e3, CDELT1=0.1, CRPIX1=1, CUNIT1="Angstrom")
+    scaled = Header(cards.content + f"{'PC1_1':8}= {0.5:20}".ljust(80))
+    np.testing.assert_allclose(read_axis(scaled, N).wave, 5000.0 + 0.05 * PIXEL)
+
+
 def wave(name: str = "wave", ucd: str = "") -> Field:
     return Field(name, (1,), lambda _: np.zeros(1), ucd=ucd)
 
@@ -339,6 +365,13 @@ def test_nothing_that_merely_begins_like_a_code(rest: str) -> None:
             ({"VACUUM": ""}, None),
         ),
         *(({"AIRORVAC": "vacuum"}, "vacuum"), ({"AIRORVAC": "?"}, None), ({}, None)),
+        # Cards of other names, of which the whole value is the medium.
+        *(({"WAVTYPE": "vacuum"}, "vacuum"), ({"WAVELENGTH MEDIUM": "Air"}, "air")),
+        *(({"AIR_VAC": "VAC"}, "vacuum"), ({"INS LAMP1": "vacuum"}, None)),
+        *(({"DEWAR": "vacuum"}, None), ({"WAVEREF": "vacuum lamp"}, None)),
+        *(({"ISVAC": True}, "vacuum"), ({"WAVEAIR": False}, "vacuum")),
+        *(({"AIR": True}, "air"), ({"AIRMASS": 1.2}, None)),
+        ({"VACUUM": False, "WAVTYPE": "vacuum"}, "air"),
     ],
 )
 def test_cards_of_the_medium(cards: dict[str, object], expected: str | None) -> None:
@@ -371,7 +404,12 @@ def test_harps_alone_breaks_the_rule_of_the_ucd() -> None:
         *(("All wavelengths are in vacuum.", "vacuum"), ("Wavelengths in AIR", "air")),
         *(("Wavelengths converted from vacuum to air", "air"), ("in vacuum", None)),
         *(("wavelengths at airmass 1.2", None), ("Wavelengths, air mass 1", None)),
-        ("Wavelengths in air or vacuum", None),
+        *(("Wavelengths in air or vacuum", None), ("Wave: vacuum -> air", "air")),
+        # What was not done, or was so before, is no statement.
+        ("wavelengths not converted to vacuum", None),
+        ("No air-to-vacuum correction of wavelengths", None),
+        ("wavelengths converted from vacuum", None),
+        ("wavelength solution by vacuum UV lamp", None),
     ],
 )
 def test_remarks(remark: str, expected: str | None) -> None:
@@ -424,6 +462,10 @@ def test_what_contradicts_is_told() -> None:
         *(({"SPECSYS": "topo"}, "TOPOCENT"), ({"VEL_TYPE": "observed"}, "TOPOCENT")),
         *(({"HELIO": True, "HELIO_RV": 3.0}, "HELIOCEN"), ({}, "UNKNOWN")),
         *(({"HELIO": False}, "TOPOCENT"), ({"HELIO_RV": -12.0}, "HELIOCEN")),
+        *(({"HELIO": "T"}, "HELIOCEN"), ({"HELIO": "barycentric"}, "BARYCENT")),
+        *(({"HELIO": "?"}, "UNKNOWN"), ({"SPECSYS": "none"}, "UNKNOWN")),
+        *(({"SPECSYS": "SSB"}, "BARYCENT"), ({"SPECSYS": "obs"}, "TOPOCENT")),
+        *(({"HELCORR": "COMPLETE"}, "HELIOCEN"), ({"HELCORR": "OMIT"}, "UNKNOWN")),
         ({"BERV": 3.0}, "UNKNOWN"),
     ],
 )  # fmt: skip
@@ -435,5 +477,8 @@ def test_a_pipeline_tells_the_frame_unless_iraf_shifted_the_file() -> None:
     assert find_frame([PlainCards({})], HARPS).specsys == "BARYCENT"
     shifted = find_frame([PlainCards({"DOPCOR01": "-7.0 all"})], HARPS)
     assert shifted == ("UNKNOWN", ("IRAF dopcor before: -7.0 all",))
-    stated = find_frame([PlainCards({"SPECSYS": "TOPOCENT"})], HARPS)
-    assert stated.specsys == "TOPOCENT"
+    topocentric = PlainCards({"SPECSYS": "TOPOCENT"})
+    assert find_frame([topocentric], HARPS).specsys == "TOPOCENT"
+    # The card is of before: the shift may have been that to the barycentre.
+    shifted = find_frame([topocentric, PlainCards({"DOPCOR01": "12.3 all"})], HARPS)
+    assert shifted.specsys == "UNKNOWN"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -55,8 +56,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             ["fit", "RECORDS", "--run", "OUT", "--strategy", "mirrored",
-             "--devices", "64", "--config", "SMALL"],
-            "n_devices must be at most 2 on this machine, got 64",
+             "--devices", "8", "--config", "SMALL"],
+            "n_devices must be at most 2 on this machine, got 8",
         ),
         (["encode", "EMPTY", "RECORDS"], "is neither a run folder nor an exported"),
         (["fit", "EMPTY", "--run", "RUN", "--overwrite"], "is no data set"),
@@ -114,6 +115,60 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert error.count("\n") == 1
     assert error.startswith(f"stellar-tf {argv[0]}: ")
     assert paths.get(message, message).__str__() in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+REFUSED = """
+import sys
+from stellar_tf.cli.main import run_command
+records, run, folder, empty, thesis = sys.argv[1:]
+NEW = folder + "/new"
+COMMANDS = [
+    ["fit", folder, "--run", NEW],
+    ["fit", empty, "--run", NEW],
+    ["fit", records, "--run", thesis],
+    ["fit", records, "--run", run],
+    ["fit", records, "--run", NEW, "--set", "training.batch_size=0"],
+    ["fit", records, "--run", NEW, "--minutes", "1", "--set", "training.n_steps=3"],
+    ["fit", records, "--run", NEW, "--init-from", folder],
+    ["fit", records, "--run", NEW, "--strategy", "mirrored", "--devices", "3",
+     "--set", "training.batch_size=8"],
+    ["encode", folder, records],
+    ["encode", run, thesis],
+    ["encode", run, records, "--out", thesis + "/latents.csv"],
+    ["export", folder, "--out", NEW],
+    ["analyze", folder],
+    ["analyze", run],
+]
+for command in COMMANDS:
+    print(run_command(command), "tensorflow" in sys.modules, *command)
+"""
+
+
+def test_mistakes_are_found_before_tensorflow_is_imported(
+    tmp_path: Path, records: Path, run: Run
+) -> None:
+    empty = Path(shutil.copytree(records, tmp_path / "empty"))
+    manifest = json.loads((empty / "manifest.json").read_text())
+    manifest["splits"]["validation"]["n_spectra"] = 0
+    text = json.dumps(manifest)
+    (empty / "manifest.json").write_text(text)
+    other = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    (other / "analysis").mkdir(exist_ok=True)
+    (other / "analysis" / "report.html").touch()
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "latents.csv").touch()
+    before = sorted(tmp_path.rglob("*"))
+    arguments = [str(p) for p in (records, other, tmp_path, empty, thesis)]
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert len(lines) == done.stderr.count("\n") == 14, done.stderr
+    for line in lines:
+        assert line.startswith("2 False "), line
     assert sorted(tmp_path.rglob("*")) == before
 
 

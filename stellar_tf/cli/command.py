@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stellar_tf.cli.output import add_output_options
+
 if TYPE_CHECKING:
     from astropy.table import Table
 
@@ -76,6 +78,7 @@ def add_commands(parser: argparse.ArgumentParser, commands: Iterable[Command]) -
             description=command.description or command.help,
         )
         command.add_options(subparser)
+        add_output_options(subparser)
         subparser.set_defaults(definition=command)
 
 

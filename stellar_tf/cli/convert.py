@@ -82,6 +82,7 @@ def _run(args: argparse.Namespace) -> int:
         config=read_config(args),
         engine=_choose_engine(args),
         overwrite=args.overwrite,
+        progress=not args.quiet,
     )
     counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())
     print(f"{summary.n_taken} spectra in {args.out} ({counts})")

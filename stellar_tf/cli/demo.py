@@ -58,6 +58,7 @@ def _list_commands(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
     for assignment in args.assignments:
         settings += ["--set", assignment]
     overwrite = ["--overwrite"] if args.overwrite else []
+    overwrite += ["-q"] * args.quiet + ["-v"] * args.verbose
     workers = str(len(os.sched_getaffinity(0)))
     convert = [str(fits), "--out", str(records), "--labels", str(truth)]
     convert += ["--workers", workers]

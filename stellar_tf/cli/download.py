@@ -111,6 +111,7 @@ def _run(args: argparse.Namespace) -> int:
         access,
         limit=args.limit,
         overwrite=args.overwrite,
+        progress=not args.quiet,
     )
     return _report(entries, args.out)
 

@@ -58,16 +58,23 @@ def _run(args: argparse.Namespace) -> int:
     is_of_run = args.server is None and is_run(args.paths[0])
     out = args.out or Run(args.paths[0] if is_of_run else Path()).latents_path
     keep_freed_memory()
+    progress = not args.quiet
     if args.server is None:
         from stellar_tf.api import encode
 
         run, *inputs = args.paths
-        latents = encode(run, inputs, out=out, overwrite=args.overwrite)
+        latents = encode(
+            run, inputs, out=out, overwrite=args.overwrite, progress=progress
+        )
     else:
         from stellar_tf.serving.client import encode_remotely
 
         latents = encode_remotely(
-            args.server, args.paths, out=out, overwrite=args.overwrite
+            args.server,
+            args.paths,
+            out=out,
+            overwrite=args.overwrite,
+            progress=progress,
         )
     return _report(latents, out)
 

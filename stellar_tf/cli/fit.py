@@ -78,6 +78,7 @@ def _run(args: argparse.Namespace) -> int:
         init_from=args.init_from,
         skip_corrupt=args.skip_corrupt,
         overwrite=args.overwrite,
+        progress=not args.quiet,
     )
     print(f"best model: {run.model_path}")
     print(f"history: {run.history_path}")

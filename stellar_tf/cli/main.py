@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
 
 from absl import app
-from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
 from stellar_tf import __version__
@@ -32,6 +29,7 @@ from stellar_tf.cli import (
 )
 from stellar_tf.cli.command import add_commands
 from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USER_ERROR
+from stellar_tf.cli.output import set_up_output
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.interruption import Terminated, raise_on_sigterm
 
@@ -95,14 +93,8 @@ def run_command(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
-    # TensorFlow reports on the machine's devices at every start.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     raise_on_sigterm()
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    # What is logged is a plain line: absl would put a head before it.
-    handler = absl_logging.get_absl_handler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
+    app.run(_start, flags_parser=lambda argv: parse_arguments(argv[1:]))
 
 
 def name_flags(error: UserError) -> str:
@@ -131,6 +123,11 @@ def name_flags(error: UserError) -> str:
         return "--" + match[1].replace("_", "-")
 
     return re.sub(r"\b(\w+)=True\b", as_flag, str(error))
+
+
+def _start(args: argparse.Namespace) -> int:
+    set_up_output(args)
+    return _run(args)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -61,7 +61,8 @@ def measure(n_spectra: int, n_stars: int, n_latent: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{n_spectra:,} spectra of {n_stars:,} stars, {n_latent} dimensions: "
-        f"{seconds:.0f} s, peak {peak:,.0f} MiB; K = {result.verdict.n_informative}"
+        f"{seconds:.0f} s, peak {peak:,.0f} MiB; K = "
+        f"{result.independence.n_independent}"
     )
 
 

@@ -3,6 +3,7 @@ What a run by the recipe finds in real stars, beside a principal component analy
 
     python benchmarks/real_stars.py --data FOLDER --out FOLDER
         [--surveys lamost miles apogee alpha_cen_b_o2b] [--seeds 0 1 2 3 4]
+        [--figure PNG]
 
 FOLDER holds for each survey the folder of its files and NAME_labels.csv: spectra of
 LAMOST DR10, the MILES library, aspcapStar files of APOGEE DR10, and HARPS exposures
@@ -13,7 +14,8 @@ Nothing but the grid and the way of splitting is set. For each label the dimensi
 chosen on the training stars and tried on the test stars; printed are the |Spearman|
 there, median over the seeds and the worst, and beside it the best of 16 principal
 components of the same spectra, chosen and tried alike, and a ridge regression on all
-dimensions. What is there already is not made again.
+dimensions. What is there already is not made again. --figure draws, for the first
+survey and seed, the two labels that are found best.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
@@ -37,6 +40,14 @@ from tfrecords_tools.split import SPLITS
 
 SPEED_OF_LIGHT = 299_792.458  # km/s
 N_COMPONENTS = 16
+SPLIT = "convert.split={train: 0.7, validation: 0.1, test: 0.2}"
+
+AXES = {
+    "rv": "radial velocity of the survey [km/s]",
+    "teff": "effective temperature of the survey [K]",
+    "mh": "metallicity of the survey [dex]",
+    "berv": "barycentric velocity [km/s]",
+}
 
 Draw = Callable[[np.random.Generator], float]
 
@@ -147,10 +158,16 @@ def correlate(codes: NDArray, label: NDArray) -> NDArray[np.float64]:
     return np.abs(product) / np.maximum(norm, 1e-30)
 
 
+def choose(codes: NDArray, label: NDArray, split: NDArray) -> int:
+    """Column that follows a label best on the training stars."""
+    train = split == "train"
+    return int(np.argmax(correlate(codes[train], label[train])))
+
+
 def judge(codes: NDArray, label: NDArray, split: NDArray) -> tuple[float, float]:
     """Best column of the training stars, tried on the test stars; and ridge."""
     train, test = split == "train", split == "test"
-    best = int(np.argmax(correlate(codes[train], label[train])))
+    best = choose(codes, label, split)
     single = float(correlate(codes[test][:, [best]], label[test])[0])
     known = train & np.isfinite(label)
     centre, scale = codes[known].mean(axis=0), codes[known].std(axis=0) + 1e-9
@@ -179,6 +196,29 @@ def components(run: Path, records: Path) -> NDArray[np.float64]:
     return np.asarray(residual @ axes[:N_COMPONENTS].T, np.float64)
 
 
+def draw(name: str, folder: Path, seed: int, path: Path) -> None:
+    """Draw the labels found best against a dimension and against a component."""
+    run, records = folder / f"seed{seed}", folder / "records"
+    latents = st.encode(run, records, progress=False).table
+    split = np.asarray(latents["split"])
+    sides = {"dimension z": np.asarray(latents["z_mean"])}
+    sides["principal component "] = components(run, records)
+    labels = SURVEYS[name].labels[:2]
+    figure, axes = plt.subplots(2, 2, figsize=(8.0, 6.5), layout="constrained")
+    for row, label in zip(axes, labels, strict=True):
+        value = np.asarray(latents[label], float)
+        for axis, (words, codes) in zip(row, sides.items(), strict=True):
+            best, test = choose(codes, value, split), split == "test"
+            held_out = correlate(codes[test][:, [best]], value[test])[0]
+            axis.plot(value[test], codes[test, best], ".", markersize=4.0)
+            axis.set_title(f"|Spearman| {held_out:.2f}, {test.sum()} held-out spectra")
+            axis.set_xlabel(AXES[label])
+            axis.set_ylabel(f"{words}{best}")
+            # A few stars are far from all others.
+            axis.set_xlim(*np.nanpercentile(value[test], [0.5, 99.5]))
+    figure.savefig(path, dpi=120)
+
+
 def measure(name: str, data: Path, folder: Path, seeds: list[int]) -> None:
     """Convert a survey, train on it once a seed, and print what was found."""
     survey = SURVEYS[name]
@@ -186,7 +226,7 @@ def measure(name: str, data: Path, folder: Path, seeds: list[int]) -> None:
     if not records.exists():
         files, labels = prepare(name, data, folder)
         settings = [f"grid.{key}={value}" for key, value in survey.grid.items()]
-        settings += [f"convert.split_by={survey.split_by}"]
+        settings += [f"convert.split_by={survey.split_by}", SPLIT]
         st.convert(files, records, labels=labels, settings=settings, progress=False)
     found: dict[str, list[tuple[float, float]]] = {label: [] for label in survey.labels}
     of_components: dict[str, float] = {}
@@ -218,10 +258,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--surveys", nargs="+", default=list(SURVEYS), choices=SURVEYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--figure", type=Path)
     args = parser.parse_args()
     print("survey           label median worst  PCA   ridge  (each seed)", flush=True)
     for name in args.surveys:
         measure(name, args.data, args.out / name, args.seeds)
+    if args.figure is not None:
+        name = args.surveys[0]
+        draw(name, args.out / name, args.seeds[0], args.figure)
 
 
 if __name__ == "__main__":

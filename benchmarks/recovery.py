@@ -74,7 +74,7 @@ def count(records: Path, run_folder: Path) -> tuple[int, int, int]:
         run("analyze", str(run_folder), "--overwrite")
     row = Table.read(summary)[0]
     found, low, high = (
-        int(row[f"n_informative{end}"]) for end in ("", "_low", "_high")
+        int(row[f"n_independent{end}"]) for end in ("", "_low", "_high")
     )
     return found, low, high
 

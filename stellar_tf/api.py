@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stellar_tf.config import AnalysisConfig, Config, load_config, load_label_config
-from stellar_tf.run import Run, is_run
+from stellar_tf.run import Run, RunError, is_run
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.conversion.prepare import correct_spectrum
@@ -396,6 +396,7 @@ def encode(
     *,
     out: StrPath | None = None,
     medium: Literal["air", "vacuum"] = "air",
+    calibrated: bool = False,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Latents:
@@ -414,6 +415,9 @@ def encode(
         Table to write: .parquet, .fits, .ecsv or .csv.
     medium : {"air", "vacuum"}, default "air"
         Of wavelengths in memory.
+    calibrated : bool, default False
+        Multiply the posterior widths of stellar dimensions by what the run's analysis
+        found from repeat visits.
     overwrite : bool, default False
         Whether `out` may exist.
     progress : bool, default True
@@ -427,7 +431,9 @@ def encode(
     Raises
     ------
     ModelError, RunError
-        If there is no model.
+        If there is no model, or no run whose widths have been checked.
+    AnalysisError
+        If the run's widths have not been checked.
     SpectraError
         If arrays do not fit each other, or records stand on another grid.
     TableError
@@ -445,12 +451,25 @@ def encode(
         check_table_path(Path(out), overwrite=overwrite)
     if flux is None:
         _check_files(spectra)
+    scale = _read_width_scales(model) if calibrated else None
     if isinstance(model, str | Path | Run):
         model = load_model(model)
     latents = model.encode(spectra, flux, medium=medium, progress=progress)
+    if scale is not None:
+        latents = latents.scale_widths(scale)
     if out is not None and len(latents):
         write_table(latents.table, Path(out), overwrite=overwrite)
     return latents
+
+
+def _read_width_scales(model: StrPath | Run | SpectrumModel) -> NDArray[np.float64]:
+    from stellar_tf.analysis.files import read_width_scales
+
+    if isinstance(model, str | Path) and is_run(Path(model)):
+        model = Run(Path(model))
+    if not isinstance(model, Run):
+        raise RunError("model must be an analysed run for calibrated latents")
+    return read_width_scales(model.analysis, model.read_config().model.n_latent)
 
 
 def analyze(
@@ -629,7 +648,8 @@ def neighbours(
     run : str, Path or Run
         Encoded and analysed.
     spectrum : str or Path
-        Identifier (dp_id) of one in the table of latents, or a file.
+        Identifier (dp_id) of one in the table of latents, a file, or a star in the
+        table, of whose spectra the one with the largest S/N is taken.
     count : int, default 10
         Neighbours wanted.
     latents : str or Path, optional

@@ -150,14 +150,19 @@ class Run:
         Raises
         ------
         RunError
-            If the folder is not a run.
+            If the folder is not a run, or the file is damaged.
         """
         if not self.records_path.is_file():
             raise RunError(f"{self.folder}: is not a run folder (no records.json)")
-        records: dict[str, Any] = json.loads(
-            self.records_path.read_text(encoding="utf-8")
-        )
-        return records
+        try:
+            records = json.loads(self.records_path.read_text(encoding="utf-8"))
+            known = {key: str(records[key]) for key in ("folder", "manifest_sha256")}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise RunError(
+                f"{self.records_path}: is damaged; fit the run again, or copy the file "
+                f"from another run of the same records"
+            ) from None
+        return {**records, **known}
 
 
 def open_records(run: Run, records: Path) -> Manifest:

@@ -8,6 +8,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
+from stellar_tf.cli.command import Help
 from stellar_tf.cli.main import build_parser
 
 WIDTH = 68
@@ -42,7 +43,7 @@ class CommandLine(Directive):
         return section
 
 
-class _Formatter(argparse.HelpFormatter):
+class _Formatter(Help):
     """Of one width, whatever the terminal's."""
 
     def __init__(self, prog: str) -> None:

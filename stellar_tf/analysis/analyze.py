@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import LatentsError
 from stellar_tf.analysis.descriptions import describe_columns
+from stellar_tf.analysis.evidence.independence import (
+    Independence,
+    measure_independence,
+)
+from stellar_tf.analysis.evidence.intrinsic import (
+    IntrinsicDimension,
+    estimate_intrinsic_dimension,
+)
 from stellar_tf.analysis.evidence.verdict import (
     Evidence,
     Verdict,
@@ -31,9 +39,10 @@ from stellar_tf.analysis.labels.conditional import (
 from stellar_tf.analysis.labels.held_out import find_best_dimensions, label_table
 from stellar_tf.analysis.labels.leakage import Leakage, measure_leakage
 from stellar_tf.analysis.labels.unexplained import find_unexplained, list_extremes
+from stellar_tf.analysis.labels.units import UnitMap, fit_unit_maps
 from stellar_tf.analysis.latents import HELD_OUT, Codes, read_codes, star_table
 from stellar_tf.analysis.neighbours.unusual import list_unusual
-from stellar_tf.analysis.statistics import MIN_STARS
+from stellar_tf.analysis.statistics import MIN_STARS, Estimate
 from stellar_tf.analysis.truth.disentanglement import (
     Disentanglement,
     score_disentanglement,
@@ -46,7 +55,9 @@ class AnalysisResult:
     """Everything the analysis found."""
 
     verdict: Verdict
-    """The informative dimensions, K and its interval."""
+    """The informative dimensions."""
+    independence: Independence
+    """What each adds to others, K and its interval."""
     verdict_table: Table
     """The evidence of each method, one row per dimension, most informative first."""
     associations: Associations
@@ -57,6 +68,12 @@ class AnalysisResult:
     """The best dimension of each label, and its worth on held-out stars."""
     conditional_table: Table
     """What labels say about a dimension beyond the one that it tracks."""
+    intrinsic_means: IntrinsicDimension
+    """Intrinsic dimension of the means in the informative dimensions."""
+    intrinsic_draws: IntrinsicDimension
+    """The same of draws from the posteriors."""
+    unit_maps: tuple[UnitMap, ...]
+    """What z means in the unit of the label, where a dimension tracks one closely."""
     unexplained: NDArray[np.intp]
     """Informative dimensions that share nothing significant with any label."""
     extremes: Table
@@ -141,31 +158,48 @@ def analyze(
             f"latents must hold at least {MIN_STARS} stars of splits "
             f"{', '.join(config.splits)}, got {stars.dp_id.size}"
         )
-    streams = np.random.default_rng(config.seed).spawn(6)
+    streams = np.random.default_rng(config.seed).spawn(9)
     visits = codes.select_splits(config.splits)
     evidence = gather_evidence(stars, visits, config, streams[0])
     verdict = decide(evidence, config)
+    independence = measure_independence(
+        stars, evidence.information, verdict, config, streams[7]
+    )
     usable, unusable = select_labels(stars.labels)
+    draws = stars.draw(streams[6])
     associations = measure_associations(
-        stars.z_mean, verdict.dimensions, usable, config, streams[1]
+        stars.z_mean, verdict.dimensions, usable, config, streams[1], draws=draws
     )
     best = find_best_dimensions(all_stars, associations, config, streams[2])
     conditional = measure_conditional_associations(
-        stars, associations, config, streams[4]
+        stars, draws, associations, config, streams[4]
     )
+    intrinsic = [
+        estimate_intrinsic_dimension(
+            z[:, verdict.dimensions], confidence=config.confidence, rng=streams[8]
+        )
+        for z in (stars.z_mean, draws)
+    ]
+    unit_maps = fit_unit_maps(all_stars, associations, config)
     unexplained = find_unexplained(associations, fdr=config.fdr)
     varying = tuple(name for name in factors if name in usable)
     return AnalysisResult(
         verdict=verdict,
-        verdict_table=_tabulate_verdict(verdict, evidence, associations, config),
+        independence=independence,
+        verdict_table=_tabulate_verdict(
+            verdict, independence, evidence, associations, unit_maps, config
+        ),
         associations=associations,
         association_table=association_table(associations, config),
         label_table=label_table(associations, best, varying, config),
         conditional_table=conditional_table(conditional, config),
+        intrinsic_means=intrinsic[0],
+        intrinsic_draws=intrinsic[1],
+        unit_maps=tuple(unit_maps),
         unexplained=unexplained,
         extremes=list_extremes(stars, unexplained),
         unusual=list_unusual(visits, verdict.dimensions),
-        leakage=measure_leakage(stars, associations, config, streams[5]),
+        leakage=measure_leakage(stars, draws, associations, config, streams[5]),
         factors=varying,
         disentanglement=_score(stars, varying, streams[3]),
         unusable_labels=unusable,
@@ -180,17 +214,28 @@ def analyze(
 
 def _tabulate_verdict(
     verdict: Verdict,
+    independence: Independence,
     evidence: Evidence,
     associations: Associations,
+    unit_maps: Sequence[UnitMap],
     config: AnalysisConfig,
 ) -> Table:
     """Put the evidence on each dimension side by side, the most informative first."""
-    dispersion, test, information, repeats = evidence
+    dispersion, test, information, repeats, pulls = evidence
     table = Table()
     table["dimension"] = np.arange(verdict.informative.size)
     table["informative"] = verdict.informative
     # Only an informative dimension has something to be a class of.
     table["kind"] = np.where(verdict.informative, repeats.kind, "uninformative")
+    table["independent"] = independence.independent
+    for name in ("added", "given_rest"):
+        estimate: Estimate = getattr(independence, name)
+        table[name] = estimate.value
+        table[f"{name}_low"] = estimate.low
+        table[f"{name}_high"] = estimate.high
+    table["repeats"] = np.array(
+        [f"z{other}" if other >= 0 else "" for other in independence.repeats], np.str_
+    )
     table["information"] = information.value
     table["information_low"] = information.low
     table["information_high"] = information.high
@@ -205,7 +250,21 @@ def _tabulate_verdict(
     table["icc"] = repeats.correlation.value
     table["icc_low"] = repeats.correlation.low
     table["icc_high"] = repeats.correlation.high
+    # Between visits an observational dimension is meant to differ.
+    stellar = np.asarray(table["kind"]) == "stellar"
+    for name, estimate in (
+        ("width_scale", pulls.scale),
+        ("coverage_68", pulls.coverage_68),
+        ("coverage_95", pulls.coverage_95),
+    ):
+        table[name] = np.where(stellar, estimate.value, np.nan)
+        table[f"{name}_low"] = np.where(stellar, estimate.low, np.nan)
+        table[f"{name}_high"] = np.where(stellar, estimate.high, np.nan)
     add_tracked_labels(table, associations, config.fdr)
+    table["tracks_error"], table["tracks_width"] = np.full((2, len(table)), np.nan)
+    for found in unit_maps:
+        table["tracks_error"][found.dimension] = found.error
+        table["tracks_width"][found.dimension] = found.width
     table.sort("information", reverse=True)
     return describe_columns(table, config)
 

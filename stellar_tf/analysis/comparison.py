@@ -15,6 +15,7 @@ from stellar_tf.analysis.columns import LatentsError
 from stellar_tf.analysis.files import VERDICT_NAME, AnalysisError, has_analysis
 from stellar_tf.analysis.latents import one_per_star
 from stellar_tf.analysis.matching import Matching, match_dimensions
+from stellar_tf.analysis.similarity import kernel_alignment, neighbour_overlap
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 
@@ -32,6 +33,10 @@ class Comparison(NamedTuple):
     """Stars that both encoded."""
     matching: Matching
     """Pairs of their informative dimensions, and the stability."""
+    alignment: float
+    """Linear centred kernel alignment of these dimensions."""
+    overlap: float
+    """Share of nearest neighbours that these dimensions have in common."""
 
     @property
     def table(self) -> Table:
@@ -106,10 +111,13 @@ def _compare(first: _Analysed, second: _Analysed) -> Comparison:
         np.asarray(run.latents["z_mean"])[row[chosen]]
         for run, row in zip((first, second), rows, strict=True)
     )
+    informative = (first_z[:, first.dimensions], second_z[:, second.dimensions])
     return Comparison(
         first.folder,
         second.folder,
         (len(first.dimensions), len(second.dimensions)),
         chosen.size,
         match_dimensions(first_z, second_z, first.dimensions, second.dimensions),
+        kernel_alignment(*informative),
+        neighbour_overlap(*informative),
     )

@@ -16,6 +16,10 @@ class Dimension:
     """Counted from 0."""
     informative: bool
     """Whether it carries information about the input."""
+    independent: bool
+    """Whether it adds information to those with more."""
+    repeats: str
+    """Where it is informative but adds none: the dimension it repeats; else ""."""
     kind: str
     """``stellar``, ``observational``, ``undecided`` or ``uninformative``."""
     information: float
@@ -39,11 +43,10 @@ class Dimension:
     @property
     def title(self) -> str:
         """Its name and what it follows, such as "z3: follows teff"."""
-        if self.tracks:
-            return f"{self.name}: follows {self.tracks}"
-        if self.informative:
-            return f"{self.name}: follows no label given"
-        return f"{self.name}: uninformative"
+        if not self.informative:
+            return f"{self.name}: uninformative"
+        words = f"{self.name}: follows {self.tracks or 'no label given'}"
+        return words if self.independent else f"{words}, repeats {self.repeats}"
 
 
 def describe_dimensions(verdict: Table) -> tuple[Dimension, ...]:
@@ -53,7 +56,10 @@ def describe_dimensions(verdict: Table) -> tuple[Dimension, ...]:
 
 def _read_row(row: Row) -> Dimension:
     # An empty string comes back from ECSV masked.
-    tracks = "" if np.ma.is_masked(row["tracks"]) else str(row["tracks"])
+    tracks, repeats = (
+        "" if np.ma.is_masked(row[name]) else str(row[name])
+        for name in ("tracks", "repeats")
+    )
     numbers = {
         name: float(row[name])
         for name in ("information", "information_low", "information_high")
@@ -61,6 +67,8 @@ def _read_row(row: Row) -> Dimension:
     return Dimension(
         index=int(row["dimension"]),
         informative=bool(row["informative"]),
+        independent=bool(row["independent"]),
+        repeats=repeats,
         kind=str(row["kind"]),
         **numbers,
         tracks=tracks,

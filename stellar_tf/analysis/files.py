@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.labels.leakage import leakage_table
+from stellar_tf.analysis.labels.units import unit_map_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
 from stellar_tf.tables import TableError, read_table, write_table
@@ -39,7 +42,9 @@ class SavedAnalysis(NamedTuple):
 
 
 def list_tables(
-    result: AnalysisResult, traversal: Traversal | None = None
+    result: AnalysisResult,
+    traversal: Traversal | None = None,
+    baselines: Table | None = None,
 ) -> dict[str, Table]:
     """
     Collect every number of the analysis as tables.
@@ -50,6 +55,8 @@ def list_tables(
         What `analyze` returned.
     traversal : Traversal, optional
         Adds the wavelengths each dimension moves most.
+    baselines : astropy.table.Table, optional
+        What linear methods find in the same spectra; left out without rows.
 
     Returns
     -------
@@ -65,10 +72,13 @@ def list_tables(
         "extremes": result.extremes,
         "unusual": result.unusual,
         "leakage": leakage_table(result.leakage, result.config),
+        "unit_maps": unit_map_table(list(result.unit_maps)),
         "stars": result.stars,
     }
     if result.disentanglement is not None:
         named["disentanglement"] = disentanglement_table(result.disentanglement)
+    if baselines is not None and len(baselines):
+        named["baselines"] = baselines
     if traversal is not None:
         named["moving_wavelengths"] = list_moving_wavelengths(traversal)
     return named
@@ -113,6 +123,9 @@ def _summary_table(result: AnalysisResult) -> Table:
     informative = result.verdict_table["informative"]
     information = result.verdict_table["information"][informative]
     row = {
+        "n_independent": result.independence.n_independent,
+        "n_independent_low": result.independence.n_low,
+        "n_independent_high": result.independence.n_high,
         "n_informative": result.verdict.n_informative,
         "n_informative_low": result.verdict.n_low,
         "n_informative_high": result.verdict.n_high,
@@ -123,6 +136,8 @@ def _summary_table(result: AnalysisResult) -> Table:
         "n_repeated_stars": result.n_repeated_stars,
         "n_held_out": result.n_held_out,
         "information": float(information.sum()),
+        "intrinsic_means": result.intrinsic_means.value,
+        "intrinsic_draws": result.intrinsic_draws.value,
         "leakage": result.leakage.total,
         "leakage_low": result.leakage.total_low,
         "leakage_high": result.leakage.total_high,
@@ -167,6 +182,40 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
             f"this one has {n_latent}; run stellar-tf analyze --overwrite"
         )
     return analysis
+
+
+def read_width_scales(folder: Path, n_latent: int) -> NDArray[np.float64]:
+    """
+    Read what posterior widths must be multiplied by.
+
+    Parameters
+    ----------
+    folder : Path
+        RUN/analysis.
+    n_latent : int
+        Latent dimensions of the run's model.
+
+    Returns
+    -------
+    scale : ndarray of float, shape (n_latent,)
+        From visits of the same stars; 1 for dimensions that are not stellar.
+
+    Raises
+    ------
+    AnalysisError
+        If there is no analysis, it has another number of dimensions, or no dimension
+        could be checked.
+    """
+    verdict = read_analysis(folder, n_latent).verdict
+    scale = np.ones(n_latent)
+    known = np.isfinite(verdict["width_scale"])
+    if not known.any():
+        raise AnalysisError(
+            f"{folder}: no width could be checked, since too few stars were observed "
+            "twice or no dimension is stellar; encode without calibrated"
+        )
+    scale[verdict["dimension"][known]] = verdict["width_scale"][known]
+    return scale
 
 
 def has_analysis(folder: Path) -> bool:

@@ -67,6 +67,25 @@ class Codes(NamedTuple):
             {name: values[rows] for name, values in self.labels.items()},
         )
 
+    def draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """
+        Draw each spectrum's z from its posterior, once.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of the draws.
+
+        Returns
+        -------
+        z : ndarray of float32, shape (n, n_latent)
+            The draws.
+        """
+        noise = rng.standard_normal(self.z_mean.shape, np.float32)
+        noise *= np.exp(0.5 * self.z_log_var)
+        noise += self.z_mean
+        return noise
+
     def select_splits(self, splits: Sequence[str]) -> Codes:
         """Keep the spectra of the named splits, and those that are in none."""
         return self.take(np.isin(self.split, [*splits, ""]))

@@ -182,7 +182,7 @@ class DownloadJournal:
             table = read_table(self._table)
             for row in table:
                 yield _to_entry({name: row[name] for name in Entry._fields})
-        except (TableError, KeyError, ValueError):
+        except (TableError, KeyError, ValueError, TypeError):
             raise ArchiveError(
                 f"{self._table}: is no table of downloads; choose another folder"
             ) from None
@@ -190,10 +190,11 @@ class DownloadJournal:
     def _read_notes(self) -> Iterator[Entry]:
         if not self._notes.exists():
             return
-        for line in self._notes.read_text(encoding="utf-8").splitlines():
+        for line in self._notes.read_bytes().splitlines():
             try:
                 yield _to_entry(json.loads(line))
-            except (ValueError, KeyError):  # cut off by a kill
+            # Cut off by a kill, or damaged: that file is asked for again.
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
 
 

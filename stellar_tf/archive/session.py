@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urljoin
 
 import pyvo
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.response import HTTPResponse
 from urllib3.util.retry import Retry
 
 from stellar_tf import __version__
@@ -31,6 +34,9 @@ _BUSY = (429, 500, 502, 503, 504)
 _LONGEST_BACKOFF = 300.0
 _LONGEST_RETRY_AFTER = 3600.0
 _WORTH_TELLING = 10.0
+_MAX_ANSWER = 2**25
+"""Bytes of an answer to a query or of links; a page of products has 5 million."""
+_CHUNK = 2**16
 
 
 class PatientRetry(Retry):
@@ -79,7 +85,44 @@ class _PacedAdapter(HTTPAdapter):
         if kwargs.get("timeout") is None:  # pyvo gives none
             kwargs["timeout"] = TIMEOUT
         response: requests.Response = super().send(*args, **kwargs)
-        return response
+        is_file = kwargs.get("stream") and response.request.method == "GET"
+        return response if is_file else self._read_whole(response)
+
+    def _read_whole(self, response: requests.Response) -> requests.Response:
+        """Read what is parsed in memory, however long it says that it is."""
+        content = bytearray()
+        with response:
+            for chunk in response.iter_content(_CHUNK):
+                content += chunk
+                if len(content) > _MAX_ANSWER:
+                    raise requests.RequestException(
+                        f"an answer of more than {_MAX_ANSWER} bytes"
+                    )
+        headers = response.raw.headers.copy()
+        headers.discard("Content-Encoding")  # it is undone
+        raw = HTTPResponse(
+            io.BytesIO(content),
+            headers=headers,
+            status=response.status_code,
+            reason=response.reason,
+            preload_content=False,
+        )
+        whole: requests.Response = self.build_response(response.request, raw)
+        return whole
+
+
+class _SafeSession(requests.Session):
+    """Never led from an encrypted connection to one that everybody can change."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target: str | None = super().get_redirect_target(resp)
+        if target is None or not resp.url.lower().startswith("https:"):
+            return target
+        if urljoin(resp.url, target).lower().startswith("https:"):
+            return target
+        raise requests.exceptions.InvalidSchema(
+            f"{resp.url} leads away from https, to {target[:200]}"
+        )
 
 
 def build_retry(limiter: RateLimiter, n_retries: int) -> PatientRetry:
@@ -128,7 +171,7 @@ def open_session(retry: PatientRetry, n_workers: int) -> requests.Session:
     session : requests.Session
         To be closed by the caller.
     """
-    session = requests.Session()
+    session = _SafeSession()
     # What it says of every attempt is said once, if all of them fail.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     session.headers["User-Agent"] = USER_AGENT

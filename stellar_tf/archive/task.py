@@ -17,7 +17,7 @@ from stellar_tf.archive.transfer import Fetched, fetch, find_fault
 from tfrecords_tools.records.manifest import hash_file
 
 # What the archive calls a product becomes a file's name.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,199}")
 
 
 class Task(NamedTuple):

@@ -16,7 +16,7 @@ from stellar_tf.archive.rate_limit import RateLimiter
 from stellar_tf.archive.session import PatientRetry
 from stellar_tf.archive.web_page import check_status, web_page_title
 from tfrecords_tools.durable import PARTIAL_SUFFIX, put_in_place
-from tfrecords_tools.readers.fits_file import FitsFile
+from tfrecords_tools.readers.fits_file import MAX_BYTES, FitsFile
 from tfrecords_tools.records.manifest import hash_file
 from tfrecords_tools.spectrum import SpectrumError
 
@@ -76,6 +76,8 @@ def fetch(
     TransferError
         If the file cannot be had.
     """
+    if link.size is not None and link.size > MAX_BYTES:
+        raise TransferError(f"{link.size} bytes announced: no spectrum")
     partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -196,6 +198,8 @@ def _write(
             stream.write(chunk)
             if size is not None and stream.tell() > size:
                 raise _SpoiltError(f"more than the {size} bytes announced")
+            if stream.tell() > MAX_BYTES:
+                raise _SpoiltError(f"more than {MAX_BYTES} bytes: no spectrum")
     except HTTPError as error:
         raise _BrokenError(f"the connection broke: {one_line(error)}") from None
 

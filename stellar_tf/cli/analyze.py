@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stellar_tf.cli.command import Command, print_table
-from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
+from stellar_tf.cli.options import (
+    EXIT_OK,
+    add_overwrite_option,
+    existing_path,
+    new_path,
+)
 from stellar_tf.config import LABEL_SETTINGS
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from stellar_tf.analysis.analyze import AnalysisResult
     from stellar_tf.analysis.codes_alone import CodesResult
 
@@ -46,7 +52,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=new_path,
         metavar="FOLDER",
         help="for CODES.npy: folder of the tables; default: CODES_analysis",
     )
@@ -83,6 +89,7 @@ def _run_run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
     )
     _print_verdict(analysis.result)
+    _print_baselines(analysis.baselines)
     for note in analysis.notes:
         print(note)
     print(f"report: {analysis.report_path}")
@@ -109,18 +116,32 @@ def _run_codes(args: argparse.Namespace) -> int:
 
 
 def _print_verdict(result: AnalysisResult) -> None:
-    verdict = result.verdict
+    verdict, found = result.verdict, result.independence
     print(
-        f"{verdict.n_informative} of {result.n_latent} dimensions are informative "
-        f"({verdict.n_low} to {verdict.n_high})"
+        f"{found.n_independent} of {result.n_latent} dimensions are independently "
+        f"informative ({found.n_low} to {found.n_high}); {verdict.n_informative} are "
+        f"informative ({verdict.n_low} to {verdict.n_high})"
         + (f"; {result.n_factors} true factors" if result.n_factors else "")
     )
     informative = result.verdict_table[result.verdict_table["informative"]]
-    columns = ["dimension", "kind", "information", "information_low", "tracks"]
-    print_table(informative[[*columns, "tracks_mi"]])
+    columns = ["dimension", "kind", "information", "information_low", "added"]
+    columns += ["independent", "repeats", "tracks", "tracks_mi"]
+    print_table(informative[columns])
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]
     print_table(result.label_table[columns])
+
+
+def _print_baselines(baselines: Table) -> None:
+    if not len(baselines):
+        return
+    print("beside linear methods on the same spectra, |Spearman| on held-out stars:")
+    print_table(baselines[["label", "single", "pca", "ica", "ridge", "ridge_pca"]])
+    # Not imported for --help.
+    from stellar_tf.report.captions import describe_baselines
+
+    for sentence in describe_baselines(baselines):
+        print(sentence)
 
 
 def _print_dispersion(result: CodesResult) -> None:
@@ -143,4 +164,9 @@ COMMAND = Command(
     "write the verdict on the dimensions, tables and a report",
     _add_options,
     _run,
+    examples=(
+        "run",
+        "run --labels labels.csv --overwrite",
+        "run --truth fits/truth.ecsv",
+    ),
 )

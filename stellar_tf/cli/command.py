@@ -11,6 +11,8 @@ from stellar_tf.cli.output import add_output_options
 if TYPE_CHECKING:
     from astropy.table import Table
 
+_EXAMPLES = "examples:"
+
 
 class Command(NamedTuple):
     """
@@ -34,8 +36,19 @@ class Command(NamedTuple):
     """What its own help says on top; by default the one line."""
     after_interruption: str = "the same command begins again"
     """What is to be said when it was interrupted."""
+    examples: tuple[str, ...] = ()
+    """Command lines that its own help shows, without ``stellar-tf`` and the name."""
     takes_arguments_after_dashes: bool = False
     """Whether what follows ``--`` is passed on as ``args.after_dashes``."""
+
+
+class Help(argparse.HelpFormatter):
+    """Keeps the lines of the examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith(_EXAMPLES):
+            return text
+        return super()._fill_text(text, width, indent)
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -76,10 +89,17 @@ def add_commands(parser: argparse.ArgumentParser, commands: Iterable[Command]) -
             command.name,
             help=command.help,
             description=command.description or command.help,
+            epilog=_list_examples(command),
+            formatter_class=Help,
         )
         command.add_options(subparser)
         add_output_options(subparser)
         subparser.set_defaults(definition=command)
+
+
+def _list_examples(command: Command) -> str:
+    lines = (f"  stellar-tf {command.name} {example}" for example in command.examples)
+    return "\n".join([_EXAMPLES, *lines])
 
 
 def print_table(table: Table) -> None:

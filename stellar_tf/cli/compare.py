@@ -27,7 +27,8 @@ def _run(args: argparse.Namespace) -> int:
         n_first, n_second = pair.n_informative
         print(
             f"{pair.first} ({n_first} informative) and {pair.second} ({n_second}): "
-            f"stability {pair.matching.stability:.3f} on {pair.n_stars} stars"
+            f"stability {pair.matching.stability:.3f} on {pair.n_stars} stars, kernel "
+            f"alignment {pair.alignment:.3f}, neighbours shared {pair.overlap:.3f}"
         )
         print_table(pair.table)
     mean = mean_stability(comparisons)
@@ -40,4 +41,5 @@ COMMAND = Command(
     "match the informative dimensions of runs and score their stability",
     _add_options,
     _run,
+    examples=("run1 run2 run3",),
 )

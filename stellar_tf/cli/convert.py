@@ -17,6 +17,7 @@ from stellar_tf.cli.options import (
     add_overwrite_option,
     at_least,
     existing_path,
+    new_path,
     read_config,
 )
 from tfrecords_tools.errors import UserError
@@ -45,7 +46,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "npz and text",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="RECORDS", help="folder to create"
+        "--out",
+        type=new_path,
+        required=True,
+        metavar="RECORDS",
+        help="folder to create",
     )
     parser.add_argument(
         "--labels",
@@ -136,4 +141,9 @@ COMMAND = Command(
     "1 if all were.",
     takes_arguments_after_dashes=True,
     after_interruption="the same command goes on",
+    examples=(
+        "~/harps --out records",
+        "fits --out records --labels fits/truth.ecsv --workers 2",
+        "~/uves --out records --config uves",
+    ),
 )

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from stellar_tf.cli import analyze, convert, encode, export, fit, simulate
 from stellar_tf.cli.command import Command, add_commands
-from stellar_tf.cli.options import EXIT_OK, add_config_options, add_overwrite_option
+from stellar_tf.cli.options import (
+    EXIT_OK,
+    add_config_options,
+    add_overwrite_option,
+    read_config,
+    written_path,
+)
+from tfrecords_tools.errors import UserError
 
 STEPS = tuple(
     module.COMMAND for module in (simulate, convert, fit, encode, analyze, export)
@@ -19,19 +26,31 @@ STEPS = tuple(
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for everything")
+    parser.add_argument(
+        "out", type=written_path, metavar="OUT", help="folder for everything"
+    )
     add_config_options(parser)
     add_overwrite_option(parser)
     parser.set_defaults(config="demo")
 
 
 def _run(args: argparse.Namespace) -> int:
+    _claim(args)
+    commands = _list_commands(args)
+    left = [
+        (argv, product)
+        for argv, product in commands
+        if args.overwrite or not product.exists()
+    ]
+    if not left:
+        print(f"{args.out}: is done already, with these settings; --overwrite repeats")
+        return EXIT_OK
     # The chain is the very command lines that a user would type.
     parser = argparse.ArgumentParser(prog="stellar-tf")
     add_commands(parser, STEPS)
     started = time.monotonic()
-    for argv, product in _list_commands(args):
-        if product.exists() and not args.overwrite:
+    for argv, product in left:
+        if product.exists() and not args.overwrite:  # by an earlier one of them
             continue
         print(f"$ stellar-tf {shlex.join(argv)}", file=sys.stderr)
         before = time.monotonic()
@@ -41,8 +60,32 @@ def _run(args: argparse.Namespace) -> int:
         print(f"({time.monotonic() - before:.0f} s)\n", file=sys.stderr)
         if status != EXIT_OK:
             return status
-    print(f"the whole chain took {(time.monotonic() - started) / 60.0:.1f} minutes")
+    what = "the whole chain" if len(left) == len(commands) else "the rest of it"
+    print(f"{what} took {(time.monotonic() - started) / 60.0:.1f} minutes")
     return EXIT_OK
+
+
+def _claim(args: argparse.Namespace) -> None:
+    """Note the settings, and refuse a folder of other ones."""
+    from stellar_tf.config import load_config, write_config
+
+    config = read_config(args)
+    noted = args.out / "settings.yaml"
+    if noted.is_file() and not args.overwrite:
+        known = load_config(noted)
+        if known != config:
+            differ = [
+                f"{name}.{key}"
+                for name, section in config
+                for key, value in section
+                if getattr(getattr(known, name), key) != value
+            ]
+            raise UserError(
+                f"{args.out}: holds a demonstration with other settings "
+                f"({', '.join(differ)}); choose another folder or pass overwrite=True"
+            )
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_config(config, noted)
 
 
 def _list_commands(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
@@ -79,4 +122,8 @@ COMMAND = Command(
     _add_options,
     _run,
     after_interruption="the same command goes on",
+    examples=(
+        "demo",
+        "demo --set training.n_steps=2000",
+    ),
 )

@@ -15,6 +15,7 @@ from stellar_tf.cli.options import (
     EXIT_REJECTS,
     add_overwrite_option,
     at_least,
+    written_path,
 )
 from tfrecords_tools.errors import UserError, ask_for_extra
 
@@ -29,7 +30,9 @@ _SHOWN = ("dp_id", "target", "ra", "dec", "snr", "program", "size", "state")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the files")
+    parser.add_argument(
+        "out", type=written_path, metavar="OUT", help="folder for the files"
+    )
     _add_criteria(parser)
     parser.add_argument(
         "--limit", type=at_least(1), metavar="N", help="take N spectra at most"
@@ -202,4 +205,5 @@ COMMAND = Command(
     description="Exit status: 0 if every public spectrum is there, 3 if some failed, "
     "1 if all did or none fits.",
     after_interruption="the same command goes on",
+    examples=('harps --target "HD 128621" --limit 10',),
 )

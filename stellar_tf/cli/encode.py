@@ -14,6 +14,7 @@ from stellar_tf.cli.options import (
     EXIT_REJECTS,
     add_overwrite_option,
     existing_path,
+    new_path,
 )
 from stellar_tf.serving.allocator import keep_freed_memory
 from tfrecords_tools.errors import UserError
@@ -42,10 +43,16 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=new_path,
         metavar="LATENTS",
         help="table to write: .parquet, .fits or .ecsv; default: latents.parquet in "
         "RUN, or here if no run encodes",
+    )
+    parser.add_argument(
+        "--calibrated",
+        action="store_true",
+        help="multiply the posterior widths of stellar dimensions by what the run's "
+        "analysis found from repeat visits",
     )
     add_overwrite_option(parser)
 
@@ -55,6 +62,8 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.server is None and len(args.paths) < 2:
         raise UserError(f"{args.paths[0]}: name the run and then what to encode")
+    if args.calibrated and args.server is not None:
+        raise UserError("--calibrated: needs the analysis of a run, not a server")
     is_of_run = args.server is None and is_run(args.paths[0])
     out = args.out or Run(args.paths[0] if is_of_run else Path()).latents_path
     keep_freed_memory()
@@ -64,7 +73,12 @@ def _run(args: argparse.Namespace) -> int:
 
         run, *inputs = args.paths
         latents = encode(
-            run, inputs, out=out, overwrite=args.overwrite, progress=progress
+            run,
+            inputs,
+            out=out,
+            calibrated=args.calibrated,
+            overwrite=args.overwrite,
+            progress=progress,
         )
     else:
         from stellar_tf.serving.client import encode_remotely
@@ -99,4 +113,8 @@ COMMAND = Command(
     _add_options,
     _run,
     after_interruption="no table is written; the same command begins again",
+    examples=(
+        "run records",
+        "run ~/harps --out latents.parquet",
+    ),
 )

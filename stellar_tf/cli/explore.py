@@ -55,4 +55,5 @@ COMMAND = Command(
     _run,
     description="Serve a page on which the informative dimensions of a spectrum are "
     "moved by sliders, and its nearest neighbours found. The run must be analysed.",
+    examples=("run --show",),
 )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from stellar_tf.cli.command import Command
-from stellar_tf.cli.options import EXIT_OK, add_overwrite_option, existing_path
+from stellar_tf.cli.options import (
+    EXIT_OK,
+    add_overwrite_option,
+    existing_path,
+    new_path,
+)
 from tfrecords_tools.errors import UserError
 
 
@@ -14,13 +18,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", type=existing_path, metavar="RUN")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=new_path,
         metavar="MODELS/NAME",
         help="write a SavedModel: the next of the numbered versions in this folder",
     )
     parser.add_argument(
         "--page",
-        type=Path,
+        type=new_path,
         metavar="PAGE.html",
         help="write one HTML file that needs no network: a slider for each "
         "informative dimension, and what it does to a spectrum; after analyze",
@@ -47,4 +51,8 @@ COMMAND = Command(
     "write the model as a SavedModel, or as a page of sliders",
     _add_options,
     _run,
+    examples=(
+        "run --out models/harps",
+        "run --page sliders.html",
+    ),
 )

@@ -91,4 +91,8 @@ COMMAND = Command(
     _add_options,
     _run,
     after_interruption="the same command goes on",
+    examples=(
+        "records --run run",
+        "records --run run --config demo --set training.n_steps=2000",
+    ),
 )

@@ -44,4 +44,5 @@ COMMAND = Command(
     _add_options,
     _run,
     description="The settings are those of --config paper unless told otherwise.",
+    examples=("checkpoint.pt --run run",),
 )

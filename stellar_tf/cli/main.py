@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -30,6 +32,7 @@ from stellar_tf.cli import (
 from stellar_tf.cli.command import add_commands
 from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USER_ERROR
 from stellar_tf.cli.output import set_up_output
+from stellar_tf.config.files import suggest
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.interruption import Terminated, raise_on_sigterm
 
@@ -78,6 +81,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         ``after_dashes`` for a command that passes it on.
     """
     parser, argv = build_parser(), list(argv)
+    names = [command.name for command in COMMANDS]
+    if argv and not argv[0].startswith("-") and argv[0] not in names:
+        question = suggest(argv[0], names)
+        parser.error(f"no command {argv[0]!r}, only {', '.join(names)}{question}")
     end = argv.index("--") if "--" in argv else len(argv)
     args = parser.parse_args(argv[:end])
     args.after_dashes = argv[end + 1 :]
@@ -93,8 +100,18 @@ def run_command(argv: Sequence[str]) -> int:
 
 def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
+    _complete()
     raise_on_sigterm()
     app.run(_start, flags_parser=lambda argv: parse_arguments(argv[1:]))
+
+
+def _complete() -> None:
+    """Answer a shell that completes a line, and end; else do nothing."""
+    if "_ARGCOMPLETE" in os.environ:
+        # Only the shell's own call of it sets this, so it is installed.
+        import argcomplete
+
+        argcomplete.autocomplete(build_parser())
 
 
 def name_flags(error: UserError) -> str:
@@ -109,7 +126,7 @@ def name_flags(error: UserError) -> str:
     Returns
     -------
     message : str
-        With ``--overwrite`` for ``overwrite=True``, and so on.
+        With ``--overwrite`` for ``overwrite=True``, ``--set`` for ``settings``.
 
     Examples
     --------
@@ -122,7 +139,8 @@ def name_flags(error: UserError) -> str:
     def as_flag(match: re.Match[str]) -> str:
         return "--" + match[1].replace("_", "-")
 
-    return re.sub(r"\b(\w+)=True\b", as_flag, str(error))
+    message = re.sub(r"\b(\w+)=True\b", as_flag, str(error))
+    return re.sub(r"^settings: ", "--set ", message)
 
 
 def _start(args: argparse.Namespace) -> int:
@@ -142,4 +160,48 @@ def _run(args: argparse.Namespace) -> int:
         after = args.definition.after_interruption
         print(f"stellar-tf {args.command}: {what}; {after}", file=sys.stderr)
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
+    except Exception as error:  # only what the machine lacks is told, not a defect
+        reason = find_lack(error)
+        if reason is None:
+            raise
+        print(f"stellar-tf {args.command}: {reason}", file=sys.stderr)
+        return EXIT_USER_ERROR
     return status
+
+
+_NO_SPACE = os.strerror(errno.ENOSPC)
+_LACKS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
+)
+
+
+def find_lack(error: Exception) -> str | None:
+    """
+    Say what an error tells of the disk and the names on it.
+
+    Parameters
+    ----------
+    error : Exception
+        Any.
+
+    Returns
+    -------
+    reason : str or None
+        One line with the path, where the error has it; None for a defect.
+
+    Examples
+    --------
+    >>> from stellar_tf.cli.main import find_lack
+    >>> find_lack(OSError(28, "No space left on device", "run/model.keras"))
+    'run/model.keras: No space left on device; the same command goes on from there'
+    """
+    # TensorFlow and HDF5 tell it in words of their own around these.
+    is_full = _NO_SPACE in str(error)
+    is_lack = isinstance(error, OSError) and error.errno in _LACKS
+    if not (is_full or is_lack):
+        return None
+    path = getattr(error, "filename", None)
+    reason = _NO_SPACE if is_full else getattr(error, "strerror", "")
+    hint = "; the same command goes on from there" if is_full else ""
+    return f"{path}: {reason}{hint}" if path else f"{reason}{hint}"

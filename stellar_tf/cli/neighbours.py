@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from stellar_tf.cli.command import Command, print_table
 from stellar_tf.cli.options import (
@@ -11,6 +10,7 @@ from stellar_tf.cli.options import (
     add_overwrite_option,
     at_least,
     existing_path,
+    new_path,
 )
 
 
@@ -19,7 +19,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "spectrum",
         metavar="SPECTRUM",
-        help="identifier (dp_id) of one in the table of latents, or a FITS file",
+        help="identifier (dp_id) of one in the table of latents, a FITS file, or a "
+        "star, of whose spectra the one with the largest S/N is taken",
     )
     parser.add_argument(
         "--count",
@@ -35,7 +36,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="table of stellar-tf encode; default: RUN/latents.parquet",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="TABLE", help="table to write beside printing it"
+        "--out",
+        type=new_path,
+        metavar="TABLE",
+        help="table to write beside printing it",
     )
     add_overwrite_option(parser)
 
@@ -61,4 +65,5 @@ COMMAND = Command(
     "list the spectra most like a given one",
     _add_options,
     _run,
+    examples=("run HD128621 --count 5",),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 """As they report SIGTERM."""
 _LAST_PORT = 65_535
+_LONGEST_NAME = 200
+"""Of the 255 bytes of file systems; ``.`` and ``.partial`` and the like need some."""
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +80,7 @@ def add_run_option(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--run",
         dest="run_folder",
-        type=Path,
+        type=new_path,
         required=True,
         metavar="RUN",
         help=purpose,
@@ -104,8 +107,62 @@ def existing_path(text: str) -> Path:
         If there is nothing there.
     """
     path = Path(text)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 (Path.exists fails at long names)
         raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
+    return path
+
+
+def new_path(text: str) -> Path:
+    """
+    Convert an argument to a path at which something is made.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    path : Path
+        The path.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it ends in no name, or as of `written_path`.
+    """
+    path = written_path(text)
+    if path.name in ("", ".."):
+        raise argparse.ArgumentTypeError(f"{text}: must end in a name of its own")
+    return path
+
+
+def written_path(text: str) -> Path:
+    """
+    Convert an argument to a path in or beside which something is written.
+
+    Parameters
+    ----------
+    text : str
+        The argument.
+
+    Returns
+    -------
+    path : Path
+        The path.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If its name leaves no room for what is put beside it until it is complete.
+    """
+    path = Path(text)
+    n_bytes = len(os.fsencode(path.name))
+    if n_bytes > _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(
+            f"{path.name[:20]}...: a name of {n_bytes} bytes, of {_LONGEST_NAME} at "
+            f"most"
+        )
     return path
 
 

@@ -34,6 +34,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="address to listen on; 0.0.0.0 for every one of this machine; there is no "
         "authentication; default: %(default)s, which only this machine reaches",
     )
+    parser.add_argument(
+        "--allow-host",
+        dest="allowed_hosts",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer requests by this name too, such as that of a proxy (repeatable); "
+        "those by an address or a name of this machine always are",
+    )
     for option, default, what in (
         ("--port", 8501, "port of REST, 0 for any that is free"),
         ("--grpc-port", 8500, "port of gRPC, 0 for any that is free"),
@@ -70,6 +79,7 @@ def _run(args: argparse.Namespace) -> int:
         max_bytes=args.max_request_mib * 2**20,
         request_seconds=args.request_seconds,
         max_batch=args.max_batch,
+        allowed_hosts=args.allowed_hosts,
     )
     keep_freed_memory()
     serve(args.folder, args.versions, settings, lambda line: print(line, flush=True))
@@ -102,4 +112,8 @@ COMMAND = Command(
     description="Answer requests with an exported model: TensorFlow Serving's REST "
     "protocol and the Open Inference protocol (REST and gRPC), by KServe. SIGINT or "
     "SIGTERM ends it when the requests under way are answered.",
+    examples=(
+        "models/harps",
+        "models/harps --host 0.0.0.0 --port 8501",
+    ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.options import (
@@ -12,11 +11,14 @@ from stellar_tf.cli.options import (
     add_overwrite_option,
     at_least,
     read_config,
+    written_path,
 )
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the files")
+    parser.add_argument(
+        "out", type=written_path, metavar="OUT", help="folder for the files"
+    )
     parser.add_argument("--n-stars", type=int, metavar="N", help="number of stars")
     parser.add_argument("--visits", type=int, metavar="V", help="exposures of each")
     parser.add_argument(
@@ -60,4 +62,5 @@ COMMAND = Command(
     _add_options,
     _run,
     after_interruption="the same command goes on",
+    examples=("fits --n-stars 100 --visits 2",),
 )

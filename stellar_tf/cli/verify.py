@@ -58,4 +58,5 @@ COMMAND = Command(
     _add_options,
     _run,
     description="Exit status: 0 if all is right, 1 if there are problems.",
+    examples=("records",),
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from importlib.resources import files
+from operator import eq
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from stellar_tf.config.sections import Config
 from tfrecords_tools.config import ConvertConfig
@@ -20,6 +22,8 @@ class ConfigError(UserError):
     """A setting is unknown, of the wrong type or out of range."""
 
 
+_SHOWN = 60
+"""Characters of a wrong value that a message shows."""
 SHIPPED = Path(str(files("stellar_tf").joinpath("configs")))
 """Folder of the settings that come with the package."""
 
@@ -71,7 +75,9 @@ def load_config(
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        name = "settings" if isinstance(source, Config | None) else source
+        keys = [key for key, _ in changes]
+        is_change = isinstance(source, Config | None) or _comes_from(error, keys)
+        name = "settings" if is_change else source
         raise ConfigError(f"{name}: {describe_error(error)}") from None
 
 
@@ -122,11 +128,58 @@ def write_config(config: Config, path: Path) -> None:
     write_whole(path, yaml.safe_dump(tree, sort_keys=False))
 
 
+def _comes_from(error: ValidationError, keys: Iterable[str]) -> bool:
+    """Tell whether the first mistake is in one of these keys, or around it."""
+    wrong = error.errors(include_url=False)[0]["loc"]
+    parts = (key.split(".") for key in keys)
+    return any(all(map(eq, map(str, wrong), key)) for key in parts)
+
+
 def _find(source: Path | str) -> Path:
     path = Path(source)
     shipped = SHIPPED / f"{source}.yaml"
     # A folder may well have the name of a shipped file: demo, for one.
-    return shipped if not path.is_file() and shipped.is_file() else path
+    if path.is_file() or not (shipped.is_file() or is_bare_name(source)):
+        return path
+    if shipped.is_file():
+        return shipped
+    names = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
+    raise ConfigError(
+        f"{source}: no such file, and those that come with stellar-tf are "
+        f"{', '.join(names)}{suggest(str(source), names)}"
+    )
+
+
+def is_bare_name(source: Path | str) -> bool:
+    """Tell a name such as ``demo`` from the path of a file that is not there."""
+    path = Path(source)
+    return path.name == str(source) and not path.suffix and not path.exists()
+
+
+def suggest(wrong: str, names: Iterable[str]) -> str:
+    """
+    Guess what was meant.
+
+    Parameters
+    ----------
+    wrong : str
+        What was written.
+    names : iterable of str
+        What may be written.
+
+    Returns
+    -------
+    question : str
+        To put behind a message, or ``""``.
+
+    Examples
+    --------
+    >>> from stellar_tf.config.files import suggest
+    >>> suggest("batchsize", ["batch_size", "seed"])
+    '; did you mean batch_size?'
+    """
+    near = get_close_matches(wrong, list(names), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
@@ -134,6 +187,8 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deep") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: is not valid YAML ({reason})") from None
@@ -150,8 +205,9 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"settings must be given as key=value, got {text!r}")
     try:
         return key, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"settings: {key}: {value!r} is not a YAML value") from None
+    except (yaml.YAMLError, RecursionError):
+        shown = repr(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...")
+        raise ConfigError(f"settings: {key}: {shown} is not a YAML value") from None
 
 
 def _assign(tree: dict[str, Any], key: str, value: Any) -> None:
@@ -180,6 +236,15 @@ def describe_error(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"]) or "settings"
     if first["type"] == "extra_forbidden":
-        return f"unknown key {key}"
+        return f"unknown key {key}{suggest(key, _list_keys(Config))}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{key}: {message}"
+
+
+def _list_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """List the dotted keys of the settings, sections too."""
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _list_keys(kind, f"{prefix}{name}.")

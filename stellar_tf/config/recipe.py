@@ -19,6 +19,8 @@ _DISPLACEMENT = 100.0
 """By a coefficient of 1 [km/s]."""
 _LONG = 16_384
 """Pixels from which on the encoder has four stages, not two."""
+_FEWEST_STEPS = 4000
+"""The factors enter one by one, however few spectra there are."""
 _N_EPOCHS = 20
 """At least, in a run."""
 
@@ -62,8 +64,9 @@ def count_steps(n_spectra: int) -> int:
     -------
     n_steps : int
         As their square root: ten times as many spectra are met a third as often each.
+        Few spectra are met the more often.
     """
-    return max(1, round(100.0 * math.sqrt(n_spectra)))
+    return max(_FEWEST_STEPS, round(100.0 * math.sqrt(n_spectra)))
 
 
 def recommend(grid: Grid, n_spectra: int, n_steps: int) -> dict[str, Any]:

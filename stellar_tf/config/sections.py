@@ -233,7 +233,7 @@ class AnalysisConfig(Section):
     fdr: float = Field(default=0.05, gt=0.0, lt=1.0)
     """False discovery rate of the verdict and of the table of labels."""
     min_information: float = Field(default=0.05, ge=0.0)
-    """Nats a dimension must carry at least."""
+    """Nats a dimension must carry at least, and add to others to be counted."""
     min_dispersion: float = Field(default=0.02, ge=0.0)
     """The paper's threshold on the MAD of the mean, for comparison only."""
     confidence: float = Field(default=0.95, gt=0.0, lt=1.0)

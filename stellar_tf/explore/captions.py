@@ -40,11 +40,12 @@ def describe_run(explorer: Explorer) -> str:
     """
     survey = explorer.survey
     n_found = sum(dimension.informative for dimension in explorer.dimensions)
+    n_independent = sum(dimension.independent for dimension in explorer.dimensions)
     n_latent = survey.z_mean.shape[1]
     verb = "is" if n_found == 1 else "are"
     words = (
         f"{len(survey):,} spectra of {survey.n_stars:,} stars; {n_found} of {n_latent} "
-        f"latent dimensions {verb} informative."
+        f"latent dimensions {verb} informative, {n_independent} of them independently."
     )
     if not n_found:
         words += " No dimension was found to be informative, so all are shown."

@@ -55,7 +55,7 @@ class Colouring(NamedTuple):
     """What is on no ramp."""
 
 
-def colour_by(label: Label) -> Colouring:
+def colour_by(label: Label, unit: str = "") -> Colouring:
     """
     Choose colours by a label.
 
@@ -63,6 +63,8 @@ def colour_by(label: Label) -> Colouring:
     ----------
     label : ndarray of float or str, shape (n,)
         NaN or ``""`` where it is not known.
+    unit : str, default ""
+        Its unit. A temperature, in K, is blue where it is hot, as stars are.
 
     Returns
     -------
@@ -71,22 +73,25 @@ def colour_by(label: Label) -> Colouring:
         five most frequent categories have colours and shapes of their own.
     """
     if label.dtype.kind == "f":
-        return _by_number(np.asarray(label, np.float64))
+        return _by_number(np.asarray(label, np.float64), is_hot_blue=unit == "K")
     return _by_category(np.asarray(label, np.str_))
 
 
-def _by_number(label: NDArray[np.float64]) -> Colouring:
+def _by_number(label: NDArray[np.float64], *, is_hot_blue: bool) -> Colouring:
     known = np.isfinite(label)
     low, high = (
         np.percentile(label[known], [_OUTER, 100.0 - _OUTER]) if known.any() else (0, 0)
     )
     share = np.clip((label - low) / (high - low if high > low else 1.0), 0.0, 1.0)
+    ends = float(low), float(high)
+    if is_hot_blue:
+        share, ends = 1.0 - share, ends[::-1]
     steps = np.array([_rgba(colour) for colour in ramp(_N_STEPS)], np.uint8)
     rgba = np.tile(_rgba(GREY), (label.size, 1))
     rgba[known] = steps[np.round(share[known] * (_N_STEPS - 1)).astype(np.intp)]
     marker = np.where(known, "circle", "x")
     legend = () if known.all() else (LegendEntry(UNKNOWN, GREY, "x"),)
-    return Colouring(rgba, marker, (float(low), float(high)), legend)
+    return Colouring(rgba, marker, ends, legend)
 
 
 def _by_category(label: NDArray[np.str_]) -> Colouring:

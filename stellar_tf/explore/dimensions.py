@@ -39,11 +39,12 @@ class MovableDimension(Dimension):
     @property
     def title(self) -> str:
         """Name with the evidence for it."""
+        if not self.informative:
+            return f"{self.name} (not informative)"
+        words = "" if self.independent else f"; repeats {self.repeats}"
         if self.tracks:
-            return f"{self.name} (MI {self.tracks_mi:.2f} nat)"
-        if self.informative:
-            return f"{self.name} (no label; {self.information:.2f} nat)"
-        return f"{self.name} (not informative)"
+            return f"{self.name} (MI {self.tracks_mi:.2f} nat{words})"
+        return f"{self.name} (no label; {self.information:.2f} nat{words})"
 
 
 def read_dimensions(

@@ -49,7 +49,7 @@ class Finder:
         )
         """The buttons, side by side."""
         self.message = pn.pane.HTML("", **style())
-        """What was wrong with a file."""
+        """Whether a file is taken, or what is wrong with it."""
         self.text.param.watch(lambda event: self.search(event.new), "value_input")
         self.found.param.watch(lambda event: self._choose(event.new), "value")
         self.search("")
@@ -112,6 +112,7 @@ class Finder:
             )
         else:
             self.take(subject)
+            self.message.object = f'<p role="status">Taken: {escape(name)}</p>'
 
     def pick_any(self) -> None:
         """Make a spectrum drawn at random the start."""

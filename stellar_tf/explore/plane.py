@@ -71,9 +71,9 @@ class Plane:
     def show(self) -> None:
         """Draw all points and marks."""
         survey, name = self._session.explorer.survey, str(self.label.value)
-        colouring = colour_by(survey.labels.get(name, survey.split))
-        self.figure.show_points(self.axes, colouring)
         unit = survey.units.get(name, "")
+        colouring = colour_by(survey.labels.get(name, survey.split), unit)
+        self.figure.show_points(self.axes, colouring)
         self.legend.object = captions.draw_point_legend(colouring, name, unit)
         self.show_marks()
 

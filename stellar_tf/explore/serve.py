@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import ipaddress
 import socket
+from collections.abc import Collection
 from typing import Any
 
 import panel as pn
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import RequestHandler
 
+from stellar_tf.addresses import is_asked_by_name, is_loopback, list_names
 from stellar_tf.explore.controls import CHUNK_BYTES
 from stellar_tf.explore.dimensions import ExploreError
 from stellar_tf.explore.explorer import Explorer
 from stellar_tf.explore.page import Page
-
-_LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def build_server(
@@ -48,7 +49,7 @@ def build_server(
     pn.extension("filedropper")
     try:
         port = _find_port(host, port)
-        return pn.serve(
+        server = pn.serve(
             {"/": lambda: Page(explorer).build()},
             address=host,
             port=port,
@@ -62,6 +63,29 @@ def build_server(
         )
     except OSError as error:
         raise ExploreError(_explain(error, host, port)) from None
+    rule = Rule(_NotForUs(list_names(host)), _Refusal)
+    # Bokeh hands its application out by no other name.
+    server._tornado.default_router.rules.insert(0, rule)
+    return server
+
+
+class _NotForUs(Matcher):
+    """Requests by the name of another server, and for what lets other pages in."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        # Bokeh's autoload.js embeds the page in those of any origin.
+        is_ours = is_asked_by_name(request.headers.get("Host", ""), self._names)
+        return None if is_ours and "autoload" not in request.path else {}
+
+
+class _Refusal(RequestHandler):
+    """Says no."""
+
+    def prepare(self) -> None:
+        self.send_error(403, reason="Not by this name")
 
 
 def run_server(server: Any) -> None:
@@ -93,18 +117,11 @@ def list_origins(host: str, port: int) -> list[str]:
     Returns
     -------
     origins : list of str
-        For a loopback address its names; else those of this machine as well. Pages of
-        other origins may not connect: a browser that has both open keeps them apart.
+        Those of `list_names`. Pages of other origins may not connect: a browser that
+        has both open keeps them apart.
     """
-    names = {*_LOOPBACK}
-    if not is_loopback(host):
-        machine = socket.gethostname()
-        names |= {host, machine, socket.getfqdn()}
-        # Not every machine can resolve its own name.
-        with contextlib.suppress(socket.gaierror):
-            names |= {str(info[4][0]) for info in socket.getaddrinfo(machine, None)}
     # Bokeh cannot read numeric IPv6 origins; such hosts are reached by their names.
-    return sorted(f"{name}:{port}" for name in names if ":" not in name)
+    return sorted(f"{name}:{port}" for name in list_names(host) if ":" not in name)
 
 
 def name_url(host: str, port: int) -> str:
@@ -128,26 +145,6 @@ def name_url(host: str, port: int) -> str:
     elif ":" in host or host == "0.0.0.0":
         host = socket.gethostname()
     return f"http://{host}:{port}/"
-
-
-def is_loopback(host: str) -> bool:
-    """
-    Tell whether an address is reached from this machine only.
-
-    Parameters
-    ----------
-    host : str
-        Name or address.
-
-    Returns
-    -------
-    answer : bool
-        True for localhost and the loopback network.
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _find_port(host: str, port: int) -> int:

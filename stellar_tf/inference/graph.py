@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 
 import keras
@@ -16,7 +18,11 @@ from stellar_tf.batches.normalisation import (
 from stellar_tf.config import Config
 from stellar_tf.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.inference.placement import place_flux
+from stellar_tf.network.model import load_autoencoder
+from stellar_tf.run import Run, RunError
+from tfrecords_tools.errors import UserError
 
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 Outputs = dict[str, tf.Tensor]
 """Named outputs."""
 
@@ -222,6 +228,39 @@ class ModelGraph:
             "flags": flags,
         }
         return outputs, normalised.unit
+
+
+def load_graph(run: Run) -> ModelGraph:
+    """
+    Load the best model of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    graph : ModelGraph
+        With the run's settings.
+
+    Raises
+    ------
+    RunError
+        If the folder is no run, has no model yet, or its file is damaged.
+    """
+    config = run.read_config()
+    try:
+        return ModelGraph(load_autoencoder(run), config)
+    except UserError:
+        raise
+    # Whatever Keras stumbles over: it reads a zip of JSON and HDF5 without checks.
+    except (ValueError, TypeError, KeyError, AttributeError, *_UNREADABLE) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise RunError(
+            f"{run.model_path}: is damaged ({reason}); remove it and run stellar-tf "
+            f"fit again, which goes on from its checkpoint"
+        ) from None
 
 
 def _blank_infinities(flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

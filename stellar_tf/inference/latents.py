@@ -7,7 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +71,23 @@ class Latents:
         return Table(
             {name: columns[name] for name in dict.fromkeys([*first, *columns])}
         )
+
+    def scale_widths(self, scale: NDArray[np.floating]) -> Latents:
+        """
+        Multiply the standard deviations of the posteriors.
+
+        Parameters
+        ----------
+        scale : ndarray of float, shape (n_latent,)
+            A factor for each dimension.
+
+        Returns
+        -------
+        latents : Latents
+            With other log variances, and all else as it is.
+        """
+        wider = self.z_log_var + 2.0 * np.log(scale)
+        return replace(self, z_log_var=wider.astype(np.float32))
 
     def explain(self) -> list[list[str]]:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import LatentsError
@@ -12,6 +13,7 @@ from stellar_tf.analysis.files import read_analysis
 from stellar_tf.analysis.neighbours.retrieval import Similar, find_similar
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
+from tfrecords_tools.star import star_name
 
 
 def find_neighbours(
@@ -25,7 +27,8 @@ def find_neighbours(
     run : Run
         Encoded and analysed.
     spectrum : str
-        Identifier (dp_id) of one in the table of latents, or the path of a file.
+        Identifier (dp_id) of one in the table of latents, the path of a file, or a
+        star in the table, of whose spectra the one with the largest S/N is taken.
     count : int
         Neighbours wanted.
     latents : Path, optional
@@ -50,16 +53,29 @@ def find_neighbours(
         raise LatentsError(f"count must be at least 1, got {count}")
     table = read_table(latents or run.latents_path)
     verdict = read_analysis(run.analysis, run.read_config().model.n_latent).verdict
-    rows = np.flatnonzero(table["dp_id"] == spectrum)
-    if not rows.size and not Path(spectrum).is_file():
-        raise LatentsError(
-            f"{spectrum}: is neither a dp_id in the table of latents nor a file"
-        )
-    if rows.size:
-        z_mean, dp_id = np.asarray(table["z_mean"][rows[0]]), spectrum
-    else:
+    row = _find_row(table, spectrum, run)
+    if row is not None:
+        z_mean, dp_id = np.asarray(table["z_mean"][row]), str(table["dp_id"][row])
+    elif Path(spectrum).is_file():
         z_mean, dp_id = _encode(Path(spectrum), run)
+    else:
+        raise LatentsError(
+            f"{spectrum}: is neither a dp_id nor a star in the table of latents, nor "
+            f"a file"
+        )
     return find_similar(table, verdict, z_mean, count, dp_id=dp_id)
+
+
+def _find_row(table: Table, spectrum: str, run: Run) -> int | None:
+    """Find a dp_id, or the best spectrum of a star, in a table of latents."""
+    rows = np.flatnonzero(table["dp_id"] == spectrum)
+    if not rows.size and not Path(spectrum).is_file() and "star" in table.colnames:
+        star = star_name(spectrum, run.read_config().convert.aliases)
+        rows = np.flatnonzero(table["star"] == star)
+        if rows.size and "snr" in table.colnames:
+            snr = np.ma.filled(table["snr"][rows], np.nan).astype(np.float64)
+            rows = rows[[int(np.argmax(np.nan_to_num(snr, nan=-np.inf)))]]
+    return int(rows[0]) if rows.size else None
 
 
 def _encode(path: Path, run: Run) -> tuple[NDArray[np.floating], str]:

@@ -14,7 +14,7 @@ from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.batches.reading import read_split
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
 from stellar_tf.flags import add_spikes
-from stellar_tf.inference.graph import ModelGraph, Outputs
+from stellar_tf.inference.graph import ModelGraph, Outputs, load_graph
 from stellar_tf.inference.in_memory import (
     ArraySpectrum,
     Medium,
@@ -29,7 +29,6 @@ from stellar_tf.inference.latents import (
     build_latents,
     encode_prepared,
 )
-from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import GridError, Run
 from stellar_tf.tables import read_table
 from tfrecords_tools.config import ConvertConfig
@@ -129,8 +128,8 @@ class SpectrumModel:
         RunError
             If the folder is no run, or has no model yet.
         """
-        config = run.read_config()
-        graph = ModelGraph(load_autoencoder(run), config)
+        graph = load_graph(run)
+        config = graph.config
         return cls(
             _compile_graph(graph),
             config.grid,

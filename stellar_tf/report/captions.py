@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from astropy.table import Row
+from astropy.table import Row, Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.figures.labels import Pair
 from stellar_tf.figures.spectra import Reconstructions
@@ -37,32 +39,82 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
     Returns
     -------
     sentences : list of str
-        How many dimensions are informative, of which class, and what they follow.
+        How many dimensions are independently informative, which repeat others, of which
+        class they are, and what they follow.
     """
-    verdict, level = result.verdict, f"{100 * result.config.confidence:g}\u00a0%"
-    verb = "dimension is" if verdict.n_informative == 1 else "dimensions are"
+    found, level = result.independence, f"{100 * result.config.confidence:g}\u00a0%"
+    verb = "dimension is" if found.n_independent == 1 else "dimensions are"
     sentences = [
-        f"{verdict.n_informative} of {result.n_latent} latent {verb} informative "
-        f"({level} interval {verdict.n_low} to {verdict.n_high})."
+        f"{found.n_independent} of {result.n_latent} latent {verb} independently "
+        f"informative ({level} interval {found.n_low} to {found.n_high})."
     ]
+    redundant = result.verdict_table[result.verdict_table["repeats"] != ""]
+    if len(redundant):
+        words = ", ".join(
+            f"z{row['dimension']} repeats {row['repeats']}" for row in redundant
+        )
+        n_more = "1 more is" if len(redundant) == 1 else f"{len(redundant)} more are"
+        sentences.append(f"{n_more} informative but redundant: {words}.")
     if result.n_factors is not None:
         sentences.append(
             f"{result.n_factors} known factors varied: {', '.join(result.factors)}."
         )
-    found = result.verdict_table[result.verdict_table["informative"]]
+    informative = result.verdict_table[result.verdict_table["informative"]]
     for kind, words in (
         ("stellar", "describe the star"),
         ("observational", "describe the observation"),
         ("undecided", "remain undecided: too few repeat visits, or no clear result"),
     ):
-        names = [f"z{row['dimension']}" for row in found if row["kind"] == kind]
+        names = [f"z{row['dimension']}" for row in informative if row["kind"] == kind]
         if names:
             sentences.append(f"{', '.join(names)} {_agree(words, len(names))}.")
-    unexplained = [f"z{row['dimension']}" for row in found if row["tracks"] == ""]
+    unexplained = [f"z{row['dimension']}" for row in informative if not row["tracks"]]
     if unexplained and result.associations.labels:
         sentences.append(
             f"{', '.join(unexplained)} {_agree('follow', len(unexplained))} "
             "no label that was given."
+        )
+    return sentences
+
+
+def describe_baselines(baselines: Table) -> list[str]:
+    """
+    Say where the network has learnt less than linear methods.
+
+    Parameters
+    ----------
+    baselines : astropy.table.Table
+        As `compare_with_components` lists them; it may have no rows.
+
+    Returns
+    -------
+    sentences : list of str
+        None if it is behind for no label.
+    """
+    if not len(baselines):
+        return []
+    sentences = []
+    behind = baselines[baselines["behind"]]
+    if len(behind):
+        words = ", ".join(
+            f"{row['label']} ({format_number(row['single'])} against "
+            f"{format_number(max(row['pca'], row['ica']))})"
+            for row in behind
+        )
+        sentences.append(
+            "The network is behind PCA or FastICA: one of their components follows "
+            f"these labels better than its best dimension, on held-out stars: {words}."
+        )
+    behind = baselines[baselines["ridge_behind"]]
+    if len(behind):
+        words = ", ".join(
+            f"{row['label']} ({format_number(row['ridge'])} against "
+            f"{format_number(row['ridge_pca'])})"
+            for row in behind
+        )
+        sentences.append(
+            "The network has learnt less than PCA: all dimensions together predict "
+            f"these labels less well than as many principal components do: {words}."
         )
     return sentences
 
@@ -79,16 +131,23 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
     Returns
     -------
     headlines : list of Headline
-        K, K true if known, stars, information, the labels rv and teff, leakage.
+        K, informative dimensions, K true if known, stars, information, the labels rv
+        and teff, leakage.
     """
-    verdict = result.verdict
+    found, verdict = result.independence, result.verdict
     level = f"{100 * result.config.confidence:g}\u00a0%"
     headlines = [
         Headline(
+            str(found.n_independent),
+            "independently informative dimensions",
+            f"of {result.n_latent}; {level} interval {found.n_low}–{found.n_high}",
+        ),
+        Headline(
             str(verdict.n_informative),
             "informative dimensions",
-            f"of {result.n_latent}; {level} interval {verdict.n_low}–{verdict.n_high}",
-        )
+            f"whether or not they repeat others; {level} interval "
+            f"{verdict.n_low}–{verdict.n_high}",
+        ),
     ]
     if result.n_factors is not None:
         headlines.append(Headline(str(result.n_factors), "true factors", "that varied"))
@@ -148,7 +207,9 @@ def describe_pair(result: AnalysisResult, pair: Pair) -> str:
     return text
 
 
-def describe_traversal(traversal: Traversal, row: int) -> str:
+def describe_traversal(
+    traversal: Traversal, row: int, unit_maps: Sequence[UnitMap] = ()
+) -> str:
     """
     Give the range of a traversal.
 
@@ -158,19 +219,34 @@ def describe_traversal(traversal: Traversal, row: int) -> str:
         Decoded spectra.
     row : int
         Which of its dimensions.
+    unit_maps : sequence of UnitMap
+        Of dimensions that track a label.
 
     Returns
     -------
     caption : str
-        First and last position and the number of steps.
+        First and last position, in the unit of a label if one is tracked, and the
+        number of steps.
     """
     positions = traversal.positions[row]
-    return (
+    caption = (
         f"z{traversal.dimensions[row]} from {format_number(positions[0])} (blue) to "
         f"{format_number(positions[-1])} (orange) in {positions.size} steps; the "
         "largest change of the normalised flux is "
         f"{format_number(float(traversal.change[row].max()))}."
     )
+    for found in unit_maps:
+        if found.dimension == traversal.dimensions[row]:
+            first, last = (found.describe(float(positions[end])) for end in (0, -1))
+            caption += f" From {first} to {last}"
+            if np.isfinite(found.error):
+                unit = name_label(found.label)[1]
+                caption += (
+                    f"; median error on {found.n_held_out:,} held-out stars "
+                    f"{found.error:.3g} {unit}".rstrip()
+                )
+            caption += "."
+    return caption
 
 
 def describe_residual(reconstructions: Reconstructions, row: int) -> str:

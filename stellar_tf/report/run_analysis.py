@@ -19,10 +19,11 @@ from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import Factors, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
+from stellar_tf.report.star_spectra import measure_baselines
 from stellar_tf.report.write import Provenance, write_report
 from stellar_tf.run import Run
 from stellar_tf.tables import TableError, join_labels, read_table
-from tfrecords_tools.records.manifest import ManifestError, read_manifest
+from tfrecords_tools.records.manifest import Manifest, ManifestError, read_manifest
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -51,8 +52,13 @@ class RunAnalysis:
         return self.run.report_path
 
     @property
+    def n_independent(self) -> int:
+        """K: the number of independently informative dimensions."""
+        return self.result.independence.n_independent
+
+    @property
     def n_informative(self) -> int:
-        """K: the number of informative dimensions."""
+        """The number of informative dimensions, whether or not they repeat others."""
         return self.result.verdict.n_informative
 
     @property
@@ -63,7 +69,7 @@ class RunAnalysis:
     @property
     def tables(self) -> dict[str, Table]:
         """Every table of the analysis, by the name of its file."""
-        return list_tables(self.result, self.traversal)
+        return list_tables(self.result, self.traversal, self.baselines)
 
     @cached_property
     def model(self) -> SpectrumModel:
@@ -72,6 +78,23 @@ class RunAnalysis:
         from stellar_tf.inference.spectrum_model import SpectrumModel
 
         return SpectrumModel.from_run(self.run)
+
+    @cached_property
+    def baselines(self) -> Table:
+        """PCA, FastICA and ridge regressions beside the best dimension of each label.
+
+        Without rows if the records have been moved, or there is nothing to try.
+        """
+        manifest = self._read_manifest()
+        if manifest is None:
+            return Table()
+        return measure_baselines(
+            self.result.stars,
+            self.result.label_table,
+            self.model,
+            manifest,
+            self.result.config,
+        )
 
     @cached_property
     def traversal(self) -> Traversal:
@@ -118,6 +141,7 @@ class RunAnalysis:
             path,
             traversals=self.traversal,
             reconstructions=self._reconstruct(),
+            baselines=self.baselines,
             provenance=self._describe_origin(),
         )
         return path
@@ -197,12 +221,17 @@ class RunAnalysis:
         return draw_traversal(self.traversal, int(rows[0]), max_pixels=_MAX_PIXELS)
 
     def _reconstruct(self) -> Reconstructions:
-        try:
-            manifest = read_manifest(Path(self.run.read_records()["folder"]))
-        except ManifestError:  # the records have been moved: a report without them
+        manifest = self._read_manifest()
+        if manifest is None:
             nothing = np.empty((0, self.model.wave.size), np.float32)
             return Reconstructions(self.model.wave, (), nothing, nothing)
         return self.model.reconstruct_records(manifest, N_EXAMPLES)
+
+    def _read_manifest(self) -> Manifest | None:
+        try:
+            return read_manifest(Path(self.run.read_records()["folder"]))
+        except ManifestError:  # the records have been moved: a report without them
+            return None
 
     def _describe_origin(self) -> Provenance:
         config = self.run.read_config()

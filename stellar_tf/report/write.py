@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
+from astropy.table import Table
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -28,6 +29,7 @@ from stellar_tf.figures.spectra import (
 )
 from stellar_tf.report.captions import (
     choose_headlines,
+    describe_baselines,
     describe_pair,
     describe_residual,
     describe_traversal,
@@ -86,6 +88,7 @@ def write_report(
     traversals: Traversal,
     reconstructions: Reconstructions,
     provenance: Provenance,
+    baselines: Table | None = None,
 ) -> None:
     """
     Write the analysis as one HTML file that needs no network.
@@ -102,7 +105,11 @@ def write_report(
         Example spectra beside their reconstructions.
     provenance : Provenance
         Where the numbers come from.
+    baselines : astropy.table.Table, optional
+        What linear methods find in the same spectra.
     """
+    compared = Table() if baselines is None else baselines
+    behind = describe_baselines(compared)
     page = (
         build_environment()
         .get_template("report.html.j2")
@@ -111,7 +118,10 @@ def write_report(
             result=result,
             config=result.config,
             provenance=provenance,
-            sentences=describe_verdict(result),
+            sentences=[*describe_verdict(result), *behind],
+            baseline_sheet=build_sheet("baselines", compared, _BASELINE_COLUMNS)
+            if len(compared)
+            else None,
             headlines=choose_headlines(result),
             **_draw(result, traversals, reconstructions),
             **_tabulate(result, traversals),
@@ -171,7 +181,7 @@ def _draw_traversals(
             f"traversal-{dimension}",
             draw_traversal(traversals, row, max_pixels=max_pixels),
             title=_traversal_title(result, int(dimension)),
-            caption=describe_traversal(traversals, row),
+            caption=describe_traversal(traversals, row, result.unit_maps),
         )
         for row, dimension in enumerate(traversals.dimensions)
     ]
@@ -240,6 +250,12 @@ def _traversal_title(result: AnalysisResult, dimension: int) -> str:
 _VERDICT_COLUMNS = {
     "dimension": "z",
     "informative": "informative",
+    "independent": "independent",
+    "added": "adds",
+    "added_low": "low",
+    "added_high": "high",
+    "given_rest": "beyond the rest",
+    "repeats": "repeats",
     "kind": "class",
     "tracks": "tracks",
     "tracks_mi": "MI",
@@ -254,6 +270,11 @@ _VERDICT_COLUMNS = {
     "icc": "ICC",
     "icc_low": "low",
     "icc_high": "high",
+    "width_scale": "widths ×",
+    "coverage_68": "within 68 %",
+    "coverage_95": "within 95 %",
+    "tracks_error": "error [unit]",
+    "tracks_width": "width [unit]",
 }
 _LABEL_COLUMNS = {
     "label": "label",
@@ -263,6 +284,7 @@ _LABEL_COLUMNS = {
     "mi_low": "low",
     "mi_high": "high",
     "q_value": "q",
+    "mi_mean": "MI of mean",
     "spearman_dimension": "z by rank",
     "spearman": "Spearman",
     "n_held_out": "held out",
@@ -270,6 +292,22 @@ _LABEL_COLUMNS = {
     "spearman_held_out_low": "low",
     "spearman_held_out_high": "high",
     "mi_held_out": "MI there",
+}
+_BASELINE_COLUMNS = {
+    "label": "label",
+    "n_held_out": "held out",
+    "dimension": "z",
+    "single": "best dimension",
+    "single_low": "low",
+    "single_high": "high",
+    "pca": "best of PCA",
+    "ica": "best of ICA",
+    "behind": "behind",
+    "ridge": "all dimensions",
+    "ridge_low": "low",
+    "ridge_high": "high",
+    "ridge_pca": "all of PCA",
+    "ridge_behind": "behind",
 }
 _CONDITIONAL_COLUMNS = {
     "dimension": "z",

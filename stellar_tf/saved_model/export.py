@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.files import has_analysis, read_analysis
-from stellar_tf.inference.graph import ModelGraph
-from stellar_tf.network.model import load_autoencoder
+from stellar_tf.inference.graph import ModelGraph, load_graph
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import write_assets
 from stellar_tf.saved_model.model_card import write_model_card
@@ -52,8 +51,8 @@ def export(run: Run, out: Path) -> Path:
     """
     if out.exists() and not out.is_dir():
         raise ExportError(f"{out}: is a file; give the folder of all versions")
-    config = run.read_config()
-    graph = ModelGraph(load_autoencoder(run), config)
+    graph = load_graph(run)
+    config = graph.config
     analysis = (
         read_analysis(run.analysis, config.model.n_latent)
         if has_analysis(run.analysis)

@@ -132,8 +132,9 @@ def _tell_analysis(analysis: SavedAnalysis | None) -> dict[str, Any]:
     return {
         "dimensions": informative,
         "n_informative": len(informative),
-        "low": summary["n_informative_low"],
-        "high": summary["n_informative_high"],
+        "n_independent": int(summary["n_independent"]),
+        "low": summary["n_independent_low"],
+        "high": summary["n_independent_high"],
         "confidence": f"{100 * analysis.verdict.meta['confidence']:g}",
         "n_analysed": int(summary["n_stars"]),
         "n_factors": int(summary["n_factors"]),

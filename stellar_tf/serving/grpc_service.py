@@ -18,6 +18,7 @@ from kserve.protocol.grpc.servicer import InferenceServicer
 
 from stellar_tf.serving.errors import ServingError
 from stellar_tf.serving.repository import VersionedDataPlane, address
+from stellar_tf.serving.wire import parse_bounded
 
 PARAMETERS_KEY = "model-parameters"
 """Trailing metadata of ModelMetadata: the protocol has no field for parameters."""
@@ -27,9 +28,16 @@ _ROOM_FOR_HEADERS = 65_536
 _MAX_CALLS = 64
 """More at a time are answered RESOURCE_EXHAUSTED."""
 
+_UNPARSED = ("ModelInfer", "RepositoryModelLoad", "RepositoryModelUnload")
+"""Calls whose messages hold messages; the other ones hold two strings at most."""
+
 
 class _Servicer(InferenceServicer):
     """KServe's, with versions, and without loading and unloading of models."""
+
+    def __init__(self, data_plane: VersionedDataPlane, max_bytes: int) -> None:
+        super().__init__(data_plane, None)
+        self._max_bytes = max_bytes
 
     async def ModelReady(self, request: Any, context: Any) -> Any:
         async with _errors_as_status(context):
@@ -45,18 +53,49 @@ class _Servicer(InferenceServicer):
             context.set_trailing_metadata(((PARAMETERS_KEY, json.dumps(shown)),))
             return pb.ModelMetadataResponse(**metadata)
 
-    async def ModelInfer(self, request: Any, context: Any) -> Any:
+    async def ModelInfer(self, request: bytes, context: Any) -> Any:
         async with _errors_as_status(context):
-            name = address(request.model_name, request.model_version)
-            self._data_plane.find(name)
-            request.model_name = name
-            return await super().ModelInfer(request, context)
+            asked = parse_bounded(request, pb.ModelInferRequest, self._max_bytes)
+            return await self._infer(asked, context)
 
-    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
+    async def _infer(self, request: Any, context: Any) -> Any:
+        name = address(request.model_name, request.model_version)
+        self._data_plane.find(name)
+        request.model_name = name
+        return await super().ModelInfer(request, context)
+
+    async def RepositoryModelLoad(self, request: bytes, context: Any) -> Any:
         reason = "a client neither loads nor unloads models"
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, reason)
 
     RepositoryModelUnload = RepositoryModelLoad
+
+
+class _UnparsedCalls:
+    """
+    A server to which the generated code may add its handlers.
+
+    Parameters
+    ----------
+    server : grpc.aio.Server
+        Where they go; those that parse what may be large do not parse it.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Any) -> None:
+        """Leave them out: each of them is among the registered ones."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        """Add the handlers of a service, by the names of its calls."""
+        unparsed = {
+            name: handler._replace(request_deserializer=None)
+            if name in _UNPARSED
+            else handler
+            for name, handler in handlers.items()
+        }
+        self._server.add_registered_method_handlers(service, unparsed)
 
 
 def build_grpc_server(
@@ -97,7 +136,8 @@ def build_grpc_server(
         ],
         maximum_concurrent_rpcs=_MAX_CALLS,
     )
-    add_GRPCInferenceServiceServicer_to_server(_Servicer(data_plane, None), server)
+    servicer = _Servicer(data_plane, max_bytes)
+    add_GRPCInferenceServiceServicer_to_server(servicer, _UnparsedCalls(server))
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         return server, server.add_insecure_port(target)

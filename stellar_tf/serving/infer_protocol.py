@@ -14,6 +14,9 @@ from kserve.protocol.infer_type import RequestedOutput
 from stellar_tf.serving.predict_protocol import parse_json
 from stellar_tf.serving.tensors import check_shape, read_bytes
 
+MAX_TENSORS = 64
+"""Tensors of a request, and outputs that it may name."""
+
 
 def read_infer(body: bytes, json_length: str | None, model_name: str) -> InferRequest:
     """
@@ -116,7 +119,8 @@ def dump_json(answer: object) -> bytes:
 def _read_length(header: str | None, n_body: int) -> int:
     if header is None:
         return n_body
-    if not header.isdecimal() or int(header) > n_body:
+    # Python refuses to read thousands of digits.
+    if not header.isdecimal() or len(header) > 20 or int(header) > n_body:
         raise InvalidInput(
             f"{INFERENCE_CONTENT_LENGTH_HEADER} must be a length within the body"
         )
@@ -151,6 +155,8 @@ def _objects(
         return []
     if not isinstance(values, list) or not all(isinstance(v, dict) for v in values):
         raise InvalidInput(f"{key} must be a list of tensors")
+    if len(values) > MAX_TENSORS:
+        raise InvalidInput(f"{key} has more than {MAX_TENSORS} tensors")
     return values
 
 

@@ -4,19 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from http import HTTPStatus
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from stellar_tf.addresses import is_asked_by_name
 
 _BODIES_HELD = 8
 """Bodies of the largest size that may be in memory at a time."""
 _TIMEOUT_ANSWER = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+
+
+class HeaderChecks:
+    """
+    ASGI middleware that refuses what headers say before anything is read.
+
+    Parameters
+    ----------
+    app : callable
+        The ASGI application behind it.
+    names : collection of str
+        Those by which the server may be asked.
+
+    Notes
+    -----
+    Answers 421 to a request by another name, and 400 to one that tells its length in
+    two ways, of which a proxy before this server may believe the other.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app, self._names = app, names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        refusal = self._check(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _check(self, headers: Headers) -> JSONResponse | None:
+        host = headers.get("host", "")
+        if not is_asked_by_name(host, self._names):
+            return _refuse(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                f"this server is not {host[:200]}; --allow-host adds a name",
+            )
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return _refuse(
+                HTTPStatus.BAD_REQUEST,
+                "either Content-Length or Transfer-Encoding, not both",
+            )
+        return None
 
 
 class BodyLimits:

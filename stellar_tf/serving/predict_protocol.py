@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 from stellar_tf.serving.loading import Arrays, LoadedSignature, TensorInfo
 from stellar_tf.serving.tensors import read_json_values
 
+MAX_NUMBERS = 1 << 23
+"""Numbers of a JSON request; in Python's lists each takes 40 bytes."""
+MAX_PARTS = 65_536
+"""Lists, objects and strings of a JSON request; each takes 50 bytes or more."""
+
 
 def parse_json(body: bytes) -> dict[str, Any]:
     """
@@ -31,8 +36,9 @@ def parse_json(body: bytes) -> dict[str, Any]:
     Raises
     ------
     InvalidInput
-        If it is something else.
+        If it is something else, or more than `MAX_NUMBERS` or `MAX_PARTS`.
     """
+    _check_size(body)
     try:
         request = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -42,6 +48,20 @@ def parse_json(body: bytes) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise InvalidInput("the body must be a JSON object")
     return request
+
+
+def _check_size(body: bytes) -> None:
+    """Count by the marks of JSON, before there are lists: it takes milliseconds."""
+    n_parts = body.count(b"[") + body.count(b"{") + body.count(b'"') // 2
+    if n_parts > MAX_PARTS:
+        raise InvalidInput(
+            f"the JSON has {n_parts} lists, objects and strings, of {MAX_PARTS} at "
+            f"most; send fewer rows, or tensors as bytes"
+        )
+    if body.count(b",") > MAX_NUMBERS:
+        raise InvalidInput(
+            f"the JSON has more than {MAX_NUMBERS} numbers; send tensors as bytes"
+        )
 
 
 def read_predict(signature: LoadedSignature, request: Mapping[str, Any]) -> Arrays:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
 
+from stellar_tf.addresses import list_names
 from stellar_tf.serving.errors import ServingError
 from stellar_tf.serving.grpc_service import build_grpc_server
 from stellar_tf.serving.kserve_model import ServedModel
-from stellar_tf.serving.limits import BodyLimits, HeaderDeadline
+from stellar_tf.serving.limits import BodyLimits, HeaderChecks, HeaderDeadline
 from stellar_tf.serving.repository import Repository, VersionedDataPlane
 from stellar_tf.serving.rest import build_app
 from stellar_tf.serving.versions import choose_versions
@@ -39,6 +40,8 @@ class ServerSettings(NamedTuple):
     """How long a request may take to arrive [s]."""
     max_batch: int
     """Rows of one call of the model."""
+    allowed_hosts: Sequence[str] = ()
+    """Names by which clients may ask, beside this machine's own."""
 
 
 def serve(
@@ -99,7 +102,10 @@ async def _serve(
     app = build_app(data_plane)
     rest_server = _RestServer(
         uvicorn.Config(
-            BodyLimits(app, settings.max_bytes, settings.request_seconds),
+            HeaderChecks(
+                BodyLimits(app, settings.max_bytes, settings.request_seconds),
+                [*list_names(settings.host), *settings.allowed_hosts],
+            ),
             http="h11",  # which limits the size of headers
             lifespan="off",
             log_level="warning",

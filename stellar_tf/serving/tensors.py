@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 
 from stellar_tf.serving.loading import Arrays, LoadedSignature, TensorInfo
 
-_KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
-"""Which kinds of values a type takes without changing them."""
+_TYPES: dict[str, set[type]] = {
+    "f": {float, int, type(None)},
+    "i": {int},
+    "u": {int},
+    "b": {bool},
+}
+"""What a kind of tensor takes from JSON without changing it."""
+_MAX_DEPTH = 8
+"""Levels of nested lists: more than any tensor has."""
 
 
 def datatype(spec: TensorInfo) -> str:
@@ -42,20 +49,36 @@ def read_json_values(values: object, spec: TensorInfo) -> NDArray[Any]:
     InvalidInput
         If the lists are ragged or hold what the tensor's type does not take.
     """
+    if not _find_types(values, spec.name) <= _TYPES.get(spec.dtype.kind, set()):
+        or_null = " or null" if spec.dtype.kind == "f" else ""
+        raise InvalidInput(f"{spec.name} must hold {datatype(spec)} values{or_null}")
     try:
-        array = np.array(values)
-    except (ValueError, OverflowError):
-        raise InvalidInput(f"{spec.name}: the lists must make a rectangle") from None
-    if array.dtype.kind == "O" and spec.dtype.kind == "f":
-        if not set(map(type, array.ravel().tolist())) <= {float, int, type(None)}:
-            raise InvalidInput(f"{spec.name} must hold numbers and null only")
-    elif array.size and array.dtype.kind not in _KINDS.get(spec.dtype.kind, ""):
-        raise InvalidInput(f"{spec.name} must hold {datatype(spec)} values")
-    try:
+        # Left to itself numpy would make objects of numbers and null.
+        array = np.array(values, np.float64 if spec.dtype.kind == "f" else None)
         with np.errstate(over="ignore"):  # beyond the type's range is infinite: bad
             return _cast(array, spec)
     except OverflowError:
         raise InvalidInput(f"{spec.name}: a number is too large") from None
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{spec.name}: the lists must make a rectangle") from None
+
+
+def _find_types(values: object, name: str) -> set[type]:
+    """
+    Find what nested lists hold, level by level.
+
+    Before numpy sees them: it would give each of many values the room of the longest
+    text among them.
+    """
+    types: set[type] = set()
+    lists: list[list[Any]] = [[values]]
+    for _ in range(_MAX_DEPTH):
+        here = set().union(*(map(type, items) for items in lists))
+        types |= here - {list}
+        if list not in here:
+            return types
+        lists = [item for items in lists for item in items if type(item) is list]
+    raise InvalidInput(f"{name}: the lists are nested deeper than {_MAX_DEPTH}")
 
 
 def _cast(array: NDArray[Any], spec: TensorInfo) -> NDArray[Any]:
@@ -125,7 +148,7 @@ def check_shape(name: str, shape: object) -> tuple[int, ...]:
         If it is no list of a few non-negative integers.
     """
     numbers: list[Any] = list(shape) if isinstance(shape, Iterable) else [None]
-    if len(numbers) > 8 or any(type(n) is not int or n < 0 for n in numbers):
+    if len(numbers) > _MAX_DEPTH or any(type(n) is not int or n < 0 for n in numbers):
         raise InvalidInput(f"{name}: shape must be a list of integers")
     return tuple(numbers)
 

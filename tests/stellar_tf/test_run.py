@@ -46,6 +46,16 @@ def test_what_is_no_run(tmp_path: Path) -> None:
         load_autoencoder(run)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "\xff", "[" * 50_000])
+def test_damaged_notes_of_the_records_are_told(
+    text: str, tmp_path: Path, config: Config
+) -> None:
+    run = open_run(tmp_path / "run", config, RECORDS)
+    run.records_path.write_text(text, encoding="latin-1")
+    with pytest.raises(RunError, match=r"records.json: is damaged"):
+        run.read_records()
+
+
 def test_a_run_is_replaced_only_when_told_to(tmp_path: Path, config: Config) -> None:
     run = open_run(tmp_path / "run", config, RECORDS)
     run.history_path.touch()

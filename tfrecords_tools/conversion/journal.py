@@ -127,7 +127,14 @@ class ConversionJournal:
         return Scan(spectra, _to_rejects(rejects), share)
 
     def write_scan(self, scan: Scan) -> None:
-        """Note what the headers of all inputs said."""
+        """
+        Note what the headers of all inputs said.
+
+        Parameters
+        ----------
+        scan : Scan
+            What `read_scan` gives again.
+        """
         head = _to_rows(scan.rejects), scan.share_with_errors
         rows = ([str(s.path), *s[1:]] for s in scan.spectra)
         with (

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from tfrecords_tools.errors import ask_for_extra
 from tfrecords_tools.readers.header import Cards, PlainCards
-from tfrecords_tools.readers.layout import VARYING, Field, Group, name_fields
+from tfrecords_tools.readers.layout import (
+    VARYING,
+    Field,
+    Group,
+    check_size,
+    name_fields,
+)
 from tfrecords_tools.readers.recent import Recent, Version, version_of
 from tfrecords_tools.spectrum import SpectrumError
 
@@ -29,6 +35,10 @@ _IDS = (
 )
 """Columns that name the rows of a catalogue."""
 _ids: Recent[list[str]] = Recent(4)
+_NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_MAX_UNPACKED = 2**27
+"""Bytes of an npz file in memory, if it is packed more than so many times:"""
+_MAX_RATIO = 20
 _AHEAD = 64
 """Rows of a Parquet file that are read at once."""
 
@@ -202,9 +212,20 @@ def _load_npz(version: Version) -> dict[str, NDArray[np.generic]]:
     try:
         with Path(version[0]).open("rb") as stream:
             file = np.load(stream, allow_pickle=False)
+            _check_unpacked(file.zip, version)
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except SpectrumError:
+        raise
+    except (*_NPZ_ERRORS, MemoryError) as error:
         raise SpectrumError(f"cannot be read as npz: {_one_line(error)}") from None
+
+
+def _check_unpacked(file: zipfile.ZipFile, version: Version) -> None:
+    """Refuse what packs far better than any measured flux does."""
+    n_bytes = sum(item.file_size for item in file.infolist())
+    n_packed = Path(version[0]).stat().st_size
+    if n_bytes > max(_MAX_UNPACKED, _MAX_RATIO * n_packed):
+        raise SpectrumError(f"unpacks {n_packed} bytes to {n_bytes}: no spectra")
 
 
 def _flatten(schema: Any) -> Iterator[tuple[str, Any]]:
@@ -279,10 +300,19 @@ class _Lists:
         ends = np.cumsum(sizes)
         group = int(np.searchsorted(ends, row, side="right"))
         self._first, self._batch = int(ends[group]) - sizes[group], ()
+        for i in range(group, len(sizes)):
+            check_size((_mean_length(file.metadata.row_group(i), whole),))
         batches: Iterator[Any] = file.iter_batches(
             _AHEAD, row_groups=range(group, len(sizes)), columns=[name]
         )
         return batches
+
+
+def _mean_length(group: Any, name: str) -> int:
+    """Return the mean length of the lists of a column: equal values take no bytes."""
+    columns = (group.column(i) for i in range(group.num_columns))
+    sizes = [c.num_values for c in columns if c.path_in_schema.startswith(name)]
+    return max(sizes, default=0) // max(1, int(group.num_rows))
 
 
 def _is_list(schema: Any, name: str) -> bool:

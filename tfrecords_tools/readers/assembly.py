@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import Cards
-from tfrecords_tools.readers.layout import Field, Layout, Named, Piece
+from tfrecords_tools.readers.layout import Field, Layout, Named, Piece, check_size
 from tfrecords_tools.readers.metadata import Identity, read_metadata
 from tfrecords_tools.readers.pipelines import Pipeline
 from tfrecords_tools.readers.wavelengths import (
@@ -183,6 +183,7 @@ def _is_padding(values: NDArray[np.generic]) -> bool:
 
 def _numbers(field: Field, row: int) -> NDArray[np.generic]:
     values = field.read(row)
+    check_size(values.shape)  # it may vary from row to row
     if values.dtype.kind not in "fiu":
         raise SpectrumError(f"column {field.name!r} does not hold numbers")
     return values

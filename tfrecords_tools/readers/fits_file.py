@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import re
 import stat
 import warnings
@@ -33,10 +34,11 @@ from tfrecords_tools.readers.fits_unit import (
     read_plain_table,
 )
 from tfrecords_tools.readers.header import CARD_SIZE, Header
+from tfrecords_tools.readers.layout import check_size
 from tfrecords_tools.readers.recent import Recent, version_of
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
-_MAX_BYTES = 2**27
+MAX_BYTES = 2**27
 """No single spectrum is larger; this also bounds what a gzip file may expand to."""
 _CHUNK = 2**24
 _STRUCTURE = re.compile(
@@ -81,7 +83,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         try:
             self._stream = _open(path, headers_only)
             is_plain = isinstance(self._stream, io.BufferedReader)
-            self._size_limit = path.stat().st_size if is_plain else _MAX_BYTES
+            self._size_limit = path.stat().st_size if is_plain else MAX_BYTES
         except (OSError, EOFError, zlib.error) as error:
             raise _describe(error) from None
         self._units = self._iterate()
@@ -115,11 +117,14 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         """
         *_, last = self.hdus
         end = last.data_start + last.data_size
-        if end > _MAX_BYTES:
+        if end > MAX_BYTES:
             raise SpectrumError(f"a file of {end} bytes is no spectrum")
         missing = end - self._stream.seek(0, io.SEEK_END)
         if missing > 0:
             raise SpectrumError(f"truncated: {missing} bytes of data are missing")
+        for hdu in self.hdus:
+            if hdu.is_image:
+                check_size(hdu.axes)
 
     def fits_its_checksums(self) -> bool:
         """Read all units: whether each that has a CHECKSUM and DATASUM fits it."""
@@ -233,6 +238,9 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         """
         data = self._read_data(hdu)
         if hdu.is_compressed:
+            if 8 * math.prod(hdu.axes) > MAX_BYTES:
+                size = " x ".join(map(str, hdu.axes))
+                raise SpectrumError(f"a compressed image of {size} is no spectrum")
             return np.asarray(self._uncompress(hdu).data)
         plain = read_plain_image(hdu.header, data)
         if plain is not None:
@@ -270,7 +278,7 @@ class FitsFile(AbstractContextManager["FitsFile"]):
         return np.frombuffer(self._read_part(hdu, size * row, size), dtype)
 
     def _read_data(self, hdu: Hdu) -> memoryview:
-        if hdu.data_size > _MAX_BYTES:
+        if hdu.data_size > MAX_BYTES:
             raise SpectrumError(f"a data unit of {hdu.data_size} bytes is no spectrum")
         try:
             content = self._read_unit(hdu)
@@ -371,10 +379,10 @@ def _open(path: Path, headers_only: bool) -> BinaryIO:
         return io.BytesIO(known)
     with gzip.open(path) as unzipped:
         # Reading to the end verifies the checksum.
-        content = unzipped.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
+        content = unzipped.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise SpectrumError(
-            f"unzips to more than {_MAX_BYTES} bytes: no spectrum (unzip a file of "
+            f"unzips to more than {MAX_BYTES} bytes: no spectrum (unzip a file of "
             f"many spectra before)"
         )
     return io.BytesIO(content)

@@ -22,6 +22,33 @@ _checked: Recent[None] = Recent(64)
 """Rows that are known to be spectra."""
 
 
+MAX_PIXELS = 2**22
+"""Pixels of a spectrum, and spectra of a file, that are read: more are told by few
+bytes in a compressed file, and what is built of each takes a hundred."""
+
+
+def check_size(shape: tuple[int, ...]) -> None:
+    """
+    Refuse an array that is too large, before it is read.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (n_pixels,) or (n_spectra, n_pixels).
+
+    Raises
+    ------
+    SpectrumError
+        If either is more than `MAX_PIXELS`.
+    """
+    if max(shape, default=0) > MAX_PIXELS:
+        what = "pixels" if shape[-1] > MAX_PIXELS else "rows"
+        raise SpectrumError(
+            f"{max(shape)} {what}, of {MAX_PIXELS} at most: no spectrum is so long, "
+            f"and a file of more spectra must be cut before"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Field:
     """An array of one spectrum, or of several with a row for each."""
@@ -254,6 +281,7 @@ def find_layouts(group: Group) -> list[Layout]:
         fluxes = {"": strangers.pop(0)}
     layouts = []
     for key, flux in fluxes.items():
+        check_size(flux.shape)
         piece = _find_partners(flux, key, named)
         if piece.wave is not None or flux.axis is not None:
             n_rows = flux.shape[0] if len(flux.shape) > 1 else 1

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import PlainCards
-from tfrecords_tools.readers.layout import Field, Group, name_fields
+from tfrecords_tools.readers.layout import Field, Group, check_size, name_fields
 from tfrecords_tools.readers.wavelengths import has_unit
 from tfrecords_tools.spectrum import SpectrumError, UnreadableError
 
 _MAX_BYTES = 2**27
 _HEAD = 2**16
+_LINE_ENDS = (b"\n", b"\r", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e")
+"""What ends a line in Python."""
+_LONG_LINE = re.compile(rb"[^\n\r]{%d}" % _HEAD)
 _COMMENTS = ("#", "%", "!", "//")
 _POLARBASE = re.compile(r"\*\*\*\s*\w+ spectrum of\s*'(?P<target>[^']*)'", re.I)
 _KEY_VALUE = re.compile(r"\W*(?P<key>[A-Za-z][\w -]{1,30}?)\s*[:=]\s*(?P<value>.+)")
@@ -68,6 +71,9 @@ def read_text(path: Path) -> tuple[Group, PlainCards]:
         raise UnreadableError(f"cannot be read: {error.strerror}") from None
     if len(content) > _MAX_BYTES:
         raise SpectrumError(f"a text of more than {_MAX_BYTES} bytes is no spectrum")
+    check_size((max(map(content.count, _LINE_ENDS)),))
+    if _LONG_LINE.search(content):
+        raise SpectrumError(f"a line of more than {_HEAD} characters is no spectrum")
     return _to_group(_sort(content.decode("utf-8-sig", errors="replace")))
 
 

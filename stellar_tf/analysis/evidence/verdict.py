@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from stellar_tf.analysis.evidence.dispersion import median_absolute_deviation
 from stellar_tf.analysis.evidence.information import Information, measure_information
+from stellar_tf.analysis.evidence.pulls import Pulls, measure_pulls
 from stellar_tf.analysis.evidence.repeats import Repeats, compare_visits
 from stellar_tf.analysis.evidence.two_sample import TwoSample, compare_posteriors
 from stellar_tf.analysis.latents import Codes
@@ -28,6 +29,8 @@ class Evidence(NamedTuple):
     """How much it carries."""
     repeats: Repeats
     """Whether it describes the star or the observation."""
+    pulls: Pulls
+    """Whether posteriors are as wide as visits scatter."""
 
 
 def gather_evidence(
@@ -52,7 +55,7 @@ def gather_evidence(
     evidence : Evidence
         What each method says about each dimension.
     """
-    streams = rng.spawn(4)
+    streams = rng.spawn(5)
     n_resamples, confidence = config.n_resamples, config.confidence
     return Evidence(
         median_absolute_deviation(
@@ -78,6 +81,14 @@ def gather_evidence(
             confidence=confidence,
             rng=streams[3],
         ),
+        measure_pulls(
+            visits.z_mean,
+            visits.z_log_var,
+            visits.star,
+            n_resamples=n_resamples,
+            confidence=confidence,
+            rng=streams[4],
+        ),
     )
 
 
@@ -87,11 +98,11 @@ class Verdict(NamedTuple):
     informative: NDArray[np.bool_]
     """Whether each dimension is, shape (n_latent,)."""
     n_informative: int
-    """K: how many are."""
+    """How many are."""
     n_low: int
-    """Lower end of the interval of K."""
+    """Lower end of the interval of `n_informative`."""
     n_high: int
-    """Upper end of the interval of K."""
+    """Upper end of the interval of `n_informative`."""
 
     @property
     def dimensions(self) -> NDArray[np.intp]:
@@ -109,7 +120,7 @@ def decide(evidence: Evidence, config: AnalysisConfig) -> Verdict:
         Of all methods; the test and the information decide.
     config : AnalysisConfig
         `fdr` of the test, `min_information` that the lower end of the interval must
-        reach, and the level of the interval of K.
+        reach, and the level of the interval.
 
     Returns
     -------

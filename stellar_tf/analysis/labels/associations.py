@@ -13,11 +13,15 @@ from stellar_tf.analysis.columns import NUISANCES, Label, is_category, is_known
 from stellar_tf.analysis.descriptions import describe_columns
 from stellar_tf.analysis.labels.categories import (
     MAX_CATEGORIES,
+    estimate_category_information,
     measure_category_information,
+    number_categories,
 )
 from stellar_tf.analysis.labels.mutual_information import (
     MutualInformation,
+    estimate_mutual_information,
     measure_mutual_information,
+    normal_scores,
 )
 from stellar_tf.analysis.labels.rank_correlation import spearman_interval
 from stellar_tf.analysis.statistics import (
@@ -38,7 +42,7 @@ class Associations(NamedTuple):
     n_stars: NDArray[np.intp]
     """Stars with a known label, shape (n_labels,)."""
     mi: NDArray[np.float64]
-    """Mutual information [nat]."""
+    """Mutual information of a draw of z and the label [nat]."""
     mi_low: NDArray[np.float64]
     """Lower end of its interval [nat]."""
     mi_high: NDArray[np.float64]
@@ -53,6 +57,8 @@ class Associations(NamedTuple):
     """Lower end of its interval."""
     spearman_high: NDArray[np.float64]
     """Upper end of its interval."""
+    mi_mean: NDArray[np.float64]
+    """Mutual information of z_mean and the label [nat]; `mi` without posteriors."""
 
 
 def measure_associations(
@@ -61,6 +67,8 @@ def measure_associations(
     labels: Mapping[str, Label],
     config: AnalysisConfig,
     rng: np.random.Generator,
+    *,
+    draws: NDArray[np.floating] | None = None,
 ) -> Associations:
     """
     Measure what dimensions share with labels.
@@ -78,18 +86,28 @@ def measure_associations(
         Numbers of neighbours, subsamples, permutations and resamples, and the level.
     rng : numpy.random.Generator
         Source of randomness.
+    draws : ndarray of float, shape (n_stars, n_latent), optional
+        One draw of z from each posterior: information is measured and tested on them.
+        Without them, on `z_mean`.
 
     Returns
     -------
     associations : Associations
         One row per dimension, one column per label.
+
+    Notes
+    -----
+    A label can tell no more about a draw of z than the spectrum does: I(z; label) <=
+    I(x; z), the data-processing inequality. The posterior's mean, a number without
+    noise, has no such bound.
     """
     n_stars = np.array([is_known(label).sum() for label in labels.values()], np.intp)
     if not (dimensions.size and labels):
         nothing = np.empty((dimensions.size, len(labels)))
-        return Associations(dimensions, tuple(labels), n_stars, *[nothing] * 8)
+        return Associations(dimensions, tuple(labels), n_stars, *[nothing] * 9)
+    z = z_mean if draws is None else draws
     found = [
-        _measure_label(z_mean, dimensions, label, config, rng)
+        _measure_label(z[:, dimensions], z_mean[:, dimensions], label, config, rng)
         for label in labels.values()
     ]
     informations, correlations = zip(*found, strict=True)
@@ -111,26 +129,34 @@ def measure_associations(
         spearman=correlation.value,
         spearman_low=correlation.low,
         spearman_high=correlation.high,
+        mi_mean=information.value
+        if draws is None
+        else np.column_stack(
+            [
+                _estimate_label(z_mean[:, dimensions], label, config, rng)
+                for label in labels.values()
+            ]
+        ),
     )
 
 
 def _measure_label(
+    z: NDArray[np.floating],
     z_mean: NDArray[np.floating],
-    dimensions: NDArray[np.intp],
     label: Label,
     config: AnalysisConfig,
     rng: np.random.Generator,
 ) -> tuple[MutualInformation, Estimate]:
     """Return what each dimension shares with one label, shapes (n_dimensions,)."""
     known = is_known(label)
-    z, values = z_mean[known][:, dimensions], label[known]
+    values = label[known]
     measure = (
         measure_category_information
         if is_category(label)
         else measure_mutual_information
     )
     information = measure(
-        z,
+        z[known],
         values,
         n_neighbours=config.n_neighbours,
         n_subsamples=config.n_subsamples,
@@ -139,16 +165,39 @@ def _measure_label(
         rng=rng,
     )
     if is_category(label):  # it has no order to correlate ranks with
-        unknown = np.full(dimensions.size, np.nan)
+        unknown = np.full(z.shape[1], np.nan)
         return information, Estimate(unknown, unknown, unknown)
     correlation = spearman_interval(
-        z,
+        z_mean[known],
         values,
         n_resamples=config.n_resamples,
         confidence=config.confidence,
         rng=rng,
     )
     return information, correlation
+
+
+def _estimate_label(
+    z: NDArray[np.floating],
+    label: Label,
+    config: AnalysisConfig,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    known = is_known(label)
+    scores = np.column_stack([normal_scores(column, rng) for column in z[known].T])
+    if is_category(label):
+        return estimate_category_information(
+            scores,
+            number_categories(label[known]),
+            n_neighbours=config.n_neighbours,
+            rng=rng,
+        )
+    return estimate_mutual_information(
+        scores,
+        normal_scores(label[known], rng),
+        n_neighbours=config.n_neighbours,
+        rng=rng,
+    )
 
 
 class Tracked(NamedTuple):
@@ -260,7 +309,7 @@ def association_table(associations: Associations, config: AnalysisConfig) -> Tab
     for name in ("mi", "mi_low", "mi_high", "p_value", "q_value"):
         table[name] = getattr(associations, name).ravel()
     table["significant"] = table["q_value"] <= config.fdr
-    for name in ("spearman", "spearman_low", "spearman_high"):
+    for name in ("mi_mean", "spearman", "spearman_low", "spearman_high"):
         table[name] = getattr(associations, name).ravel()
     return describe_columns(table, config)
 

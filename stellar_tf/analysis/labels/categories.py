@@ -42,7 +42,7 @@ def measure_category_information(
     Parameters
     ----------
     z : ndarray of float, shape (n_stars, n_latent)
-        Latent means, one spectrum per star.
+        Latent codes, one spectrum per star.
     category : ndarray of str, shape (n_stars,)
         Spectral type or the like, known for every star.
     n_neighbours : int
@@ -70,14 +70,9 @@ def measure_category_information(
     scores = np.column_stack([normal_scores(column, rng) for column in z.T])
 
     def estimate(rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        value = mutual_info_classif(
-            scores[rows],
-            codes[rows],
-            discrete_features=False,
-            n_neighbors=n_neighbours,
-            random_state=int(rng.integers(2**31)),
+        return estimate_category_information(
+            scores[rows], codes[rows], n_neighbours=n_neighbours, rng=rng
         )
-        return np.asarray(value, np.float64)
 
     n_stars, size, factor = codes.size, *choose_subsample(codes.size)
     value = estimate(np.arange(n_stars))
@@ -93,6 +88,42 @@ def measure_category_information(
         high=value + half,
         p_value=table_p_value(tables, n_permutations, rng),
     )
+
+
+def estimate_category_information(
+    z: NDArray[np.float64],
+    codes: NDArray[np.intp],
+    *,
+    n_neighbours: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """
+    Estimate the mutual information of each dimension with a category.
+
+    Parameters
+    ----------
+    z : ndarray of float, shape (n_stars, n_latent)
+        Normal scores.
+    codes : ndarray of int, shape (n_stars,)
+        The category of each star, as `number_categories` numbers them.
+    n_neighbours : int
+        k of the estimator.
+    rng : numpy.random.Generator
+        Seeds the noise of 1e-10 that scikit-learn adds.
+
+    Returns
+    -------
+    information : ndarray of float, shape (n_latent,)
+        scikit-learn's estimate [nat], cut at zero.
+    """
+    value = mutual_info_classif(
+        z,
+        codes,
+        discrete_features=False,
+        n_neighbors=n_neighbours,
+        random_state=int(rng.integers(2**31)),
+    )
+    return np.asarray(value, np.float64)
 
 
 def number_categories(category: NDArray[np.str_]) -> NDArray[np.intp]:

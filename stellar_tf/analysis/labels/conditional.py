@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.special import digamma
 
-from stellar_tf.analysis.columns import is_category, is_known
+from stellar_tf.analysis.columns import Label, is_category, is_known
 from stellar_tf.analysis.descriptions import describe_columns
 from stellar_tf.analysis.labels.associations import Associations, find_tracked
 from stellar_tf.analysis.labels.mutual_information import normal_scores
@@ -53,6 +53,7 @@ class ConditionalAssociation(NamedTuple):
 
 def measure_conditional_associations(
     stars: Codes,
+    draws: NDArray[np.floating],
     associations: Associations,
     config: AnalysisConfig,
     rng: np.random.Generator,
@@ -64,6 +65,8 @@ def measure_conditional_associations(
     ----------
     stars : Codes
         One spectrum per star, those of the associations.
+    draws : ndarray of float, shape (n_stars, n_latent)
+        Their draws of z.
     associations : Associations
         Informative dimensions against labels.
     config : AnalysisConfig
@@ -85,38 +88,42 @@ def measure_conditional_associations(
             is_significant = associations.q_value[row, column] <= config.fdr
             if not (given and is_significant) or label in given:
                 continue
-            result = _condition_on(stars, int(dimension), label, given, config, rng)
-            if result is not None:
-                found.append(result)
+            information = _condition_on(
+                draws[:, dimension], stars.labels, (label, *given), config, rng
+            )
+            if information is not None:
+                found.append(
+                    ConditionalAssociation(int(dimension), label, given, *information)
+                )
     return found
 
 
 def _condition_on(
-    stars: Codes,
-    dimension: int,
-    label: str,
-    given: tuple[str, ...],
+    z: NDArray[np.floating],
+    labels: Mapping[str, Label],
+    names: tuple[str, ...],
     config: AnalysisConfig,
     rng: np.random.Generator,
-) -> ConditionalAssociation | None:
-    names = (label, *given)
-    if any(is_category(stars.labels[name]) for name in names):
+) -> tuple[int, ConditionalInformation] | None:
+    """Relate z to the first of the named labels, given the others."""
+    if any(is_category(labels[name]) for name in names):
         return None
-    known = np.logical_and.reduce([is_known(stars.labels[name]) for name in names])
+    known = np.logical_and.reduce([is_known(labels[name]) for name in names])
     rows = np.flatnonzero(known)
     if rows.size < MIN_LABELLED_STARS:
         return None
     if rows.size > MAX_STARS:
         rows = rng.choice(rows, MAX_STARS, replace=False)
+    label, *given = (np.asarray(labels[name][rows], np.float64) for name in names)
     information = measure_conditional_information(
-        stars.z_mean[rows, dimension],
-        np.asarray(stars.labels[label][rows], np.float64),
-        np.column_stack([np.asarray(stars.labels[n][rows], np.float64) for n in given]),
+        z[rows],
+        label,
+        np.column_stack(given),
         n_neighbours=config.n_neighbours,
         n_permutations=config.n_local_permutations,
         rng=rng,
     )
-    return ConditionalAssociation(dimension, label, given, rows.size, information)
+    return rows.size, information
 
 
 def measure_conditional_information(
@@ -134,7 +141,7 @@ def measure_conditional_information(
     Parameters
     ----------
     z : ndarray of float, shape (n_stars,)
-        Latent means of one dimension.
+        Draws of one dimension.
     label : ndarray of float, shape (n_stars,)
         The label.
     given : ndarray of float, shape (n_stars,) or (n_stars, n_given)

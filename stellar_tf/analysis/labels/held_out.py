@@ -21,6 +21,8 @@ from stellar_tf.analysis.latents import HELD_OUT, Codes
 from stellar_tf.analysis.statistics import MIN_HELD_OUT_STARS
 from stellar_tf.config import AnalysisConfig
 
+_OF_BEST = ("mi", "mi_low", "mi_high", "q_value", "mi_mean")
+
 
 class BestDimension(NamedTuple):
     """The informative dimension that follows a label best by rank."""
@@ -39,7 +41,7 @@ class BestDimension(NamedTuple):
     high: float
     """Upper end of it."""
     mi_held_out: float
-    """Mutual information on the held-out stars [nat]; NaN likewise."""
+    """Mutual information of draws of z on the held-out stars [nat]; NaN likewise."""
     n_held_out: int
     """Held-out stars with a known label."""
 
@@ -110,18 +112,20 @@ def _test(
     values = held_out.labels[label]
     known = is_known(values)
     n_known = int(known.sum())
-    z, values = held_out.z_mean[known][:, [dimension]], values[known]
+    z_mean, values = held_out.z_mean[known][:, [dimension]], values[known]
     if n_known < MIN_HELD_OUT_STARS or np.ptp(values) == 0.0:
         return _untested(n_known)
     correlation, low, high = spearman_interval(
-        z,
+        z_mean,
         values,
         n_resamples=config.n_resamples,
         confidence=config.confidence,
         rng=rng,
     )
+    width = np.exp(0.5 * held_out.z_log_var[known, dimension])
+    draws = z_mean[:, 0] + width * rng.normal(size=n_known)
     mi = estimate_mutual_information(
-        normal_scores(z[:, 0], rng)[:, None],
+        normal_scores(draws, rng)[:, None],
         normal_scores(values, rng),
         n_neighbours=min(config.n_neighbours, n_known - 1),
         rng=rng,
@@ -164,11 +168,11 @@ def label_table(
         row = np.argmax(associations.mi, axis=0)
         cell = (row, np.arange(n_labels))
         table["mi_dimension"] = associations.dimensions[row]
-        for name in ("mi", "mi_low", "mi_high", "q_value"):
+        for name in _OF_BEST:
             table[name] = getattr(associations, name)[cell]
     else:
         table["mi_dimension"] = np.full(n_labels, -1)
-        for name in ("mi", "mi_low", "mi_high", "q_value"):
+        for name in _OF_BEST:
             table[name] = np.full(n_labels, np.nan)
     table["significant"] = table["q_value"] <= config.fdr
     table["spearman_dimension"] = np.array([b.dimension for b in best], np.int64)

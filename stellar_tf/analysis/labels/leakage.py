@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from stellar_tf.analysis.columns import NUISANCES, is_known
+from stellar_tf.analysis.columns import NUISANCES, Label, is_known
 from stellar_tf.analysis.labels.associations import Associations
 from stellar_tf.analysis.labels.mutual_information import (
     choose_subsample,
@@ -45,6 +45,7 @@ class Leakage(NamedTuple):
 
 def measure_leakage(
     stars: Codes,
+    draws: NDArray[np.floating],
     associations: Associations,
     config: AnalysisConfig,
     rng: np.random.Generator,
@@ -56,6 +57,8 @@ def measure_leakage(
     ----------
     stars : Codes
         One spectrum per star, those of the associations.
+    draws : ndarray of float, shape (n_stars, n_latent)
+        Their draws of z.
     associations : Associations
         Dimensions against labels and nuisances.
     config : AnalysisConfig
@@ -86,7 +89,9 @@ def measure_leakage(
         for row in np.flatnonzero(largest > 0.0)
     ]
     total = float(largest.sum())
-    half = _error(stars, cells, config, rng) * ndtri(0.5 + 0.5 * config.confidence)
+    half = _error(draws, stars.labels, cells, config, rng) * ndtri(
+        0.5 + 0.5 * config.confidence
+    )
     return Leakage(
         dimensions=associations.dimensions,
         nuisances=nuisances,
@@ -100,7 +105,8 @@ def measure_leakage(
 
 
 def _error(
-    stars: Codes,
+    draws: NDArray[np.floating],
+    labels: Mapping[str, Label],
     cells: Sequence[tuple[int, str]],
     config: AnalysisConfig,
     rng: np.random.Generator,
@@ -108,14 +114,14 @@ def _error(
     """Estimate the standard error of the summed information of some cells."""
     if not cells:
         return 0.0
-    known = np.logical_and.reduce([is_known(stars.labels[name]) for _, name in cells])
+    known = np.logical_and.reduce([is_known(labels[name]) for _, name in cells])
     rows = np.flatnonzero(known)
     if rows.size < MIN_LABELLED_STARS:
         return float("nan")
     pairs = [
         (
-            normal_scores(stars.z_mean[rows, dimension], rng),
-            normal_scores(stars.labels[name][rows], rng),
+            normal_scores(draws[rows, dimension], rng),
+            normal_scores(labels[name][rows], rng),
         )
         for dimension, name in cells
     ]

@@ -45,7 +45,7 @@ def measure_mutual_information(
     Parameters
     ----------
     z : ndarray of float, shape (n_stars, n_latent)
-        Latent means, one spectrum per star.
+        Latent codes, one spectrum per star.
     label : ndarray of float, shape (n_stars,)
         A label, finite everywhere.
     n_neighbours : int
@@ -119,7 +119,7 @@ def estimate_mutual_information(
     Parameters
     ----------
     z : ndarray of float, shape (n_stars, n_latent)
-        Normal scores of the latent means.
+        Normal scores of the latent codes.
     label : ndarray of float, shape (n_stars,)
         Normal scores of the label.
     n_neighbours : int

@@ -17,6 +17,7 @@ from stellar_tf.analysis.labels.contingency import (
     contingency_tables,
 )
 from stellar_tf.analysis.labels.mutual_information import normal_scores
+from stellar_tf.analysis.truth.infomec import InfoMEC, score_infomec
 
 _N_TREES = 50
 _MAX_STARS = 2_000
@@ -44,6 +45,8 @@ class Disentanglement(NamedTuple):
     """How far each factor is served by one dimension only, shape (n_factors,)."""
     dci_informativeness: NDArray[np.float64]
     """Share of each factor's variance predicted out of bag, shape (n_factors,)."""
+    infomec: InfoMEC
+    """Modularity, explicitness and compactness in units of information."""
 
 
 def score_disentanglement(
@@ -66,7 +69,7 @@ def score_disentanglement(
     Returns
     -------
     scores : Disentanglement
-        MIG, SAP, modularity and DCI.
+        MIG, SAP, modularity, DCI and InfoMEC.
 
     Raises
     ------
@@ -81,16 +84,18 @@ def score_disentanglement(
     known = np.isfinite(values).all(axis=1)
     z, values = np.asarray(z_mean[known], np.float64), values[known]
     importance, informativeness = _fit_forests(z, values, rng)
+    shared = _factor_information(z, values, rng)
     return Disentanglement(
         factors=tuple(factors),
         n_stars=int(known.sum()),
         mig=mutual_information_gap(z, values, rng),
         sap=attribute_predictability(z, values),
-        modularity=modularity(_factor_information(z, values, rng)),
+        modularity=modularity(shared),
         importance=importance,
         dci_disentanglement=_disentanglement(importance),
         dci_completeness=1.0 - _entropy(importance, axis=0),
         dci_informativeness=informativeness,
+        infomec=score_infomec(z, values, shared, rng),
     )
 
 
@@ -275,5 +280,8 @@ def disentanglement_table(scores: Disentanglement) -> Table:
         dci_disentanglement=scores.dci_disentanglement,
         dci_completeness=float(scores.dci_completeness.mean()),
         dci_informativeness=float(scores.dci_informativeness.mean()),
+        infom=scores.infomec.modularity,
+        infoe=scores.infomec.explicitness,
+        infoc=scores.infomec.compactness,
     )
     return table

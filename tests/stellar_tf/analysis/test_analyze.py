@@ -9,7 +9,9 @@ from astropy.table import Table
 from scipy import stats
 
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
+from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.config import AnalysisConfig
+from stellar_tf.report.captions import describe_verdict
 from tests.stellar_tf.analysis.planted import (
     AIRMASS,
     INFORMATIVE,
@@ -129,3 +131,37 @@ def test_analysis_and_report_do_not_import_tensorflow() -> None:
     )
     root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+
+
+def test_no_label_tells_more_than_its_dimension_carries(result: AnalysisResult) -> None:
+    carried = dict(
+        zip(
+            result.verdict_table["dimension"],
+            result.verdict_table["information_high"],
+            strict=True,
+        )
+    )
+    for cell in result.association_table:
+        assert cell["mi_low"] <= carried[cell["dimension"]]
+    logg = result.association_table[result.association_table["label"] == "logg"]
+    best = logg[np.argmax(logg["mi"])]
+    assert best["mi"] < best["mi_mean"]
+
+
+def test_a_weak_copy_is_informative_but_not_counted(latents: Table) -> None:
+    copied = latents.copy()
+    teff = np.asarray(copied["z_mean"])[:, TEFF]
+    copied["z_mean"][:, 1] = 0.8 * np.tanh(teff)
+    copied["z_log_var"][:, 1] = np.log(0.4)
+    result = analyze(copied, FAST)
+    assert result.verdict.n_informative == 6
+    assert result.independence.n_independent == 5
+    rows = {row["dimension"]: row for row in result.verdict_table}
+    assert rows[1]["informative"]
+    assert not rows[1]["independent"]
+    assert rows[1]["repeats"] == f"z{TEFF}"
+    assert rows[1]["added_low"] < 0.05 < rows[1]["information_low"]
+    titles = {d.index: d.title for d in describe_dimensions(result.verdict_table)}
+    assert titles[1].endswith(f", repeats z{TEFF}")
+    sentence = f"1 more is informative but redundant: z1 repeats z{TEFF}."
+    assert sentence in describe_verdict(result)

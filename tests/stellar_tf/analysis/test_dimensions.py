@@ -43,6 +43,7 @@ def test_read_back_they_are_the_same(result: AnalysisResult, tmp_path: Path) -> 
         assert repr(found) == repr(expected)  # NaN and all
     np.testing.assert_array_equal(analysis.stars["z_mean"], result.stars["z_mean"])
     assert analysis.summary["n_informative"] == [result.verdict.n_informative]
+    assert analysis.summary["n_independent"] == [result.independence.n_independent]
 
 
 def test_an_analysis_of_another_model_is_refused(

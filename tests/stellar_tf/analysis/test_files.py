@@ -7,9 +7,14 @@ import pytest
 from astropy.table import Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.analysis.files import list_tables, write_named
+from stellar_tf.analysis.files import (
+    AnalysisError,
+    list_tables,
+    read_width_scales,
+    write_named,
+)
 from stellar_tf.analysis.traversal import traverse
-from tests.stellar_tf.analysis.planted import plant_decoder
+from tests.stellar_tf.analysis.planted import AIRMASS, N_LATENT, RV, plant_decoder
 
 
 def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -> None:
@@ -17,7 +22,7 @@ def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -
     paths = write_named(list_tables(result), folder)
     assert {path.stem for path in paths} == {
         "summary", "verdict", "associations", "labels", "leakage", "stars",
-        "disentanglement", "conditional", "extremes", "unusual",
+        "disentanglement", "conditional", "extremes", "unusual", "unit_maps",
     }  # fmt: skip
     for name, expected in (
         ("verdict", result.verdict_table),
@@ -53,3 +58,22 @@ def test_nothing_is_overwritten_unasked(result: AnalysisResult, tmp_path: Path) 
     traversal = traverse(plant_decoder(wave), wave, z_mean, [0], n=3)
     paths = write_named(list_tables(result, traversal), tmp_path, overwrite=True)
     assert tmp_path / "moving_wavelengths.ecsv" in paths
+
+
+def test_width_scales_are_read_back(result: AnalysisResult, tmp_path: Path) -> None:
+    write_named(list_tables(result), tmp_path)
+    scale = read_width_scales(tmp_path, N_LATENT)
+    rows = {row["dimension"]: row for row in result.verdict_table}
+    assert scale[RV] == rows[RV]["width_scale"]
+    assert scale[AIRMASS] == 1.0  # observational: visits are meant to differ
+
+
+def test_widths_that_could_not_be_checked_are_told(
+    result: AnalysisResult, tmp_path: Path
+) -> None:
+    named = list_tables(result)
+    named["verdict"] = named["verdict"].copy()
+    named["verdict"]["width_scale"] = np.nan
+    write_named(named, tmp_path)
+    with pytest.raises(AnalysisError, match="no width could be checked"):
+        read_width_scales(tmp_path, N_LATENT)

@@ -72,3 +72,11 @@ def test_another_table_of_that_name(text: str, tmp_path: Path) -> None:
     (tmp_path / TABLE_NAME).write_text(text)
     with pytest.raises(ArchiveError, match="is no table of downloads"):
         DownloadJournal(tmp_path)
+
+
+def test_damaged_notes_are_left_out(tmp_path: Path, entry: Entry) -> None:
+    DownloadJournal(tmp_path).note(entry._replace(snr=1.0))
+    (notes,) = tmp_path.iterdir()
+    damaged = (b"\xff\xfe", b"[1]", b"null", b"[" * 100_000, b"{}")
+    notes.write_bytes(b"\n".join([*damaged, notes.read_bytes(), *damaged]))
+    assert list(DownloadJournal(tmp_path).entries) == [entry.dp_id]

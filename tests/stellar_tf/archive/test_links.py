@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import requests
 
 from stellar_tf.archive.download import Access, _connect
 from stellar_tf.archive.errors import NoAnswerError, TransferError
 from stellar_tf.archive.links import Link, resolve
 from stellar_tf.archive.products import Product
+from stellar_tf.archive.task import Task
 from tests.stellar_tf.archive.eso_server import EsoServer
 
 
@@ -85,3 +89,49 @@ def test_no_links(
 def test_no_address(access: Access, product: Product) -> None:
     with pytest.raises(TransferError, match="gives no address"):
         ask(access, product._replace(access_url=""))
+
+
+def test_links_without_end_are_not_read(
+    server: EsoServer,
+    access: Access,
+    product: Product,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stellar_tf.archive.session._MAX_ANSWER", 1000)
+    with pytest.raises(NoAnswerError, match="an answer of more than 1000 bytes"):
+        ask(access, product)
+
+
+def test_a_name_too_long_for_a_file_is_not_asked_for(
+    server: EsoServer, access: Access, product: Product, tmp_path: Path
+) -> None:
+    with _connect(access) as (session, retry):
+        task = Task(session, retry, tmp_path, overwrite=False)
+        with pytest.raises(TransferError, match="cannot be a file's name"):
+            task.download(product._replace(dp_id="A" * 300))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "is_kept"),
+    [
+        ("https://a.example/x", "https://b.example/y", True),
+        ("https://a.example/x", "/y", True),
+        ("http://a.example/x", "https://b.example/y", True),
+        ("https://a.example/x", "http://a.example/x", False),
+        ("https://a.example/x", "//b.example/y", True),
+        ("https://a.example/x", "file:///etc/passwd", False),
+    ],
+)
+def test_no_redirect_leaves_https(
+    url: str, location: str, is_kept: bool, access: Access
+) -> None:
+    answer = requests.Response()
+    answer.status_code, answer.url = 302, url
+    answer.headers["location"] = location
+    with _connect(access) as (session, _):
+        if is_kept:
+            assert session.get_redirect_target(answer) == location
+            return
+        with pytest.raises(requests.RequestException, match="leads away from https"):
+            session.get_redirect_target(answer)

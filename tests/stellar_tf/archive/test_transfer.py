@@ -262,3 +262,20 @@ def test_another_range_than_asked_for_is_not_appended(
     wrong = {"Content-Range": f"bytes 0-99/{len(content)}"}
     server.mishaps.answers[what] = [(206, wrong, content[:100])]
     check(fetch_file(), path, content)
+
+
+def test_a_file_without_end_or_length_is_cut(
+    server: EsoServer,
+    fetch_file: Fetch,
+    path: Path,
+    content: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stellar_tf.archive.transfer.MAX_BYTES", len(content) - 1)
+    server.mishaps.no_lengths = True
+    with pytest.raises(TransferError, match=r"more than \d+ bytes: no spectrum"):
+        fetch_file()
+    server.mishaps.no_lengths = False
+    with pytest.raises(TransferError, match=r"\d+ bytes announced: no spectrum"):
+        fetch_file()
+    assert not list(path.parent.iterdir())

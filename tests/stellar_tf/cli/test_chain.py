@@ -29,7 +29,7 @@ def test_demo_runs_the_whole_chain(
     assert run_command(demo) == 0
     printed = capsys.readouterr().out
     assert "80 spectra of 40 stars" in printed
-    assert "of 4 dimensions are informative" in printed
+    assert "of 4 dimensions are independently informative" in printed
     assert (out / "run" / "analysis" / "report.html").is_file()
     assert (out / "run" / "analysis" / "verdict.ecsv").is_file()
     assert (out / "models" / "demo" / "1" / "saved_model.pb").is_file()
@@ -37,7 +37,15 @@ def test_demo_runs_the_whole_chain(
     shutil.rmtree(out / "run" / "analysis")
     assert run_command(demo) == 0
     assert (out / "run" / "analysis" / "report.html").is_file()
-    assert "stellar-tf convert" not in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "stellar-tf convert" not in told.err
+    assert "the rest of it took" in told.out
+    assert run_command(demo) == 0
+    assert "is done already, with these settings" in capsys.readouterr().out
+    other = [*demo, "--set", "model.n_latent=3", "--set", "training.seed=9"]
+    assert run_command(other) == 2
+    reason = "other settings (model.n_latent, training.seed); choose another folder"
+    assert reason in capsys.readouterr().err
 
 
 def test_rejects_are_told_by_line_and_status(

@@ -33,7 +33,8 @@ def test_runs_are_matched_by_identifier(
     assert run_command(["compare", str(first), str(second)]) == 0
     printed = capsys.readouterr().out
     assert "(3 informative)" in printed
-    assert "stability 0.667 on 60 stars" in printed
+    assert "stability 0.667 on 60 stars, kernel alignment 0." in printed
+    assert "neighbours shared 0." in printed
     pairs = {tuple(line.split()) for line in printed.splitlines()}
     assert {("0", "11", "-1.000"), ("3", "8", "-1.000")} <= pairs
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from stellar_tf import __version__, api
-from stellar_tf.cli.main import COMMANDS, build_parser, run_command
+from stellar_tf.cli.command import Command
+from stellar_tf.cli.main import (
+    COMMANDS,
+    build_parser,
+    find_lack,
+    parse_arguments,
+    run_command,
+)
 from stellar_tf.run import Run
 from tfrecords_tools.interruption import Terminated
 
@@ -29,6 +39,45 @@ def test_help_needs_no_tensorflow(argv: list[str]) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_examples_of_the_help_can_be_typed(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("run", "run1", "run2", "run3", "records", "fits", "harps", "uves"):
+        Path(name).mkdir()
+    Path("models/harps").mkdir(parents=True)
+    for name in ("fits/truth.ecsv", "labels.csv", "checkpoint.pt"):
+        Path(name).touch()
+    assert command.examples
+    for example in command.examples:
+        words = [str(Path(word).expanduser()) for word in shlex.split(example)]
+        parsed = parse_arguments([command.name, *words])
+        assert parsed.definition is command
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("stellar-tf neigh", ["neighbours "]),
+        ("stellar-tf fit --sk", ["--skip-corrupt "]),
+    ],
+)
+def test_a_shell_completes(line: str, completed: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "completed"),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    command = [sys.executable, "-c", "from stellar_tf.cli.main import run; run()"]
+    subprocess.run(command, env={**os.environ, **environment}, check=True)
+    assert (tmp_path / "completed").read_text().split("\n") == completed
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         build_parser().parse_args(["--version"])
@@ -41,7 +90,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["simulate", "OUT", "--n-stars", "0"], "simulate.n_stars: "),
         (["convert", "EMPTY", "--out", "OUT"], "no files of spectra"),
-        (["convert", "FITS", "--out", "OUT", "--set", "x=1"], "unknown key x"),
+        (["convert", "FITS", "--out", "OUT", "--set", "x=1"], "--set unknown key x"),
         (["convert", "FITS", "--out", "OUT", "--config", "no.yaml"], "cannot be read"),
         (["convert", "FITS", "--out", "EXISTS"], "EXISTS"),
         (["convert", "FITS", "--out", "OUT", "--labels", "LABELS"], "LABELS"),
@@ -175,11 +224,21 @@ def test_mistakes_are_found_before_tensorflow_is_imported(
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["fly"], "invalid choice: 'fly'"),
+        (["fly"], "no command 'fly', only simulate, download"),
+        (["analyse", "."], "demo; did you mean analyze?"),
         (["convert", "nowhere", "--out", "x"], "nowhere: no such file or folder"),
         (["simulate", "out", "--seed=-1"], "--seed: must be 0, 1, 2, ..., got -1"),
         (["fit", "."], "the following arguments are required: --run"),
         (["neighbours", ".", "x", "--count", "0"], "--count: must be 1, 2, 3, ..."),
+        (["convert", ".", "--out", "."], "--out: .: must end in a name of its own"),
+        (["convert", ".", "--out", "/"], "--out: /: must end in a name of its own"),
+        (["export", ".", "--out", ".."], "--out: ..: must end in a name of its own"),
+        (["fit", ".", "--run", "."], "--run: .: must end in a name of its own"),
+        (["convert", ".", "--out", "ä" * 127], "a name of 254 bytes, of 200 at most"),
+        (["demo", "a" * 255], "a name of 255 bytes, of 200 at most"),
+        (["simulate", "a" * 255], "a name of 255 bytes, of 200 at most"),
+        (["download", "a" * 255], "a name of 255 bytes, of 200 at most"),
+        (["analyze", "a" * 256], "no such file or folder"),
         (["fit", ".", "--minutes", "0"], "--minutes: must be a positive number, got 0"),
         (["fit", ".", "--minutes", "two"], "must be a positive number, got two"),
         (["fit", ".", "--minutes", "inf"], "must be a positive number, got inf"),
@@ -216,6 +275,68 @@ def test_signals_have_the_status_of_shells(
     monkeypatch.setattr(api, "fit", stop)
     assert run_command(["fit", str(tmp_path), "--run", "run"]) == status
     assert capsys.readouterr().err.startswith(message)
+
+
+def test_a_full_disk_is_told_in_one_line(
+    records: Path,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    fit = ["fit", str(records), "--run", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr("keras.Model.save", fill)
+        status = run_command([*fit, "--config", str(run.config_path)])
+    assert status == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("stellar-tf fit: No space left on device; the same command")
+    assert run_command([*fit, "--config", str(run.config_path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "a"), "a: Permission denied"),
+        (OSError(errno.EROFS, "Read-only file system"), "Read-only file system"),
+        (
+            RuntimeError("Unable to write: errno 28, No space left on device; x"),
+            "No space left on device; the same command goes on from there",
+        ),
+        (OSError("unknown"), None),
+        (ValueError("unknown"), None),
+        (FileNotFoundError(errno.ENOENT, "No such file", "a"), None),
+    ],
+)
+def test_only_what_the_machine_lacks_is_no_defect(
+    error: Exception, reason: str | None
+) -> None:
+    assert find_lack(error) == reason
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", b"x" * 3000, None])
+def test_a_damaged_model_is_told(
+    content: bytes | None,
+    run: Run,
+    records: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    damaged = Run(tmp_path / "run")
+    shutil.copytree(run.folder, damaged.folder)
+    half = run.model_path.read_bytes()[: run.model_path.stat().st_size // 2]
+    damaged.model_path.write_bytes(half if content is None else content)
+    for argv in (
+        ["encode", str(damaged.folder), str(records), "--out", str(tmp_path / "z.csv")],
+        ["export", str(damaged.folder), "--out", str(tmp_path / "models")],
+    ):
+        assert run_command(argv) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert f"{damaged.model_path}: is damaged (" in error
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two"])

@@ -111,12 +111,46 @@ def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
         ("=3", "must be given as key=value"),
         ("training.seed=[", "is not a YAML value"),
         ("training.seed.x=3", "training.seed.x: seed is not a section"),
-        ("training.sed=3", "settings: unknown key training.sed"),
+        ("training.sed=3", r"^settings: unknown key training.sed; .* training.seed\?"),
+        ("training.batchsize=3", "did you mean training.batch_size"),
+        ("trainin={a: 1}", "unknown key trainin; did you mean training"),
+        ("training.batch_size=x", "^settings: training.batch_size: "),
+        ("training={batch_size: x}", "^settings: training.batch_size: "),
     ],
 )
 def test_mistakes_in_assignments(assignment: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(None, ["training.seed=1", assignment])
+
+
+@pytest.mark.parametrize("marks", ["[]", "{}"])
+def test_settings_without_bottom(marks: str, tmp_path: Path) -> None:
+    deep = marks[0] * 5000 + marks[1] * 5000
+    path = tmp_path / "deep.yaml"
+    path.write_text(f"training: {deep}")
+    with pytest.raises(ConfigError, match=r"deep.yaml: is nested too deep"):
+        load_config(path)
+    with pytest.raises(ConfigError, match="is not a YAML value") as caught:
+        load_config(None, [f"training={deep}"])
+    assert len(str(caught.value)) < 200
+
+
+def test_the_blame_is_where_the_mistake_is(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("training: {batch_size: x, seed: 1}")
+    with pytest.raises(ConfigError, match=r"^settings: training.batch_size: "):
+        load_config(path, ["training.batch_size=y"])
+    with pytest.raises(ConfigError, match=f"^{path}: training.batch_size: "):
+        load_config(path, ["training.seed=2"])
+
+
+def test_a_name_that_does_not_come_with_the_package(tmp_path: Path) -> None:
+    shipped = "default, demo, .*, uves; did you mean demo"
+    with pytest.raises(ConfigError, match=f"demoo: no such file, and .* {shipped}"):
+        load_config("demoo")
+    for path in ("demoo.yaml", "./demoo", str(tmp_path)):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load_config(path)
 
 
 def test_missing_file(tmp_path: Path) -> None:

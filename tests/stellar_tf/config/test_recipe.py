@@ -30,7 +30,7 @@ def test_a_network_for_every_grid(name: str) -> None:
     padding = sum(config.model.padding(grid.n_pixels))
     assert (grid.n_pixels + padding) % config.model.length_multiple == 0
     assert padding < 4096
-    assert config.training.n_steps == 3162
+    assert config.training.n_steps == 4000
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,9 @@ def test_a_config_is_not_changed() -> None:
     assert config == Config()
 
 
-@pytest.mark.parametrize(("n_spectra", "n_steps"), [(1, 100), (100, 1000), (0, 1)])
+@pytest.mark.parametrize(
+    ("n_spectra", "n_steps"), [(0, 4000), (131, 4000), (2500, 5000)]
+)
 def test_steps_follow_the_number_of_spectra(n_spectra: int, n_steps: int) -> None:
     assert count_steps(n_spectra) == n_steps
 

@@ -129,6 +129,9 @@ def test_a_file_is_shown_and_compared_and_a_broken_one_told(
     broken.write_bytes(path.read_bytes()[:5000])
     page.locator("input[type=file]").set_input_files(broken)
     page.get_by_text("Not taken: broken.fits").wait_for()
+    # The field does not say the contrary.
+    page.locator('[data-filepond-item-state="processing-complete"]').wait_for()
+    assert not page.get_by_text("Upload complete", exact=True).is_visible()
     assert page.get_by_text("— your file").is_visible()
 
 

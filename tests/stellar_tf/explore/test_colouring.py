@@ -20,6 +20,14 @@ def test_numbers_are_on_a_ramp() -> None:
     assert [entry.text for entry in colouring.legend] == [UNKNOWN]
 
 
+def test_hot_stars_are_blue() -> None:
+    teff = np.linspace(3000.0, 9000.0, 101)
+    hot, other = colour_by(teff, "K"), colour_by(teff)
+    np.testing.assert_array_equal(hot.rgba, other.rgba[::-1])
+    assert other.ends is not None
+    assert hot.ends == other.ends[::-1]
+
+
 def test_categories_differ_by_shape_as_well() -> None:
     label = np.repeat(["G", "K", "F", "M", "A", "B", "O", ""], [9, 8, 7, 6, 5, 4, 3, 2])
     colouring = colour_by(label)

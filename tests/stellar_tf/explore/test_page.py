@@ -90,7 +90,7 @@ def test_a_file_that_is_none_leaves_the_start_alone(
     assert page.session.start == before
     path = sorted(fits_folder.glob("*.fits"))[0]
     page.finder.receive(path.name, path.read_bytes())
-    assert page.finder.message.object == ""
+    assert f"Taken: {path.name}" in page.finder.message.object
     assert "your file" in page.subject.object
 
 

@@ -1,21 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
 
 from stellar_tf.explore.dimensions import ExploreError
 from stellar_tf.explore.explorer import Explorer
-from stellar_tf.explore.serve import build_server, is_loopback, list_origins, name_url
-
-
-@pytest.mark.parametrize(
-    ("host", "answer"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False),
-     ("10.1.2.3", False), ("example.org", False)],
-)  # fmt: skip
-def test_is_loopback(host: str, answer: bool) -> None:
-    assert is_loopback(host) == answer
+from stellar_tf.explore.serve import build_server, list_origins, name_url
 
 
 def test_only_pages_of_this_server_may_connect() -> None:
@@ -43,3 +35,40 @@ def test_a_port_in_use_is_told(explorer: Explorer) -> None:
 def test_an_address_of_another_machine_is_told(explorer: Explorer) -> None:
     with pytest.raises(ExploreError, match=r"host 192.0.2.1: cannot be listened at"):
         build_server(explorer, "192.0.2.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "status"),
+    [
+        ({"Host": "127.0.0.1"}, "/", 200),
+        ({"Host": "localhost:1"}, "/", 200),
+        ({"Host": "evil.example"}, "/", 403),
+        ({"Host": "evil.example"}, "/static/js/bokeh.min.js", 403),
+        ({"Host": ""}, "/", 403),
+        ({"Origin": "http://evil.example", "Cookie": "a=b"}, "/autoload.js", 403),
+        ({"Content-Length": "9" * 5000}, "/", 400),
+        ({"Content-Length": "0", "Transfer-Encoding": "chunked"}, "/", 400),
+    ],
+)
+def test_requests_that_are_not_for_this_page(
+    headers: dict[str, str], path: str, status: int, explorer: Explorer
+) -> None:
+    server = build_server(explorer, "127.0.0.1", 0)
+    server.start()
+    given = {"Host": f"127.0.0.1:{server.port}", "Connection": "close", **headers}
+    lines = [f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in given.items()), "", ""]
+
+    async def ask() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write("\r\n".join(lines).encode())
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    try:
+        answer = server.io_loop.run_sync(ask)
+    finally:
+        server.stop()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Access-Control-Allow-Origin" not in answer

@@ -15,7 +15,7 @@ def survey() -> Survey:
     latents["constant"] = 1.0
     dimensions = [
         MovableDimension(
-            *(index, True, "stellar", 1.0, 0.9, 1.1, "", np.nan, np.nan),
+            *(index, True, True, "", "stellar", 1.0, 0.9, 1.1, "", np.nan, np.nan),
             low=-1.0,
             high=1.0,
         )

@@ -17,7 +17,8 @@ from tests.stellar_tf.analysis.planted import AIRMASS, RV, TEFF
 def test_verdict_in_words(result: AnalysisResult) -> None:
     sentences = [text.replace("\u00a0", " ") for text in describe_verdict(result)]
     assert sentences[0] == (
-        "5 of 12 latent dimensions are informative (95 % interval 5 to 5)."
+        "5 of 12 latent dimensions are independently informative "
+        "(95 % interval 5 to 5)."
     )
     assert "4 known factors varied: rv, teff, logg, airmass." in sentences
     assert "z7 describes the observation." in sentences
@@ -27,6 +28,7 @@ def test_verdict_in_words(result: AnalysisResult) -> None:
 
 def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
     shown = {item.title: item.value for item in choose_headlines(result)}
+    assert shown["independently informative dimensions"] == "5"
     assert shown["informative dimensions"] == "5"
     assert shown["true factors"] == "4"
     row = result.label_table[result.label_table["label"] == "rv"][0]

@@ -117,7 +117,7 @@ def test_numbers_are_those_of_the_tables(page: Page, result: AnalysisResult) -> 
     rows = np.array(cells).reshape(result.n_latent, n_columns)
     table = result.verdict_table
     np.testing.assert_array_equal(rows[:, 0].astype(int), table["dimension"])
-    np.testing.assert_array_equal(rows[:, 6].astype(float), table["information"])
+    np.testing.assert_array_equal(rows[:, 12].astype(float), table["information"])
     labels = page.cells["table-labels"]
     assert labels[3] == repr(float(result.label_table["mi"][0]))
 
@@ -166,7 +166,9 @@ def test_nothing_informative_still_makes_a_page(tmp_path: Path) -> None:
         provenance=replace(PROVENANCE, manifest_sha256=""),
     )  # fmt: skip
     page = Page(path.read_text(encoding="utf-8"))
-    assert "0 of 12 latent dimensions are informative" in path.read_text("utf-8")
+    assert "0 of 12 latent dimensions are independently informative" in path.read_text(
+        "utf-8"
+    )
     assert len(page.figures) == 3
     with pytest.raises(ValueError, match="must have disentanglement scores, got none"):
         draw_importance(result)

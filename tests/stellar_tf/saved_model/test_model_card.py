@@ -55,9 +55,10 @@ def test_tells_the_verdict(
         cells = rows[f"z{row['dimension']}"]
         assert cells[1] == row["kind"]
         assert float(cells[2]) == pytest.approx(row["information"], abs=0.0051)
-        assert cells[3] == (row["tracks"] or "no label given")
-    verdict = result.verdict
-    assert f"interval {verdict.n_low} to {verdict.n_high})" in text
+        assert cells[3] == "yes"
+        assert cells[4] == (row["tracks"] or "no label given")
+    found = result.independence
+    assert f"interval {found.n_low} to {found.n_high})" in text
     rv = np.percentile(result.stars["rv"], [1.0, 50.0, 99.0])
     assert (
         "rv: {0:.4g} to {2:.4g} (1st to 99th percentile), median {1:.4g}".format(*rv)

@@ -71,6 +71,7 @@ def server(models: Path) -> Iterator[Server]:
         models,
         *("--max-request-mib", str(MAX_REQUEST_MIB)),
         *("--request-seconds", str(REQUEST_SECONDS)),
+        *("--allow-host", "allowed.example"),
     )
     yield server
     server.process.send_signal(signal.SIGTERM)

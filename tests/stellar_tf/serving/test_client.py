@@ -126,6 +126,7 @@ def test_encoding_there_is_encoding_here(
         (["encode", "--server", "URL/v9", "FITS"], "404"),
         (["encode", "--server", "URL", "RECORDS"], "which only a run encodes"),
         (["encode", "RUN"], "name the run and then what to encode"),
+        (["encode", "--calibrated", "--server", "http://h:1", "RUN"], "not a server"),
         (["serve", "EMPTY"], "holds no model"),
         (["serve", "MODELS", "--version", "7"], "has no version 7, only 1"),
         (["serve", "MODELS", "--port", "TAKEN"], "port TAKEN: 127.0.0.1 cannot"),

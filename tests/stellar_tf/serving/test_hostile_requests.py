@@ -43,8 +43,13 @@ def infer(**changes: Any) -> dict[str, Any]:
         (PREDICT, b"{", "not JSON"),
         (PREDICT, b'{"instances": [[NaN]]}', "a bad pixel is null"),
         (PREDICT, b"\xff\xfe", "not JSON"),
-        (PREDICT, b"[" * 100_000 + b"]" * 100_000, "not JSON"),
-        (PREDICT, b'{"inputs":' + b"[" * 900 + b"]" * 900 + b"}", "rectangle"),
+        (PREDICT, b"[" * 50_000 + b"]" * 50_000, "not JSON"),
+        (PREDICT, b'{"inputs":' + b"[" * 900 + b"]" * 900 + b"}", "deeper than 8"),
+        (PREDICT, b'{"inputs":[' + b"[]," * 99_999 + b"[]]}", "of 65536 at most"),
+        (PREDICT, b'{"inputs":[' + b"{}," * 99_999 + b"{}]}", "of 65536 at most"),
+        (PREDICT, b'{"inputs":[' + b'"",' * 99_999 + b'""]}', "of 65536 at most"),
+        # Each would be given the room of the longest.
+        (PREDICT, {"inputs": ["x" * 500_000] + ["a"] * 50_000}, "must hold FP32"),
         (PREDICT, [], "must be a JSON object"),
         (PREDICT, {}, "either instances or inputs"),
         (PREDICT, {"instances": [GOOD], "inputs": [GOOD]}, "either"),
@@ -53,9 +58,9 @@ def infer(**changes: Any) -> dict[str, Any]:
         (PREDICT, {"instances": [{"flux": GOOD}, {"f": GOOD}]}, "the same inputs"),
         (PREDICT, {"instances": [GOOD, GOOD[:-1]]}, "rectangle"),
         (PREDICT, {"instances": [["a"] * 1000]}, "must hold FP32"),
-        (PREDICT, {"instances": [["1"] + [None] * 999]}, "numbers and null only"),
+        (PREDICT, {"instances": [["1"] + [None] * 999]}, "FP32 values or null"),
         (PREDICT, {"instances": [[True] * 1000]}, "must hold FP32"),
-        (PREDICT, {"instances": [[{"b64": "AAAA"}]]}, "numbers and null only"),
+        (PREDICT, {"instances": [[{"b64": "AAAA"}]]}, "must hold FP32 values or null"),
         (PREDICT, {"inputs": {"z": [GOOD]}}, "has no input z"),
         (PREDICT, {"inputs": {}}, "takes flux"),
         (PREDICT, {"inputs": GOOD}, "must have shape (any, 1000), got (1000,)"),
@@ -68,11 +73,13 @@ def infer(**changes: Any) -> dict[str, Any]:
             "takes at most 262 rows a request here",
         ),
         (INFER, b"{", "not JSON"),
-        (INFER, b"[" * 100_000, "not JSON"),
+        (INFER, b"[" * 50_000, "not JSON"),
         (INFER, {}, "inputs must be a list"),
         (INFER, {"inputs": [1]}, "inputs must be a list"),
         (INFER, {"inputs": [{}]}, "must have a name"),
         (INFER, {"inputs": []}, "takes flux; got"),
+        (INFER, {"inputs": [{}] * 65}, "more than 64 tensors"),
+        (INFER, {**infer(), "outputs": [{}] * 65}, "more than 64 tensors"),
         (INFER, infer(data=None), "either data or binary_data_size"),
         (INFER, infer(datatype="FP64"), "must be FP32, got FP64"),
         (INFER, infer(datatype="FP99"), "must be FP32, got FP99"),
@@ -110,7 +117,7 @@ def test_a_bad_request_is_told_why(
     assert reason in response.json()["error"]
 
 
-@pytest.mark.parametrize("length", ["x", "-1", "99999999", "1_0"])
+@pytest.mark.parametrize("length", ["x", "-1", "99999999", "1_0", "9" * 5000])
 def test_the_length_of_the_json_must_be_one(length: str, server: Server) -> None:
     headers = {"inference-header-content-length": length}
     response = requests.post(server.url + INFER, data=b"{}", headers=headers)
@@ -139,7 +146,9 @@ def test_what_is_not_there_is_not_found(server: Server) -> None:
 def _send_200_mb(server: Server, headers: bytes, mark: bytes) -> bytes:
     """Send and send, as long as the server takes it; return what it answered."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: x\r\n")
+        connection.sendall(
+            b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: localhost\r\n"
+        )
         connection.sendall(headers + b"\r\n\r\n")
         chunk = bytes(1 << 20)
         for _ in range(200):
@@ -167,7 +176,7 @@ def test_a_body_of_200_mb_is_too_large(
 def test_who_asks_first_is_refused_at_once(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
-            b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: x\r\n"
+            b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: localhost\r\n"
             b"content-length: 209715200\r\nexpect: 100-continue\r\n\r\n"
         )
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
@@ -176,7 +185,7 @@ def test_who_asks_first_is_refused_at_once(server: Server) -> None:
 @pytest.mark.parametrize(
     "begin",
     [
-        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{",
+        b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{",
         b"POST / HTTP/1.1\r\nx-slow: ",
         b"",
     ],
@@ -194,7 +203,7 @@ def test_a_slow_sender_is_given_up(begin: bytes, server: Server) -> None:
 def test_a_slow_sender_is_given_up_after_a_good_request(server: Server) -> None:
     """The limit holds for each request of a connection, not for the first alone."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
         answer = b""
         while not answer.endswith(b'{"live":true}'):
             answer += connection.recv(65536)
@@ -209,10 +218,38 @@ def test_endless_headers_are_refused(server: Server) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("host: evil.example", 421),
+        ("host: evil.example:8501", 421),
+        ("host: allowed.example\r\ncontent-length: 0", 400),
+        ("host: localhost\r\ncontent-length: " + "9" * 5000, 400),
+        (
+            "host: localhost\r\nexpect: 100-continue\r\ncontent-length: " + "9" * 19,
+            413,
+        ),
+        (
+            "host: localhost\r\ncontent-length: 2\r\ntransfer-encoding: chunked",
+            400,
+        ),
+    ],
+)
+def test_headers_that_are_refused(headers: str, status: int, server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"POST {PREDICT} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        answer = connection.recv(65536)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
 def test_not_http_is_refused(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+_EMPTY = pb.ModelInferRequest.InferInputTensor()
+_NAMELESS = pb.ModelInferRequest.InferRequestedOutputTensor()
 
 
 def _tensor(**changes: Any) -> pb.ModelInferRequest.InferInputTensor:
@@ -253,6 +290,10 @@ def _tensor(**changes: Any) -> pb.ModelInferRequest.InferInputTensor:
             ),
             "INVALID_ARGUMENT",
         ),
+        # Two bytes of the request each; built, each takes a hundred.
+        (pb.ModelInferRequest(inputs=[_EMPTY] * 2000), "INVALID_ARGUMENT"),
+        (pb.ModelInferRequest(outputs=[_NAMELESS] * 2000), "INVALID_ARGUMENT"),
+        (pb.ModelInferRequest(raw_input_contents=[b""] * 2000), "INVALID_ARGUMENT"),
         (
             pb.ModelInferRequest(
                 model_name="small", raw_input_contents=[bytes(2 << 20)]

@@ -80,7 +80,9 @@ def test_rows_need_outputs_with_rows(model: ServedModel) -> None:
         ([0.5, 1], "must hold INT32"),
         ([None, 1], "must hold INT32"),
         ([2**31, 1], "too large"),
-        ([2**70, 1], "must hold INT32"),
+        ([2**70, 1], "too large"),
+        (["1", 1], "must hold INT32"),
+        ([True, 1], "must hold INT32"),
     ],
 )
 def test_whole_numbers_stay_whole(row: Any, reason: str, model: ServedModel) -> None:

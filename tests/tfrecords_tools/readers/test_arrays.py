@@ -13,6 +13,7 @@ import pytest
 
 from tfrecords_tools.errors import ask_for_extra
 from tfrecords_tools.readers import read_spectrum, scan_file
+from tfrecords_tools.readers.layout import MAX_PIXELS
 from tfrecords_tools.spectrum import SpectrumError
 
 N, M = 5, 300
@@ -158,6 +159,30 @@ def test_rows_without_an_identifier_are_numbered(tmp_path: Path) -> None:
         read_spectrum(tmp_path / "many.npz")
     with pytest.raises(SpectrumError, match="has 5 spectra, none of number 5"):
         read_spectrum(tmp_path / "many.npz", 5)
+
+
+def test_an_npz_that_unpacks_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, wave=WAVE, flux=np.zeros(2**24 + 1))
+    with pytest.raises(SpectrumError, match=r"unpacks \d+ bytes to \d+: no spectra"):
+        read_spectrum(path)
+
+
+def test_a_parquet_file_of_a_list_without_end(tmp_path: Path) -> None:
+    flux = pa.array([np.zeros(MAX_PIXELS + 1, np.float32)])
+    table = pa.table({"wave": flux, "flux": flux, "source_id": [1]})
+    pq.write_table(table, tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 10_000
+    with pytest.raises(SpectrumError, match=f"{MAX_PIXELS + 1} pixels"):
+        read_spectrum(tmp_path / "bomb.parquet")
+
+
+def test_an_hdf5_file_of_a_row_without_end(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        for name in ("wave", "flux"):
+            file.create_dataset(name, (3, 10**9), "f4", chunks=(1, 10**6))
+    with pytest.raises(SpectrumError, match="1000000000 pixels"):
+        read_spectrum(tmp_path / "bomb.h5", 0)
 
 
 def test_one_spectrum_of_npz_and_what_else_it_says(tmp_path: Path) -> None:

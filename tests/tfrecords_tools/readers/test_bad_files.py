@@ -17,6 +17,7 @@ from tests.tfrecords_tools.fits_files import (
     write_image,
 )
 from tfrecords_tools.readers import read_spectrum, scan_file
+from tfrecords_tools.readers.layout import MAX_PIXELS
 from tfrecords_tools.spectrum import SpectrumError
 
 FLUX = make_flux()
@@ -174,11 +175,11 @@ BAD = {
     ),
     "huge NAXIS1": (
         lambda p: replace_card(write_image(p), "NAXIS1", "999999999999"),
-        "a data unit of 3999999999996 bytes is no spectrum",
+        "999999999999 pixels, of 4194304 at most",
     ),
     "NAXIS1 beyond any file": (
         lambda p: replace_card(write_image(p), "NAXIS1", "9" * 20),
-        r"a data unit of \d+ bytes is no spectrum",
+        r"9{20} pixels, of 4194304 at most",
     ),
     "larger NAXIS1": (
         lambda p: replace_card(write_image(p), "NAXIS1", "100000"),
@@ -204,11 +205,45 @@ def test_bad_file_is_refused_with_its_reason(tmp_path, case):
 
 
 def test_a_file_that_unzips_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("tfrecords_tools.readers.fits_file._MAX_BYTES", 10_000)
+    monkeypatch.setattr("tfrecords_tools.readers.fits_file.MAX_BYTES", 10_000)
     path = tmp_path / "bomb.fits.gz"
     path.write_bytes(gzip.compress(b"SIMPLE  =".ljust(20_000)))
     with pytest.raises(SpectrumError, match="unzips to more than 10000 bytes"):
         read_spectrum(path)
+
+
+TOO_MANY = MAX_PIXELS + 1
+
+
+@pytest.mark.parametrize(
+    ("header", "n_bytes", "reason"),
+    [
+        ({"BITPIX": 8, "NAXIS": 1, "NAXIS1": TOO_MANY}, TOO_MANY, "pixels, of 4194304"),
+        (
+            {"BITPIX": 8, "NAXIS": 2, "NAXIS1": 2, "NAXIS2": TOO_MANY},
+            2 * TOO_MANY,
+            "rows, of 4194304",
+        ),
+    ],
+)
+def test_a_small_file_of_many_pixels_is_not_built(tmp_path, header, n_bytes, reason):
+    cards = {"SIMPLE": True, **header, "CRVAL1": 4000.0, "CDELT1": 1e-3, "CRPIX1": 1.0}
+    cards |= {"CTYPE1": "WAVE", "CUNIT1": "Angstrom", "OBJECT": "HD1"}
+    content = fits.Header(cards).tostring().encode() + bytes(n_bytes)
+    path = tmp_path / "bomb.fits.gz"
+    path.write_bytes(gzip.compress(content, 1))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(SpectrumError, match=f"{TOO_MANY} {reason} at most"):
+        read_spectrum(path)
+
+
+def test_a_compressed_image_of_many_pixels_is_not_built(tmp_path):
+    image = fits.CompImageHDU(np.ones((20, 1_000_000), np.float32))
+    image.header.update(CRVAL1=4000.0, CDELT1=1e-3, CTYPE1="WAVE", APNUM1="1 1")
+    path = tmp_path / "tiles.fits"
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+    with pytest.raises(SpectrumError, match="a compressed image of 1000000 x 20 is no"):
+        read_spectrum(path, 0)
 
 
 def test_missing_file_and_folder(tmp_path):

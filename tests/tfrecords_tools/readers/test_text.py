@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.readers import read_spectrum, scan_file
+from tfrecords_tools.readers.layout import MAX_PIXELS
 from tfrecords_tools.readers.text import looks_like_spectrum
 from tfrecords_tools.spectrum import SpectrumError
 
@@ -149,6 +150,22 @@ def test_a_text_that_is_too_large(
     path = tmp_path / "a.dat"
     path.write_text(rows(WAVE, FLUX))
     with pytest.raises(SpectrumError, match="a text of more than 100 bytes is no"):
+        read_spectrum(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("1\n" * (MAX_PIXELS + 1), f"{MAX_PIXELS + 1} pixels, of {MAX_PIXELS} at"),
+        ("1 2\n" + "1 " * 32_768, "a line of more than 65536 characters"),
+    ],
+)
+def test_a_text_is_not_cut_into_millions_of_parts(
+    content: str, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.dat"
+    path.write_text(content)
+    with pytest.raises(SpectrumError, match=reason):
         read_spectrum(path)
 
 

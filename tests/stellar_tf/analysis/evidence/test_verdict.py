@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from stellar_tf.analysis.evidence.information import Information
+from stellar_tf.analysis.evidence.pulls import Pulls
 from stellar_tf.analysis.evidence.repeats import Repeats
 from stellar_tf.analysis.evidence.two_sample import TwoSample
 from stellar_tf.analysis.evidence.verdict import Evidence, Verdict, decide
@@ -18,6 +19,7 @@ def verdict_of(q_value: list[float], value: list[float], error: list[float]) -> 
         TwoSample(q, q, q, 100, 50),
         Information(i, np.maximum(i - 2 * e, 0.0), i + 2 * e, e, i),
         Repeats(any_estimate, np.full(q.size, "stellar"), 100, 200),
+        Pulls(any_estimate, any_estimate, any_estimate, 100),
     )
     return decide(evidence, AnalysisConfig())
 

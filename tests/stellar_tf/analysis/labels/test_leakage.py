@@ -32,7 +32,7 @@ def measure(seed: int) -> Leakage:
     rng = np.random.default_rng(seed)
     labels = {name: stars.labels[name] for name in ("airmass", "snr")}
     found = measure_associations(stars.z_mean, np.array([AIRMASS]), labels, config, rng)
-    return measure_leakage(stars, found, config, rng)
+    return measure_leakage(stars, stars.z_mean, found, config, rng)
 
 
 def test_its_interval_is_as_wide_as_the_total_scatters() -> None:

@@ -35,6 +35,7 @@ def test_unexplained_dimensions_have_no_significant_cell() -> None:
         q_value,
         q_value,
         *spearman,
+        cells[0],
     )
     assert find_unexplained(associations, fdr=0.05).tolist() == [2]
     assert find_unexplained(associations, fdr=0.01).tolist() == [2, 5]

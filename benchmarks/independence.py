@@ -1,0 +1,218 @@
+"""
+What a dimension adds to others: the estimator against the truth, and the counting of K.
+
+    python benchmarks/independence.py [--samples 10] [--trials 1000]
+
+The estimator: codes whose last dimension measures the same normal parameter as one of
+five others (closed form), or that lie on a folded curve in 2 to 6 dimensions (the truth
+by quadrature over the curve's parameter). Beside it, the same from the estimator of
+Kraskov et al. (2004) for I(z_d; z_rest), on normal scores, and from the leave-one-out
+mixture weighed by all other dimensions.
+
+Counting: trials in which r of 6 informative dimensions are weak copies of others. Given
+are the share of trials in which K is right, and the mean over trials of false ones
+among those counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from scipy.spatial import KDTree
+from scipy.special import digamma, logsumexp
+
+from stellar_tf.analysis.evidence.conditional_density import (
+    draw_sample,
+    log_density_ratio,
+)
+from stellar_tf.analysis.evidence.independence import measure_independence
+from stellar_tf.analysis.evidence.verdict import decide, gather_evidence
+from stellar_tf.analysis.labels.mutual_information import normal_scores
+from stellar_tf.analysis.latents import Codes
+from stellar_tf.config import AnalysisConfig
+
+N_STARS = (500, 3_000, 7_000)
+CONFIG = AnalysisConfig(n_resamples=40, n_draws=6_000)
+Problem = tuple[np.ndarray, np.ndarray]
+
+
+def plant_copy(nats: float, n_stars: int, rng: np.random.Generator) -> Problem:
+    """Five parameters with 4, 2, 2, 2, 2 nats, and the first of them once more."""
+    carried = np.array([4.0, 2.0, 2.0, 2.0, 2.0, nats])
+    variance = np.exp(-2.0 * carried)
+    parameters = rng.normal(size=(n_stars, 5))[:, [0, 1, 2, 3, 4, 0]]
+    mean = parameters * np.sqrt(1.0 - variance)
+    return mean, np.tile(np.log(variance), (n_stars, 1))
+
+
+def true_copy(nats: float) -> float:
+    """Compute what the copy adds, in closed form."""
+    first, copy = np.expm1(2.0 * np.array([4.0, nats]))
+    return float(0.5 * np.log1p(copy / (1.0 + first)))
+
+
+def curve(t: np.ndarray, n_latent: int) -> np.ndarray:
+    """Sines of rising frequency."""
+    order = np.arange(n_latent)
+    return np.sin((order // 2 + 1) * 2.2 * t[:, None] + 1.3 * (order % 2) + 0.3 * order)
+
+
+def plant_curve(
+    n_latent: int, width: float, n_stars: int, rng: np.random.Generator
+) -> Problem:
+    """Stars on the curve, with posteriors of one width."""
+    mean = curve(rng.uniform(-1.0, 1.0, n_stars), n_latent)
+    return mean, np.full(mean.shape, 2.0 * np.log(width))
+
+
+def true_curve(n_latent: int, width: float) -> float:
+    """Integrate what the last dimension adds over the parameter."""
+    rng = np.random.default_rng(0)
+    grid = curve(np.linspace(-1.0, 1.0, 4_001), n_latent)
+    z = curve(rng.uniform(-1.0, 1.0, 4_000), n_latent)
+    noise = rng.normal(size=z.shape)
+    ratios = []
+    for star, error in zip(z, noise, strict=True):
+        parts = -0.5 * (star + width * error - grid) ** 2 / width**2
+        log_density = logsumexp(parts.sum(axis=1)) - logsumexp(
+            parts[:, :-1].sum(axis=1)
+        )
+        ratios.append(-0.5 * error[-1] ** 2 - log_density)
+    return float(np.mean(ratios))
+
+
+def by_neighbours(problem: Problem, rng: np.random.Generator) -> float:
+    """Take I(z_d; z_rest), by nearest neighbours, from I(x; z_d)."""
+    mean, log_var = problem
+    own = log_density_ratio_alone(mean[:, -1], log_var[:, -1], rng)
+    draws = mean + np.exp(0.5 * log_var) * rng.normal(size=mean.shape)
+    scores = np.column_stack([normal_scores(column, rng) for column in draws.T])
+    rest, last = scores[:, :-1], scores[:, -1:]
+    radius = KDTree(scores).query(scores, k=4, p=np.inf)[0][:, -1] * (1.0 - 1e-10)
+    shared = digamma(len(mean)) + digamma(3)
+    for points in (last, rest):
+        inside = KDTree(points).query_ball_point(
+            points, radius, p=np.inf, return_length=True
+        )
+        shared -= digamma(inside).mean()
+    return own - float(shared)
+
+
+def log_density_ratio_alone(
+    mean: np.ndarray, log_var: np.ndarray, rng: np.random.Generator
+) -> float:
+    """Estimate I(x; z_d) by the mixture of all other stars, on draws."""
+    return float(_mixture_ratio(mean[:, None], log_var[:, None], rng).mean())
+
+
+def by_mixture(problem: Problem, rng: np.random.Generator) -> float:
+    """Weigh the parts of a leave-one-out mixture by all other dimensions."""
+    return float(_mixture_ratio(*problem, rng).mean())
+
+
+def _mixture_ratio(
+    mean: np.ndarray, log_var: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    width = np.exp(0.5 * log_var)
+    noise = rng.normal(size=mean.shape)
+    ratio = np.empty(len(mean))
+    for star, (centre, error) in enumerate(zip(mean, noise, strict=True)):
+        z = centre + width[star] * error
+        parts = -0.5 * ((z - mean) / width) ** 2 - np.log(width)
+        parts[star] = -np.inf
+        rest = parts[:, :-1].sum(axis=1) if mean.shape[1] > 1 else np.zeros(len(mean))
+        if mean.shape[1] == 1:
+            rest[star] = -np.inf
+        log_density = logsumexp(rest + parts[:, -1]) - logsumexp(rest)
+        ratio[star] = -0.5 * error[-1] ** 2 - np.log(width[star, -1]) - log_density
+    return ratio
+
+
+def of_record(problem: Problem, rng: np.random.Generator) -> float:
+    """Apply the estimator of the analysis."""
+    sample = draw_sample(*problem, rng)
+    last = problem[0].shape[1] - 1
+    return float(log_density_ratio(sample, last, range(last), rng).mean())
+
+
+def compare_estimators(n_samples: int) -> None:
+    """Print bias and scatter of each estimator for each problem."""
+    problems = {
+        f"copy of {nats:g} nat among 6": (plant_copy, (nats,), true_copy(nats))
+        for nats in (0.5, 2.0)
+    }
+    for n_latent in (2, 3, 4, 6):
+        for width in (0.05, 0.3):
+            problems[f"curve in {n_latent}, width {width:g}"] = (
+                plant_curve,
+                (n_latent, width),
+                true_curve(n_latent, width),
+            )
+    for name, (plant, arguments, truth) in problems.items():
+        for n_stars in N_STARS:
+            errors = np.empty((n_samples, 3))
+            for sample in range(n_samples):
+                rng = np.random.default_rng((n_stars, sample))
+                problem = plant(*arguments, n_stars, rng)
+                errors[sample] = [
+                    estimate(problem, rng) - truth
+                    for estimate in (of_record, by_neighbours, by_mixture)
+                ]
+            cells = (
+                f"{bias:+.3f} ({scatter:.3f})"
+                for bias, scatter in zip(
+                    errors.mean(axis=0), errors.std(axis=0, ddof=1), strict=True
+                )
+            )
+            print(
+                f"| {name} | {truth:.3f} | {n_stars:,} | {' | '.join(cells)} |",
+                flush=True,
+            )
+
+
+def count_trials(n_redundant: int, n_stars: int, n_trials: int) -> None:
+    """Print how often K is right, and the rate of false ones."""
+    n_true = 6 - n_redundant
+    right, false = np.empty(n_trials), np.empty(n_trials)
+    for trial in range(n_trials):
+        rng = np.random.default_rng((n_redundant, n_stars, trial))
+        # Copies are weak, so that what they add is far below the floor.
+        nats = np.r_[rng.uniform(1.5, 3.0, n_true), rng.uniform(0.2, 0.6, n_redundant)]
+        source = np.r_[np.arange(n_true), rng.integers(n_true, size=n_redundant)]
+        variance = np.exp(-2.0 * nats)
+        parameters = rng.normal(size=(n_stars, n_true))[:, source]
+        # A curved copy: what it follows is not the parameter itself.
+        parameters[:, n_true:] = np.tanh(parameters[:, n_true:])
+        parameters /= parameters.std(axis=0)
+        mean = parameters * np.sqrt(1.0 - variance)
+        log_var = np.tile(np.log(variance), (n_stars, 1))
+        names = np.array([f"star {i}" for i in range(n_stars)])
+        codes = Codes(names, names, np.full(names.shape, ""), mean, log_var, {})
+        evidence = gather_evidence(codes, codes, CONFIG, rng)
+        verdict = decide(evidence, CONFIG)
+        found = measure_independence(codes, evidence.information, verdict, CONFIG, rng)
+        n_false = found.independent[n_true:].sum()
+        right[trial] = found.n_independent == n_true
+        false[trial] = n_false / max(found.n_independent, 1)
+    print(
+        f"{n_redundant} of 6 redundant, {n_stars} stars, {n_trials} trials: K right in "
+        f"{right.mean():.3f}; false ones among those counted {false.mean():.4f} +- "
+        f"{false.std() / np.sqrt(n_trials):.4f}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Run both."""
+    parser = argparse.ArgumentParser(description="bias, variance and error rates of K")
+    parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=1_000)
+    args = parser.parse_args()
+    for n_redundant in (3, 0):
+        count_trials(n_redundant, 300, args.trials)
+    compare_estimators(args.samples)
+
+
+if __name__ == "__main__":
+    main()

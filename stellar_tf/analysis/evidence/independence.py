@@ -1,0 +1,170 @@
+"""What a dimension adds to what others carry already: K counts those that do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from stellar_tf.analysis.evidence.conditional_density import (
+    Sample,
+    draw_sample,
+    log_density_ratio,
+)
+from stellar_tf.analysis.evidence.information import Information
+from stellar_tf.analysis.evidence.verdict import Verdict
+from stellar_tf.analysis.labels.contingency import (
+    binned_information,
+    choose_n_bins,
+    contingency_tables,
+)
+from stellar_tf.analysis.latents import Codes
+from stellar_tf.analysis.statistics import (
+    Estimate,
+    percentile_interval,
+    resample_counts,
+)
+from stellar_tf.config import AnalysisConfig
+
+MAX_OTHERS = 16
+"""Other dimensions that enter, at most: those that share most with this one."""
+
+
+class Independence(NamedTuple):
+    """What each informative dimension adds; NaN for the others."""
+
+    independent: NDArray[np.bool_]
+    """Whether K counts the dimension, shape (n_latent,)."""
+    added: Estimate
+    """What it adds to the dimensions counted before it [nat]."""
+    given_rest: Estimate
+    """I(x; z_d | z_rest): what it adds to all other informative dimensions [nat]."""
+    repeats: NDArray[np.intp]
+    """Of an informative dimension that is not counted, the counted one that it shares
+    most with; -1 for the others."""
+    n_independent: int
+    """K: how many are counted."""
+    n_low: int
+    """Lower end of the interval of K."""
+    n_high: int
+    """Upper end of the interval of K."""
+
+
+class _Added(NamedTuple):
+    value: float
+    low: float
+    high: float
+    standard_error: float
+
+
+def measure_independence(
+    stars: Codes,
+    information: Information,
+    verdict: Verdict,
+    config: AnalysisConfig,
+    rng: np.random.Generator,
+) -> Independence:
+    """
+    Count the dimensions that add something to those before them.
+
+    Parameters
+    ----------
+    stars : Codes
+        One spectrum per star.
+    information : Information
+        What each dimension carries by itself.
+    verdict : Verdict
+        Which dimensions are informative.
+    config : AnalysisConfig
+        `min_information`, the number of resamples and the level.
+    rng : numpy.random.Generator
+        Source of draws, folds and resamples.
+
+    Returns
+    -------
+    independence : Independence
+        K, and what each informative dimension adds.
+
+    Notes
+    -----
+    Posteriors factorise, so that I(x; z_d | z_S) = I(x; z_d) - I(z_d; z_S) for any set
+    S of other dimensions. From the most informative dimension on, each one is counted
+    if the lower end of the interval of what it adds to those counted before it is at
+    least the floor. `log_density_ratio` is the estimator.
+
+    The interval of K is made as that of the number of informative dimensions: normal,
+    Bonferroni over the dimensions, standard errors by resampling stars.
+    """
+    n_latent = verdict.informative.size
+    sample = draw_sample(stars.z_mean, stars.z_log_var, rng)
+    order = sorted(verdict.dimensions, key=lambda d: -information.value[d])
+    counted: list[int] = []
+    added = np.full((4, n_latent), np.nan)
+    given_rest = np.full((4, n_latent), np.nan)
+    repeats = np.full(n_latent, -1, np.intp)
+    for dimension in order:
+        rest = [other for other in order if other != dimension]
+        for found, others in ((added, counted), (given_rest, rest)):
+            found[:, dimension] = _measure(
+                sample, information, int(dimension), others, config, rng
+            )
+        if not counted or added[1, dimension] >= config.min_information:
+            counted.append(int(dimension))
+        else:
+            shared = _shared_information(sample, int(dimension), counted)
+            repeats[dimension] = counted[int(np.argmax(shared))]
+    independent = np.isin(np.arange(n_latent), counted)
+    quantile = ndtri(1.0 - 0.5 * (1.0 - config.confidence) / n_latent)
+    half = quantile * added[3]
+    surely = independent & (added[0] - half >= config.min_information)
+    possibly = verdict.informative & (added[0] + half >= config.min_information)
+    n_more = verdict.n_high - verdict.n_informative
+    return Independence(
+        independent=independent,
+        added=Estimate(*added[:3]),
+        given_rest=Estimate(*given_rest[:3]),
+        repeats=repeats,
+        n_independent=len(counted),
+        n_low=min(int(surely.sum()), verdict.n_low),
+        n_high=max(int(possibly.sum()), len(counted)) + n_more,
+    )
+
+
+def _measure(
+    sample: Sample,
+    information: Information,
+    dimension: int,
+    others: Sequence[int],
+    config: AnalysisConfig,
+    rng: np.random.Generator,
+) -> _Added:
+    own = _Added(*(float(field[dimension]) for field in information[:4]))
+    if not others:
+        return own
+    if len(others) > MAX_OTHERS:
+        shared = _shared_information(sample, dimension, others)
+        others = [others[i] for i in np.argsort(-shared)[:MAX_OTHERS]]
+    ratio = log_density_ratio(sample, dimension, others, rng)
+    counts = resample_counts(ratio.size, config.n_resamples, rng)
+    resampled = counts.astype(np.float64) @ ratio / ratio.size
+    low, high = percentile_interval(resampled, config.confidence)
+    return _Added(
+        float(np.clip(ratio.mean(), 0.0, own.value)),
+        float(np.clip(low, 0.0, own.low)),
+        float(np.clip(high, 0.0, own.high)),
+        float(resampled.std(ddof=1)),
+    )
+
+
+def _shared_information(
+    sample: Sample, dimension: int, others: Sequence[int]
+) -> NDArray[np.float64]:
+    """Mutual information of draws of a dimension and of each of some others, binned."""
+    z = sample.z.astype(np.float64)
+    tables = contingency_tables(
+        z[:, list(others)], z[:, dimension], choose_n_bins(len(z))
+    )
+    return binned_information(tables)

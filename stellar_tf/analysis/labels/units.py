@@ -1,0 +1,179 @@
+"""Dimensions in the names and units of what they track."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+
+from stellar_tf.analysis.columns import is_category, is_known
+from stellar_tf.analysis.labels.associations import Associations, find_tracked
+from stellar_tf.analysis.latents import HELD_OUT, Codes
+from stellar_tf.analysis.statistics import MIN_HELD_OUT_STARS, MIN_LABELLED_STARS
+from stellar_tf.config import AnalysisConfig
+
+MIN_CORRELATION = 0.8
+"""Least |Spearman| of a dimension and the label it tracks: below, no map is made."""
+N_KNOTS = 65
+"""Values at which a map is kept."""
+NAMES = {
+    "teff": ("T_eff", "K"),
+    "logg": ("log g", "dex"),
+    "mh": ("[M/H]", "dex"),
+    "feh": ("[Fe/H]", "dex"),
+    "alpha": ("[alpha/M]", "dex"),
+    "vsini": ("v sin i", "km/s"),
+    "rv": ("rv", "km/s"),
+    "berv": ("BERV", "km/s"),
+    "snr": ("S/N", ""),
+    "exptime": ("exposure time", "s"),
+    "mjd": ("MJD", "d"),
+}
+"""Name and unit of known labels; others keep their own name, without a unit."""
+
+
+class UnitMap(NamedTuple):
+    """What a value of a dimension means in the unit of the label that it tracks."""
+
+    dimension: int
+    """The latent dimension."""
+    label: str
+    """The label."""
+    z: NDArray[np.float64]
+    """Values of z, ascending, shape (n_knots,)."""
+    value: NDArray[np.float64]
+    """The label there, monotone, same shape."""
+    error: float
+    """Median absolute error on held-out stars; NaN with too few of them."""
+    n_held_out: int
+    """Held-out stars with a known label."""
+    width: float
+    """Median over stars of the posterior's standard deviation, in the label's unit."""
+
+    def describe(self, z: float, width: float = 0.0) -> str:
+        """
+        Say what a value of z means.
+
+        Parameters
+        ----------
+        z : float
+            The value.
+        width : float, default 0
+            Its standard deviation; adds the interval of 68 %.
+
+        Returns
+        -------
+        words : str
+            Such as ``rv about -12.0 km/s (68 %: -12.1 to -11.9)``.
+        """
+        name, unit = name_label(self.label)
+        middle, low, high = (
+            float(np.interp(at, self.z, self.value)) for at in (z, z - width, z + width)
+        )
+        low, high = min(low, high), max(low, high)
+        words = f"{name} about {middle:.4g} {unit}".rstrip()
+        return f"{words} (68 %: {low:.4g} to {high:.4g})" if width else words
+
+
+def name_label(label: str) -> tuple[str, str]:
+    """Return the proper name of a label and its unit."""
+    return NAMES.get(label, (label, ""))
+
+
+def fit_unit_maps(
+    stars: Codes, associations: Associations, config: AnalysisConfig
+) -> list[UnitMap]:
+    """
+    Fit a monotone map to each dimension that tracks a label monotonically.
+
+    Parameters
+    ----------
+    stars : Codes
+        One spectrum per star, all stars.
+    associations : Associations
+        Informative dimensions against labels.
+    config : AnalysisConfig
+        The false discovery rate at which a dimension tracks a label.
+
+    Returns
+    -------
+    maps : list of UnitMap
+        One per dimension whose |Spearman| with its label reaches `MIN_CORRELATION`.
+
+    Notes
+    -----
+    Isotonic regression (Barlow et al. 1972) of the label on z_mean, rising or falling,
+    fitted without the held-out stars, which give its error.
+    """
+    maps = []
+    for dimension in associations.dimensions:
+        tracked = find_tracked(associations, int(dimension), config.fdr)
+        if tracked is None or not abs(tracked.spearman) >= MIN_CORRELATION:
+            continue
+        found = _fit(stars, int(dimension), tracked.label)
+        if found is not None:
+            maps.append(found)
+    return maps
+
+
+def _fit(stars: Codes, dimension: int, label: str) -> UnitMap | None:
+    values = stars.labels[label]
+    if is_category(values):
+        return None
+    known, held_out = is_known(values), stars.split == HELD_OUT
+    z = np.asarray(stars.z_mean[:, dimension], np.float64)
+    fitted, tested = known & ~held_out, known & held_out
+    if fitted.sum() < MIN_LABELLED_STARS:
+        return None
+    model = IsotonicRegression(increasing="auto", out_of_bounds="clip")
+    model.fit(z[fitted], values[fitted])
+    n_tested = int(tested.sum())
+    error = np.nan
+    if n_tested >= MIN_HELD_OUT_STARS:
+        error = float(np.median(np.abs(model.predict(z[tested]) - values[tested])))
+    half = np.exp(0.5 * np.asarray(stars.z_log_var[:, dimension], np.float64))
+    width = np.abs(model.predict(z + half) - model.predict(z - half)) / 2.0
+    knots = np.unique(np.quantile(z[fitted], np.linspace(0.0, 1.0, N_KNOTS)))
+    return UnitMap(
+        dimension,
+        label,
+        knots,
+        np.asarray(model.predict(knots), np.float64),
+        error,
+        n_tested,
+        float(np.median(width)),
+    )
+
+
+def unit_map_table(maps: list[UnitMap]) -> Table:
+    """
+    List the knots of the maps.
+
+    Parameters
+    ----------
+    maps : list of UnitMap
+        As `fit_unit_maps` returns them.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        A row per knot; error and width of each map are repeated.
+    """
+    table = Table()
+    size = [found.z.size for found in maps]
+    for name, dtype in (
+        ("dimension", np.int64), ("label", np.str_), ("error", np.float64),
+        ("n_held_out", np.int64), ("width", np.float64),
+    ):  # fmt: skip
+        values = np.array([getattr(found, name) for found in maps], dtype)
+        table[name] = np.repeat(values, size)
+    for name in ("z", "value"):
+        table[name] = np.concatenate([np.empty(0), *(getattr(m, name) for m in maps)])
+    table["error"].description = "median absolute error, held-out stars [label's unit]"
+    table["width"].description = "median posterior width [label's unit]"
+    table["z"].description = "value of the dimension"
+    table["value"].description = "the label there [its unit]"
+    return table

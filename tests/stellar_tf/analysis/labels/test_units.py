@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.labels.units import UnitMap, name_label, unit_map_table
+from tests.stellar_tf.analysis.planted import AIRMASS, LOGG, RV, TEFF, UNEXPLAINED
+
+
+def test_dimensions_that_follow_a_label_are_told_in_its_unit(
+    result: AnalysisResult,
+) -> None:
+    maps = {found.dimension: found for found in result.unit_maps}
+    assert {RV, AIRMASS} <= set(maps)
+    assert UNEXPLAINED not in maps
+    rv = maps[RV]
+    # Planted: z = 1.2 tanh(rv / 40) with a scatter of 0.02 and a width of 0.1.
+    slope = 40.0 / 1.2
+    assert np.interp(0.6, rv.z, rv.value) == pytest.approx(40 * np.arctanh(0.5), abs=2)
+    # The slope is larger where the planted dimension saturates.
+    assert 0.674 * 0.02 * slope < rv.error < 3.0 * 0.674 * 0.02 * slope
+    assert 0.1 * slope < rv.width < 3.0 * 0.1 * slope
+    assert rv.n_held_out == result.n_held_out
+    assert np.all(np.diff(rv.value) >= 0.0)
+    rows = {row["dimension"]: row for row in result.verdict_table}
+    assert rows[RV]["tracks_error"] == rv.error
+    assert rows[RV]["tracks_width"] == rv.width
+    assert np.isnan(rows[UNEXPLAINED]["tracks_error"])
+
+
+def test_words_have_name_unit_and_interval() -> None:
+    falling = UnitMap(
+        3, "teff", np.array([-1.0, 1.0]), np.array([6e3, 4e3]), 9.0, 99, 1
+    )
+    assert falling.describe(0.0) == "T_eff about 5000 K"
+    assert falling.describe(0.0, 0.1) == "T_eff about 5000 K (68 %: 4900 to 5100)"
+    assert falling.describe(9.0) == "T_eff about 4000 K"
+    assert name_label("mh") == ("[M/H]", "dex")
+    assert name_label("colour") == ("colour", "")
+    plain = falling._replace(label="colour")
+    assert plain.describe(0.0) == "colour about 5000"
+
+
+def test_table_holds_every_knot(result: AnalysisResult) -> None:
+    table = unit_map_table(list(result.unit_maps))
+    assert set(table["dimension"]) <= {RV, TEFF, LOGG, AIRMASS}
+    rv = next(found for found in result.unit_maps if found.dimension == RV)
+    rows = table[table["dimension"] == RV]
+    np.testing.assert_array_equal(rows["z"], rv.z)
+    np.testing.assert_array_equal(rows["value"], rv.value)
+    assert len(unit_map_table([])) == 0

@@ -15,11 +15,13 @@ from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
+from stellar_tf.figures.corner import draw_corner
 from stellar_tf.figures.dimensions import (
     draw_associations,
     draw_dimensions,
     draw_importance,
     draw_leakage,
+    order_dimensions,
 )
 from stellar_tf.figures.labels import choose_pairs, draw_pair
 from stellar_tf.figures.spectra import (
@@ -27,6 +29,7 @@ from stellar_tf.figures.spectra import (
     draw_reconstruction,
     draw_traversal,
 )
+from stellar_tf.figures.training import draw_training
 from stellar_tf.report.captions import (
     choose_headlines,
     describe_baselines,
@@ -50,6 +53,8 @@ class Provenance:
 
     version: str
     """Version of stellar-tf."""
+    commit: str
+    """Commit of its sources; empty if unknown."""
     run: str
     """The run folder, or another name of the model."""
     manifest_sha256: str
@@ -70,7 +75,9 @@ class Plot(NamedTuple):
     name: str
     """Its identifier."""
     title: str
-    """Its heading."""
+    """Its heading; empty for the only one of its section."""
+    label: str
+    """What it is, for those who do not see it."""
     caption: str
     """What it shows: test, N, interval."""
     data: Markup
@@ -89,6 +96,7 @@ def write_report(
     reconstructions: Reconstructions,
     provenance: Provenance,
     baselines: Table | None = None,
+    history: Table | None = None,
 ) -> None:
     """
     Write the analysis as one HTML file that needs no network.
@@ -107,6 +115,8 @@ def write_report(
         Where the numbers come from.
     baselines : astropy.table.Table, optional
         What linear methods find in the same spectra.
+    history : astropy.table.Table, optional
+        The training, one row an epoch.
     """
     compared = Table() if baselines is None else baselines
     behind = describe_baselines(compared)
@@ -123,6 +133,9 @@ def write_report(
             if len(compared)
             else None,
             headlines=choose_headlines(result),
+            training=None
+            if history is None
+            else _plot("training", draw_training(history)),
             **_draw(result, traversals, reconstructions),
             **_tabulate(result, traversals),
         )
@@ -136,6 +149,9 @@ def _draw(
     max_pixels = _share_pixels(traversals, reconstructions)
     return {
         "dimensions": _plot("dimensions", draw_dimensions(result)),
+        "corner": _plot("corner", draw_corner(result), min_width=560)
+        if result.verdict.n_informative > 1
+        else None,
         **_draw_labels(result),
         "traversals": _draw_traversals(result, traversals, max_pixels),
         "reconstructions": _draw_reconstructions(reconstructions, max_pixels),
@@ -183,7 +199,8 @@ def _draw_traversals(
             title=_traversal_title(result, int(dimension)),
             caption=describe_traversal(traversals, row, result.unit_maps),
         )
-        for row, dimension in enumerate(traversals.dimensions)
+        for row in order_dimensions(result, traversals.dimensions)
+        for dimension in [traversals.dimensions[row]]
     ]
 
 
@@ -202,19 +219,22 @@ def _draw_reconstructions(
 
 
 def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
-    moving = list_moving_wavelengths(traversals)
+    moving = _sort(result, list_moving_wavelengths(traversals))
+    conditional = _sort(result, result.conditional_table)
+    extremes = _sort(result, result.extremes)
+    unexplained = result.unexplained[order_dimensions(result, result.unexplained)]
     scores = result.disentanglement
     return {
         "verdict_sheet": build_sheet("verdict", result.verdict_table, _VERDICT_COLUMNS),
         "label_sheet": build_sheet("labels", result.label_table, _LABEL_COLUMNS),
         "conditional_sheet": build_sheet(
-            "conditional", result.conditional_table, _CONDITIONAL_COLUMNS
+            "conditional", conditional, _CONDITIONAL_COLUMNS
         )
-        if len(result.conditional_table)
+        if len(conditional)
         else None,
-        "extremes_sheet": build_sheet("extremes", result.extremes, _EXTREME_COLUMNS),
+        "extremes_sheet": build_sheet("extremes", extremes, _EXTREME_COLUMNS),
         "unusual_sheet": build_sheet("unusual", result.unusual, _UNUSUAL_COLUMNS),
-        "unexplained": [f"z{dimension}" for dimension in result.unexplained],
+        "unexplained": [f"z{dimension}" for dimension in unexplained],
         "moving_sheet": build_sheet("moving_wavelengths", moving, _MOVING_COLUMNS),
         "score_sheet": None
         if scores is None
@@ -222,6 +242,10 @@ def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
             "disentanglement", disentanglement_table(scores), _SCORE_COLUMNS
         ),
     }
+
+
+def _sort(result: AnalysisResult, table: Table) -> Table:
+    return table[order_dimensions(result, table["dimension"])] if len(table) else table
 
 
 def _plot(
@@ -233,7 +257,9 @@ def _plot(
     min_width: int = 0,
 ) -> Plot:
     data = embed_json(figure.to_json())
-    return Plot(name, title, caption, data, int(figure.layout.height), min_width)
+    label = _LABELS.get(name.partition("-")[0], "{}").format(title)
+    height = int(figure.layout.height)
+    return Plot(name, title, label, caption, data, height, min_width)
 
 
 def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> int:
@@ -247,6 +273,17 @@ def _traversal_title(result: AnalysisResult, dimension: int) -> str:
     return next(d.title for d in described if d.index == dimension)
 
 
+_LABELS = {
+    "dimensions": "Information and dispersion of every latent dimension",
+    "corner": "Informative dimensions against each other",
+    "training": "Curves of the training",
+    "associations": "Mutual information of informative dimensions and labels",
+    "leakage": "Mutual information of informative dimensions and the exposure",
+    "importance": "Importance of informative dimensions for the true factors",
+    "pair": "Scatter plot of {}",
+    "traversal": "Spectra along {}",
+    "reconstruction": "Spectrum, reconstruction and residual of {}",
+}
 _VERDICT_COLUMNS = {
     "dimension": "z",
     "informative": "informative",

@@ -84,9 +84,65 @@ def put_in_place(partial: Path, path: Path) -> None:
     path : Path
         Its place, in the same file system.
     """
-    for member in (*partial.rglob("*"), partial):
+    flush(partial)
+    move(partial, path)
+
+
+def flush(path: Path) -> None:
+    """
+    Wait until a file or a folder is on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder with all that is in it.
+    """
+    for member in (*path.rglob("*"), path):
         _flush(member)
-    partial.replace(path)
+
+
+def move(path: Path, place: Path) -> None:
+    """
+    Give a file or a folder that is on the disk another name, for good.
+
+    Parameters
+    ----------
+    path : Path
+        What is moved.
+    place : Path
+        Its new place, in the same file system. A file there is replaced; a folder
+        must be empty.
+    """
+    path.replace(place)
+    for folder in {path.parent, place.parent}:
+        _flush(folder)
+
+
+def make_folder(path: Path) -> None:
+    """
+    Make a folder that a power cut does not take away, with those above it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it may be there.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _flush(folder.parent)
+
+
+def remove(path: Path) -> None:
+    """
+    Remove a file such that it does not come back after a power cut.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it may be absent.
+    """
+    path.unlink(missing_ok=True)
     _flush(path.parent)
 
 

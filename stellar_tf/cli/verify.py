@@ -21,7 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deep",
         action="store_true",
-        help="also compare each flux and its errors with a fresh read of the source",
+        help="also compare flux, errors and header values with the source, read again",
     )
     parser.add_argument(
         "--workers",

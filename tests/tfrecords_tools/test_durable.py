@@ -7,8 +7,11 @@ import pytest
 
 from tfrecords_tools.durable import (
     PARTIAL_SUFFIX,
+    make_folder,
+    move,
     partial_path,
     put_in_place,
+    remove,
     remove_partial,
     replacing,
     write_whole,
@@ -78,15 +81,39 @@ def test_a_folder_that_is_not_empty_is_not_replaced(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a", "a/b"]
 
 
-def test_all_is_on_the_disk_before_it_has_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flushed = []
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files and folders that were flushed, in order."""
+    paths: list[Path] = []
 
     def fsync(descriptor: int) -> None:
-        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
 
     monkeypatch.setattr(os, "fsync", fsync)
+    return paths
+
+
+def test_a_change_of_a_folder_is_flushed_with_it(
+    tmp_path: Path, flushed: list[Path]
+) -> None:
+    make_folder(tmp_path / "a" / "b")
+    assert set(flushed) == {tmp_path, tmp_path / "a"}
+    flushed.clear()
+    make_folder(tmp_path / "a")
+    assert not flushed
+    (tmp_path / "c").touch()
+    move(tmp_path / "c", tmp_path / "a" / "c")
+    assert set(flushed) == {tmp_path, tmp_path / "a"}
+    flushed.clear()
+    for _ in range(2):
+        remove(tmp_path / "a" / "c")
+    assert flushed == [tmp_path / "a"] * 2
+    assert names(tmp_path) == ["a", "a/b"]
+
+
+def test_all_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, flushed: list[Path]
+) -> None:
     folder = tmp_path / f"a{PARTIAL_SUFFIX}"
     folder.mkdir()
     (folder / "b").touch()

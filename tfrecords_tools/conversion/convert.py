@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +22,7 @@ from tfrecords_tools.conversion.plan import (
     Scan,
     ShardPlan,
     estimate_errors,
+    has_changed,
     merge_scans,
     plan_shards,
     scan_file,
@@ -41,11 +43,13 @@ from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.labels.lookup import Exposure, Labels
 from tfrecords_tools.progress import show_progress
+from tfrecords_tools.records.layout import DATASET_NAME, index_name
 from tfrecords_tools.records.manifest import (
     CHECKSUM_NAME,
     MANIFEST_NAME,
     SCHEMA_VERSION,
     Manifest,
+    ShardInfo,
     SplitInfo,
     hash_file,
     is_records,
@@ -133,7 +137,7 @@ def convert(
     ConvertError
         If the output exists and may not be replaced, or the disk is full.
     InputError
-        If an input is missing, or vanishes on the way.
+        If an input is missing, or vanishes or changes on the way.
     JournalError
         If another conversion to the same output is under way or unfinished.
     LabelError
@@ -148,16 +152,23 @@ def convert(
     file itself says goes before. Right ascension and declination of the table are taken
     where the headers have none. The summary tells both.
     """
+    if out.is_symlink():  # the data set is what it points to
+        out = Path(os.path.realpath(out))
     found = search(inputs)
     catalog = None if labels is None else _read_catalog(labels, config)
-    request = describe_request(inputs, grid, config, labels, overwrite=overwrite)
+    request = describe_request(inputs, grid, config, labels)
     journal = ConversionJournal(out)
     journal.remove_leftovers()
-    if not journal.is_unfinished(request):
-        _check_output(out, overwrite)
+    check = partial(_check_output, out, overwrite)
+    if not journal.is_published(request):
+        check()
     with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
         with engine or local_engine(1) as workers:
-            scan = _scan(found.files, config, journal, workers, progress)
+            is_published = journal.is_published(request)
+            scan = journal.read_scan()
+            if scan is None or (not is_published and has_changed(scan)):
+                scan = _scan(found.files, config, workers, progress)
+                journal.write_scan(scan)
             table = None if catalog is None else catalog.find(_exposures(scan))
             columns = _list_columns(scan, table)
             schema = RecordSchema.with_labels(
@@ -170,11 +181,12 @@ def convert(
             placed = _fill_positions(scan, table)
             n_records = records_per_shard(grid, config, scan.share_with_errors)
             plans = plan_shards(placed.spectra, n_records)
-            shards = _write_shards(plans, out, settings, journal, workers, progress)
-        if not journal.is_published():
+            folder = out if is_published else journal.staging
+            shards = _write_shards(plans, folder, out, settings, workers, progress)
+        if not is_published:
             labels_file = "" if labels is None else str(labels)
-            _complete(journal.staging, scan, plans, shards, settings, labels_file)
-            journal.publish()
+            _complete(folder, scan, plans, shards, settings, labels_file)
+            journal.publish(check)
     summary = _summarize(plans, shards, scan, table)
     return summary._replace(
         passed_over=found.passed_over,
@@ -202,52 +214,57 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
     """
     journal = ConversionJournal(out)
     written = write_shard(plan, journal.staging, settings)
-    journal.write_shard(written)
+    journal.write_shard(plan, written)
     return written
 
 
 def _scan(
     files: Sequence[Path],
     config: ConvertConfig,
-    journal: ConversionJournal,
     engine: Engine,
     progress: bool,
 ) -> Scan:
-    scan = journal.read_scan()
-    if scan is not None:
-        return scan
     scanned: list[PlannedSpectrum | Reject] = []
     with show_progress("Reading headers", len(files), progress) as advance:
         for items in engine.map(partial(scan_file, config=config), files):
             scanned += items
             advance(1, any(isinstance(item, Reject) for item in items))
     scan = merge_scans(scanned, config)
-    scan = scan._replace(share_with_errors=estimate_errors(scan.spectra, config))
-    journal.write_scan(scan)
-    return scan
+    return scan._replace(share_with_errors=estimate_errors(scan.spectra, config))
 
 
 def _write_shards(
     plans: Sequence[ShardPlan],
+    folder: Path,
     out: Path,
     settings: ShardSettings,
-    journal: ConversionJournal,
     engine: Engine,
     progress: bool,
 ) -> list[WrittenShard]:
-    done = {plan.file: journal.read_shard(plan.file) for plan in plans}
-    shards = [shard for shard in done.values() if shard is not None]
+    journal = ConversionJournal(out)
+    done = {plan.file: journal.read_shard(plan, folder) for plan in plans}
     missing = [plan for plan in plans if done[plan.file] is None]
     n_spectra = sum(len(plan.spectra) for plan in plans)
     with show_progress("Writing records", n_spectra, progress) as advance:
-        for shard in shards:
-            advance(shard.n_planned, len(shard.rejects))
+        for shard in done.values():
+            if shard is not None:
+                advance(shard.n_planned, len(shard.rejects))
         function = partial(convert_shard, out=out, settings=settings)
         for shard in engine.map(function, missing):
-            shards.append(shard)
             advance(shard.n_planned, len(shard.rejects))
-    by_file = {shard.info.file: shard for shard in shards}
-    return [by_file[plan.file] for plan in plans]
+    return [_read_written(plan, folder, journal) for plan in plans]
+
+
+def _read_written(
+    plan: ShardPlan, folder: Path, journal: ConversionJournal
+) -> WrittenShard:
+    written = journal.read_shard(plan, folder)
+    if written is None:
+        raise ConvertError(
+            f"{folder / plan.file}: has vanished since it was written; the same "
+            f"command writes it again"
+        )
+    return written
 
 
 def _complete(
@@ -268,8 +285,8 @@ def _complete(
     infos = tuple(shard.info for shard in shards)
     write_tfds_metadata(folder, settings.schema, infos)
     remove_partial(folder)
-    for name in (MANIFEST_NAME, CHECKSUM_NAME):  # of a process that was killed
-        (folder / name).unlink(missing_ok=True)
+    for path in _left_from_before(folder, infos):
+        path.unlink()
     manifest = Manifest(
         folder=folder,
         schema_version=SCHEMA_VERSION,
@@ -286,6 +303,18 @@ def _complete(
     manifest.write()
 
 
+def _left_from_before(folder: Path, shards: Sequence[ShardInfo]) -> list[Path]:
+    """List what a process that was killed wrote, and is not of this data set."""
+    own = {name for info in shards for name in (info.file, index_name(info.file))}
+    old = [folder / MANIFEST_NAME, folder / CHECKSUM_NAME]
+    old += folder.rglob(f"{DATASET_NAME}-*")  # by a plan before inputs changed
+    return [
+        path
+        for path in old
+        if path.exists() and path.relative_to(folder).as_posix() not in own
+    ]
+
+
 def _hash_files(folder: Path, shards: set[str]) -> dict[str, str]:
     """Return the SHA-256 of every file that is not a shard, which has its own."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -300,6 +329,8 @@ def _hash_files(folder: Path, shards: set[str]) -> dict[str, str]:
 def _one_line_for_disks(folder: Path) -> Iterator[None]:
     try:
         yield
+    except OutputExistsError:
+        raise
     except OSError as error:
         raise ConvertError(
             f"{error.filename or folder}: {error.strerror}; mend that, and the same "

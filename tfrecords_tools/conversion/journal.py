@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.plan import Assumption, PlannedSpectrum, Reject, Scan
+from tfrecords_tools.conversion.plan import (
+    Assumption,
+    PlannedSpectrum,
+    Reject,
+    Scan,
+    ShardPlan,
+    has_changed,
+)
 from tfrecords_tools.conversion.shards import WrittenShard
-from tfrecords_tools.durable import replacing, write_whole
+from tfrecords_tools.durable import (
+    flush,
+    make_folder,
+    move,
+    remove,
+    replacing,
+    write_whole,
+)
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
-from tfrecords_tools.records.manifest import ShardInfo, hash_file
+from tfrecords_tools.records.layout import read_index
+from tfrecords_tools.records.manifest import (
+    MANIFEST_NAME,
+    ShardInfo,
+    hash_file,
+    read_manifest,
+)
+from tfrecords_tools.records.tfrecord import RecordError
 
 _REQUEST = "request.json"
 _SCAN = "scan.jsonl"
+_COMPLETE = "complete.json"
+"""SHA-256 of the manifest of the complete data set."""
 _LOCK = "lock"
+_REPLACED = "replaced"
+"""Folder of the data set that was there before."""
 
 
 class JournalError(UserError):
@@ -46,7 +72,6 @@ class ConversionJournal:
     def __init__(self, out: Path) -> None:
         self._out = out
         self._folder = out.with_name(f".{out.name}.journal")
-        self._old = out.with_name(f".{out.name}.old")
         self._finished = out.with_name(f".{out.name}.finished")
         self.staging = out.with_name(f".{out.name}.partial")
         """Folder of the data set until it is complete."""
@@ -54,12 +79,6 @@ class ConversionJournal:
     def remove_leftovers(self) -> None:
         """Remove what a finished conversion leaves: its notes, and what it replaced."""
         shutil.rmtree(self._finished, ignore_errors=True)
-        if self._out.exists():
-            shutil.rmtree(self._old, ignore_errors=True)
-
-    def is_unfinished(self, request: dict[str, Any]) -> bool:
-        """Tell whether a conversion of this request has begun and not ended."""
-        return bool(self._read(_REQUEST) == request)
 
     @contextmanager
     def open(self, request: dict[str, Any], *, discard: bool) -> Iterator[None]:
@@ -81,10 +100,15 @@ class ConversionJournal:
         Raises
         ------
         JournalError
-            If another process converts to the same output, or one of another
-            request is unfinished.
+            If another process converts to the same output, one of another request is
+            unfinished, or its folder is there without a journal.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if self.staging.exists() and not self._folder.exists():
+            raise JournalError(
+                f"{self.staging}: is there, but no conversion that wrote it; "
+                f"move it away or remove it"
+            )
+        make_folder(self._folder)
         with (self._folder / _LOCK).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,21 +116,45 @@ class ConversionJournal:
                 raise JournalError(
                     f"{self.staging}: another process is writing it; wait for its end"
                 ) from None
+            self._restore()
             self._begin(request, discard=discard)
             yield
             # Renamed first, so that a kill leaves all notes or none.
-            self._folder.rename(self._finished)
+            move(self._folder, self._finished)
         self.remove_leftovers()
 
-    def is_published(self) -> bool:
-        """Tell whether `publish` was called: nothing is left but the notes."""
-        return not self.staging.exists()
+    def is_published(self, request: dict[str, Any]) -> bool:
+        """Tell whether `publish` was done for a request: only the notes are left."""
+        manifest = self._out / MANIFEST_NAME
+        if (
+            self.staging.exists()
+            or self._read(_REQUEST) != request
+            or not manifest.is_file()
+            or self._read(_COMPLETE) != hash_file(manifest)
+        ):
+            return False
+        shards, scan = read_manifest(self._out).shards, self.read_scan()
+        is_current = scan is not None and not has_changed(scan)
+        return is_current and all(_is_whole(self._out, shard) for shard in shards)
 
-    def publish(self) -> None:
-        """Give the complete data set its name; what had it is kept until the end."""
-        if self._out.exists():
-            self._out.rename(self._old)
-        self.staging.rename(self._out)
+    def publish(self, check: Callable[[], None]) -> None:
+        """
+        Give the complete data set its name; what had it is kept until the end.
+
+        Parameters
+        ----------
+        check : callable
+            Raises an error if what has the name by then may not be replaced.
+        """
+        flush(self.staging)
+        self._write(_COMPLETE, hash_file(self.staging / MANIFEST_NAME))
+        replaced = self._folder / _REPLACED
+        shutil.rmtree(replaced, ignore_errors=True)
+        check()
+        # An empty folder makes room by itself, and nothing else does.
+        if self._out.is_dir() and any(self._out.iterdir()):
+            move(self._out, replaced)
+        move(self.staging, self._out)
 
     def read_scan(self) -> Scan | None:
         """
@@ -144,24 +192,28 @@ class ConversionJournal:
             for row in chain([head], rows):  # a line each
                 stream.write(f"{json.dumps(row)}\n")
 
-    def read_shard(self, file: str) -> WrittenShard | None:
+    def read_shard(self, plan: ShardPlan, folder: Path) -> WrittenShard | None:
         """
         Read the note of a shard.
 
         Parameters
         ----------
-        file : str
-            Name of the shard.
+        plan : ShardPlan
+            Of the shard.
+        folder : Path
+            Where it is: the staging folder or, once it is published, the data set.
 
         Returns
         -------
         written : WrittenShard or None
-            None if the shard is not done.
+            None if the shard is not done by this plan, or has vanished since.
         """
-        tree = self._read(f"{file}.json")
-        if tree is None:
+        tree = self._read(f"{plan.file}.json")
+        if tree is None or tree["plan"] != _digest(plan):
             return None
         info = ShardInfo.model_validate(tree["info"])
+        if not _is_whole(folder, info):
+            return None
         assumptions = [
             Assumption(Path(path), *rest) for path, *rest in tree["assumptions"]
         ]
@@ -169,16 +221,19 @@ class ConversionJournal:
         counts = tree["n_with_spikes"], tree["n_with_errors"]
         return WrittenShard(info, rejects, assumptions, *counts)
 
-    def write_shard(self, written: WrittenShard) -> None:
+    def write_shard(self, plan: ShardPlan, written: WrittenShard) -> None:
         """
         Note that a shard is done.
 
         Parameters
         ----------
+        plan : ShardPlan
+            By which it was written.
         written : WrittenShard
             What became of its spectra.
         """
         tree = {
+            "plan": _digest(plan),
             "info": written.info.model_dump(mode="json"),
             "rejects": _to_rows(written.rejects),
             "assumptions": _to_rows(written.assumptions),
@@ -187,20 +242,31 @@ class ConversionJournal:
         }
         self._write(f"{written.info.file}.json", tree)
 
+    def _restore(self) -> None:
+        """Give back its name to what was to be replaced when the process ended."""
+        replaced = self._folder / _REPLACED
+        if replaced.exists() and not self._out.exists():
+            move(replaced, self._out)
+
     def _begin(self, request: dict[str, Any], *, discard: bool) -> None:
-        if self.is_unfinished(request):
+        noted = self._read(_REQUEST)
+        is_there = self.staging.exists() or self.is_published(request)
+        if noted == request and is_there:
             return
-        if (self._folder / _REQUEST).exists() and not discard:
+        if noted not in (None, request) and not discard:
             raise JournalError(
                 f"{self.staging}: is an unfinished conversion of other inputs or "
                 f"settings; finish it with its own command, or pass overwrite=True"
             )
-        shutil.rmtree(self.staging, ignore_errors=True)
+        # Disowned first: whatever ends this, nobody goes on with half of it.
+        remove(self._folder / _REQUEST)
         for path in self._folder.iterdir():
-            if path.name != _LOCK:
+            if path.name not in (_LOCK, _REPLACED):
                 path.unlink()
-        # Before the request is noted: without a folder the data set is in place.
-        self.staging.mkdir()
+        flush(self._folder)
+        if self.staging.exists():
+            shutil.rmtree(self.staging)
+        make_folder(self.staging)
         self._write(_REQUEST, request)
 
     def _read(self, name: str) -> Any:
@@ -218,8 +284,6 @@ def describe_request(
     grid: Grid,
     config: ConvertConfig,
     labels: Path | None,
-    *,
-    overwrite: bool,
 ) -> dict[str, Any]:
     """
     Say what a conversion is asked to do, such that equal requests give equal bytes.
@@ -234,8 +298,6 @@ def describe_request(
         What is taken.
     labels : Path or None
         Table of labels.
-    overwrite : bool
-        Whether a data set that is there may be replaced.
 
     Returns
     -------
@@ -248,7 +310,6 @@ def describe_request(
         "config": config.model_dump(mode="json"),
         "labels": None if labels is None else str(labels),
         "labels_sha256": None if labels is None else hash_file(labels),
-        "overwrite": overwrite,
     }
 
 
@@ -258,3 +319,17 @@ def _to_rows(items: Sequence[Reject] | Sequence[Assumption]) -> list[list[Any]]:
 
 def _to_rejects(rows: list[list[Any]]) -> list[Reject]:
     return [Reject(Path(path), *rest) for path, *rest in rows]
+
+
+def _is_whole(folder: Path, shard: ShardInfo) -> bool:
+    """Tell whether a shard and its index are there, with their sizes."""
+    try:
+        read_index(folder, shard)
+    except RecordError:
+        return False
+    return True
+
+
+def _digest(plan: ShardPlan) -> str:
+    """Tell plans apart, also by the state of their files."""
+    return hashlib.sha256(repr(plan).encode(errors="backslashreplace")).hexdigest()

@@ -60,6 +60,15 @@ class PlannedSpectrum(NamedTuple):
     split: Split
     labels: dict[str, float | str]
     """What a catalogue of spectra has of this one beside its metadata, by name."""
+    n_bytes: int
+    """Size of the file when its headers were read."""
+    mtime_ns: int
+    """Time of its last change by then [ns]."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is as it was when its headers were read."""
+        return _state_of(self.path) == (self.n_bytes, self.mtime_ns)
 
 
 class Reject(NamedTuple):
@@ -125,15 +134,48 @@ def scan_file(path: Path, config: ConvertConfig) -> list[PlannedSpectrum | Rejec
     scanned : list of PlannedSpectrum or Reject
         What they are, or why the file is not taken.
     """
+    state = _state_of(path)  # before it is read: what changes meanwhile is noticed
     try:
         identities = list_spectra(path)
     except SpectrumError as error:
         return [Reject(path, str(error))]
-    return [_plan(path, i, identity, config) for i, identity in enumerate(identities)]
+    return [
+        _plan(path, i, identity, state, config) for i, identity in enumerate(identities)
+    ]
+
+
+def has_changed(scan: Scan) -> bool:
+    """
+    Tell whether files are others than when their headers were read.
+
+    Parameters
+    ----------
+    scan : Scan
+        What the headers said.
+
+    Returns
+    -------
+    answer : bool
+        A file that is gone does not count: whoever reads it will tell.
+    """
+    by_file = {spectrum.path: spectrum for spectrum in scan.spectra}
+    return any(p.exists() and not s.is_current for p, s in by_file.items())
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def _plan(
-    path: Path, number: int, identity: Identity, config: ConvertConfig
+    path: Path,
+    number: int,
+    identity: Identity,
+    state: tuple[int, int],
+    config: ConvertConfig,
 ) -> PlannedSpectrum:
     star = star_of(identity.target, identity.dp_id, config.aliases)
     kept_together = star if config.split_by == "star" else identity.dp_id
@@ -148,6 +190,8 @@ def _plan(
         mjd=identity.mjd,
         split=split_of(kept_together, config.split, config.split_salt),
         labels=dict(identity.labels) if identity.labels else _NO_LABELS,
+        n_bytes=state[0],
+        mtime_ns=state[1],
     )
 
 

@@ -110,7 +110,8 @@ def write_shard(
     Raises
     ------
     InputError
-        If a file cannot be read any more: nothing says that it is bad.
+        If a file cannot be read any more, since nothing says that it is bad, or is
+        another than the one whose headers were read.
     """
     dp_ids: list[str] = []
     rejects: list[Reject] = []
@@ -176,11 +177,22 @@ def _make_record(spectrum: PlannedSpectrum, settings: ShardSettings) -> _Made | 
             f"back, and the same command continues"
         ) from None
     except SpectrumError as error:
+        _check_unchanged(spectrum)
         return Reject(spectrum.path, str(error), spectrum.number)
+    _check_unchanged(spectrum)
     values = record_values(prepared, spectrum, settings)
     record = settings.schema.encode(prepared.flux, values, prepared.error)
     has_spikes, has_error = prepared.n_spikes > 0, prepared.error is not None
     return _Made(record, prepared.assumptions, has_spikes, has_error)
+
+
+def _check_unchanged(spectrum: PlannedSpectrum) -> None:
+    """Make sure, once it is read, that star and split are those of this content."""
+    if not spectrum.is_current:
+        raise InputError(
+            f"{spectrum.path}: has changed since its header was read; the same command "
+            f"reads it again"
+        )
 
 
 def record_values(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -27,10 +26,11 @@ from tfrecords_tools.records.manifest import (
     hash_file,
     read_manifest,
 )
-from tfrecords_tools.records.schema import SchemaError, pack_error
+from tfrecords_tools.records.schema import SchemaError, Value, pack_error
 from tfrecords_tools.records.tfrecord import RecordError, read_records
-from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.split import SPLITS
+from tfrecords_tools.star import star_of
 
 SAME_POSITION = 30.0
 """Stars of different names closer than this may be one [arcsec]."""
@@ -83,7 +83,7 @@ def verify(
     records : Path
         Folder that `convert` wrote.
     deep : bool, default False
-        Whether to read every source again and compare flux and errors with it.
+        Whether to read every source again and compare with it.
     n_workers : int, default 1
         Processes.
     progress : bool
@@ -97,7 +97,8 @@ def verify(
     Raises
     ------
     ManifestError
-        If the manifest cannot be read or is of another version.
+        If the manifest cannot be read, is of another version or is not as it was
+        written.
     """
     manifest = read_manifest(records)
     problems = [*_check_files(manifest), *_check_dp_ids(manifest.shards)]
@@ -184,11 +185,12 @@ def _check_record(
         return star, f"dp_id {dp_id} is not the manifest's"
     if sources is None:
         return star, ""
-    return star, _compare_source(flux, error, sources.get(dp_id), manifest)
+    return star, _compare_source(flux, values, error, sources.get(dp_id), manifest)
 
 
 def _compare_source(
     flux: NDArray[np.float32],
+    values: Mapping[str, Value],
     error: NDArray[np.float32] | None,
     source: Source | None,
     manifest: Manifest,
@@ -210,13 +212,32 @@ def _compare_source(
         same = error is again
     else:
         same = np.array_equal(error, again, equal_nan=True)
-    return "" if same else f"errors differ from those of its source {path}"
+    if not same:
+        return f"errors differ from those of its source {path}"
+    name = _find_difference(values, fresh.metadata, manifest)
+    return f"{name} differs from that of its source {path}" if name else ""
+
+
+def _find_difference(
+    values: Mapping[str, Value], fresh: Metadata, manifest: Manifest
+) -> str:
+    """Return the first name of which a record and its source say something else."""
+    star = star_of(fresh.target, fresh.dp_id, manifest.config.aliases)
+    of_source = {**vars(fresh), "star": star}
+    for name, value in of_source.items():
+        stored = np.float32(value) if isinstance(value, float) else value
+        is_unknown = value != value and values[name] != values[name]
+        # Positions may be those of a label table.
+        if name not in ("ra", "dec") and values[name] != stored and not is_unknown:
+            return name
+    return ""
 
 
 def _check_files(manifest: Manifest) -> Iterator[Problem]:
     """Check all files but the shards, and that there are no others."""
     folder = manifest.folder
-    yield from _check_manifest(folder)
+    if not (folder / CHECKSUM_NAME).is_file():
+        yield Problem(CHECKSUM_NAME, "is missing")
     for name, sha256 in manifest.files.items():
         path = folder / name
         if not path.is_file():
@@ -232,18 +253,6 @@ def _check_files(manifest: Manifest) -> Iterator[Problem]:
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in known:
             yield Problem(name, "is not of this data set")
-
-
-def _check_manifest(folder: Path) -> Iterator[Problem]:
-    try:
-        stated = (folder / CHECKSUM_NAME).read_bytes()
-    except OSError as error:
-        yield Problem(CHECKSUM_NAME, f"cannot be read ({error.strerror})")
-        return
-    content = (folder / MANIFEST_NAME).read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    if stated != f"{sha256}  {MANIFEST_NAME}\n".encode():
-        yield Problem(MANIFEST_NAME, f"does not fit {CHECKSUM_NAME}")
 
 
 def _check_dp_ids(shards: Iterable[ShardInfo]) -> Iterator[Problem]:

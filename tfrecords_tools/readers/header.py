@@ -29,8 +29,17 @@ _PLAIN_VALUE = re.compile(
     r"(?:(?P<logical>[TF])|(?P<integer>[+-]?[0-9]{1,15})"
     r"|(?P<real>[+-]?[0-9]+\.[0-9]*(?:E[+-]?[0-9]{1,2})?)"
     r"|'(?P<text>[^'&]*)')"
-    r" *(?:/[ -~]*)?"
+    r" *(?:/.*)?",
+    re.DOTALL,  # a comment may hold anything, and says nothing of the value
 )
+_KEYWORD_ENDS = re.compile(r" *[^A-Z0-9_ -]")
+_NO_VALUE = re.compile(
+    r"\S{1,8}\s*|[^=]*=(?! /[^/]*')\s*"
+    r"([+-]?nan|[+-]?inf|none|null|n/?a|undef(ined)?|unknown|-+|\*+)?\s*(/.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A card that says in one way or another that there is none; not a text whose first
+quote has become a slash."""
 
 
 class Cards(ABC):
@@ -53,7 +62,13 @@ class Cards(ABC):
         Returns
         -------
         value : object
-            bool, int, float, complex or str; None if absent, empty or malformed.
+            bool, int, float, complex or str; None if absent or without a value.
+
+        Raises
+        ------
+        SpectrumError
+            If there is a card that cannot be read: whoever takes it for absent takes
+            something else for granted.
         """
 
     def comment(self, keyword: str) -> str:
@@ -137,15 +152,9 @@ class Cards(ABC):
         SpectrumError
             If there is, but neither with text nor empty.
         """
-        value = self.get(keyword)
-        is_empty = value is None and (not self.has(keyword) or self._is_empty(keyword))
-        if not isinstance(value, str) and not is_empty:
+        if not isinstance(self.get(keyword), str | None):
             raise SpectrumError(f"header card {keyword} is no text")
         return self.text(keyword)
-
-    def _is_empty(self, keyword: str) -> bool:
-        """Tell whether a card that is there has no value, as FITS allows."""
-        return True
 
 
 class PlainCards(Cards):
@@ -226,15 +235,20 @@ class Header(Cards):
         -------
         value : object
             As of `Cards.get`.
+
+        Raises
+        ------
+        SpectrumError
+            As of `Cards.get`.
         """
         if keyword not in self._values:
             card = self._find(keyword)
-            self._values[keyword] = None if card is None else _parse(card)
+            is_stated = card is not None and _has_value_sign(card, keyword)
+            value = _parse(card) if card is not None and is_stated else None
+            if card is not None and value is None and not _NO_VALUE.fullmatch(card):
+                raise SpectrumError(f"header card {keyword} cannot be read")
+            self._values[keyword] = value
         return self._values[keyword]
-
-    def _is_empty(self, keyword: str) -> bool:
-        value = (self._find(keyword) or "").partition("=")[2]
-        return not value.partition("/")[0].strip()
 
     def comment(self, keyword: str) -> str:
         """Read what stands behind a value; see `Cards.comment`."""
@@ -320,7 +334,8 @@ class Header(Cards):
         start = self.content.find(prefix)
         while start >= 0:
             after = self.content[start + len(prefix) : start + CARD_SIZE]
-            if start % CARD_SIZE == 0 and after.lstrip().startswith("="):
+            # Of a longer keyword, letters follow; a damaged sign is no other keyword.
+            if start % CARD_SIZE == 0 and _KEYWORD_ENDS.match(after):
                 return self._card_at(start)
             start = self.content.find(prefix, start + 1)
         return None
@@ -330,6 +345,12 @@ class Header(Cards):
         while self.content.startswith(_CONTINUE, stop):
             stop += CARD_SIZE
         return self.content[start:stop]
+
+
+def _has_value_sign(card: str, keyword: str) -> bool:
+    if card.startswith(_HIERARCH):
+        return card[len(_HIERARCH) + 1 + len(keyword) :].lstrip().startswith("=")
+    return card[8:10] == "= "
 
 
 def _parse(card: str) -> object:

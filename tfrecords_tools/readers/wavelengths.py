@@ -51,6 +51,9 @@ _TRUTH = {
     **dict.fromkeys(("TRUE", "T", "1", "1.0", "YES"), True),
     **dict.fromkeys(("FALSE", "F", "0", "0.0", "NO"), False),
 }
+_OF_LIGHT = ("VACUUM", "AIRORVAC")
+"""Cards of the medium of light and of nothing else."""
+_SAYS_NOTHING = (*_TRUTH, "", "?", "UNKNOWN", "NONE", "N/A", "UNDEFINED")
 _WORD = re.compile(r"(?<![a-z])(air|vac(?:uum)?)(?![a-z])", re.I)
 _TO = re.compile(r"(?:\bto |-> ?)(air|vac(?:uum)?)\b", re.I)
 _FROM = re.compile(r"\bfrom (air|vac(?:uum)?)\b", re.I)
@@ -123,7 +126,10 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
     unit = _read_unit(cards, kind, iraf.get("units", ""))
     code = _CODE.fullmatch(kind)
     claim = "CTYPE1" if code is None and _LOG_WORD.search(kind.upper()) else ""
-    if cards.stated_number("DC-FLAG") == 1:
+    flag = cards.stated_number("DC-FLAG")
+    if flag not in (-1, 0, 1) and not math.isnan(flag):
+        raise SpectrumError(f"header card DC-FLAG is {flag:g}: no kind of axis")
+    if flag == 1:
         claim = "DC-FLAG"
     if code is not None and code["algorithm"] not in (None, "LOG"):
         raise SpectrumError(f"an axis of the kind {kind} is not known")
@@ -368,9 +374,12 @@ def find_frame(cards: Sequence[Cards], pipeline: Pipeline | None) -> Frame:
 
 def _stated_frame(header: Cards) -> str:
     for keyword in ("SPECSYS", "VEL_TYPE", "HELIO"):
-        frame = _standard_frame(header.text(keyword))
+        text = header.text(keyword)
+        frame = _standard_frame(text)
         if frame:
             return frame
+        if keyword != "HELIO" and text.upper() not in _SAYS_NOTHING:
+            raise SpectrumError(f"header card {keyword} is {text!r}: no known frame")
     if header.text("HELCORR").upper() == "COMPLETE":  # of HST
         return "HELIOCEN"
     helio = header.get("HELIO")
@@ -402,8 +411,12 @@ def _of_cards(cards: Sequence[Cards]) -> Iterator[Statement]:
             yield Statement("vacuum" if value else "air", "VACUUM")
         for keyword in ("VACUUM", "AIRORVAC", "MEDIUM", "WAVEMED"):
             text = header.text(keyword)
-            if text:
-                yield from _of_words(text, keyword)
+            named = list(_of_words(text, keyword))
+            if not named and keyword in _OF_LIGHT and text.upper() not in _SAYS_NOTHING:
+                raise SpectrumError(
+                    f"header card {keyword} is {text!r}: neither air nor vacuum"
+                )
+            yield from named
 
 
 def _of_other_cards(cards: Sequence[Cards]) -> Iterator[Statement]:

@@ -82,7 +82,7 @@ def write_index(offsets: list[int], folder: Path, shard: str) -> None:
 
 def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
     """
-    Read where the records of a shard begin.
+    Read where the records of a shard begin, and check the size of the shard.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
     Raises
     ------
     RecordError
-        If the index is missing or does not fit the manifest.
+        If the shard or its index is missing or does not fit the manifest.
     """
     path = folder / index_name(shard.file)
     try:
@@ -108,4 +108,11 @@ def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
         raise RecordError(f"{path}: cannot be read (try stellar-tf verify)") from None
     if offsets.shape != (shard.count + 1,) or offsets[-1] != shard.n_bytes:
         raise RecordError(f"{path}: does not fit its shard (try stellar-tf verify)")
+    path = folder / shard.file
+    n_bytes = path.stat().st_size if path.is_file() else 0
+    if n_bytes != shard.n_bytes:
+        raise RecordError(
+            f"{path}: has {n_bytes:,} bytes, its manifest says {shard.n_bytes:,} "
+            f"(try stellar-tf verify)"
+        )
     return offsets

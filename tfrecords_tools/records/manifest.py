@@ -110,9 +110,9 @@ class Manifest:
 
     def write(self) -> None:
         """Write manifest.json and its checksum into the folder."""
-        line = f"{self.sha256}  {MANIFEST_NAME}\n"
-        write_whole(self.folder / CHECKSUM_NAME, line)
-        write_whole(self.folder / MANIFEST_NAME, self._to_json())
+        content = self._to_json()
+        write_whole(self.folder / CHECKSUM_NAME, _sum_line(content))
+        write_whole(self.folder / MANIFEST_NAME, content)
 
     def _to_json(self) -> bytes:
         return _ADAPTER.dump_json(self, indent=1, exclude={"folder"}) + b"\n"
@@ -138,7 +138,8 @@ def read_manifest(records: Path) -> Manifest:
     Raises
     ------
     ManifestError
-        If the folder is no data set, or one of another version.
+        If the folder is no data set or one of another version, or its manifest is not
+        as it was written.
 
     Examples
     --------
@@ -151,7 +152,8 @@ def read_manifest(records: Path) -> Manifest:
     """
     path = records / MANIFEST_NAME
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        tree = json.loads(content.decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise ManifestError(f"{records}: is no data set (no {MANIFEST_NAME})") from None
     except OSError as error:
@@ -165,11 +167,27 @@ def read_manifest(records: Path) -> Manifest:
             f"reads {SCHEMA_VERSION}; convert the spectra again"
         )
     try:
-        return _ADAPTER.validate_python({**tree, "folder": records})
+        manifest = _ADAPTER.validate_python({**tree, "folder": records})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ManifestError(f"{path}: {key}: {first['msg']}") from None
+    _check_sum(path, content)
+    return manifest
+
+
+def _check_sum(path: Path, content: bytes) -> None:
+    """Refuse a manifest that is legible, but not as it was written."""
+    checksum = path.with_name(CHECKSUM_NAME)
+    if checksum.is_file() and checksum.read_bytes() != _sum_line(content):
+        raise ManifestError(
+            f"{path}: does not fit {CHECKSUM_NAME}; take both from a copy, or convert "
+            f"the spectra again"
+        )
+
+
+def _sum_line(content: bytes) -> bytes:
+    return f"{hashlib.sha256(content).hexdigest()}  {MANIFEST_NAME}\n".encode()
 
 
 def is_records(path: Path) -> bool:

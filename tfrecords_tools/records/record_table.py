@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrecords_tools.records.example import ExampleError, decode_example
 from tfrecords_tools.records.layout import read_index, read_plan
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.schema import SchemaError, Value
@@ -45,7 +46,7 @@ class RecordTable:
     Raises
     ------
     RecordError
-        If the index of a shard is missing or does not fit the manifest.
+        If a shard or its index is missing or does not fit the manifest.
 
     Examples
     --------
@@ -96,8 +97,8 @@ class RecordTable:
         Raises
         ------
         RecordError
-            If the record is corrupt, cannot be read or does not fit the schema; the
-            message names it.
+            If the record is corrupt, cannot be read, does not fit the schema or is
+            another than the manifest says; the message names it.
         """
         return self._decode(number, lambda record: self._schema.decode(record, names))
 
@@ -132,10 +133,15 @@ class RecordTable:
             with place.path.open("rb") as stream:
                 start = int(self._offsets[shard][index])
                 record = read_record_at(stream, start, name)
+            stated = decode_example(record, {"dp_id"}).get("dp_id")
+            if stated != [memoryview(place.dp_id.encode())]:
+                raise RecordError(
+                    f"{name} is the record of another spectrum (try stellar-tf verify)"
+                )
             return decode(record)
         except OSError as error:
             raise RecordError(f"{name} cannot be read: {error.strerror}") from None
-        except SchemaError as error:
+        except (ExampleError, SchemaError) as error:
             raise RecordError(f"{name}: {error}") from None
 
     def stars(self) -> list[str]:

@@ -328,7 +328,7 @@ def test_another_conversion_is_not_lost_silently(inputs, tmp_path, monkeypatch):
 
 def test_one_process_at_a_time(inputs, tmp_path):
     out = tmp_path / "records"
-    request = describe_request([inputs], GRID, CONFIG, None, overwrite=False)
+    request = describe_request([inputs], GRID, CONFIG, None)
     with (
         ConversionJournal(out).open(request, discard=False),
         pytest.raises(JournalError, match="another process is writing it"),

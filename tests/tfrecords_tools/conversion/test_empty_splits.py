@@ -21,7 +21,9 @@ def spectra(
         split = split_of(key, config.split, config.split_salt)
         nan = math.nan
         planned.append(
-            PlannedSpectrum(Path(dp_id), 0, dp_id, "", star, nan, nan, nan, split, {})
+            PlannedSpectrum(
+                Path(dp_id), 0, dp_id, "", star, nan, nan, nan, split, {}, 0, 0
+            )
         )
     return planned
 

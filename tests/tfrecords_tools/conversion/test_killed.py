@@ -16,7 +16,9 @@ import pytest
 
 from tests.tfrecords_tools.fits_files import GRID, write_rows, write_survey
 from tfrecords_tools.config import ConvertConfig, SplitFractions
+from tfrecords_tools.conversion import convert as conversion
 from tfrecords_tools.conversion.convert import ConvertError, OutputExistsError, convert
+from tfrecords_tools.conversion.journal import JournalError
 
 CONFIG = ConvertConfig(
     split=SplitFractions(train=0.5, validation=0.3, test=0.2), shard_mib=0.01
@@ -123,6 +125,44 @@ def test_killed_at_random_moments(
         names = {path.name for path in tmp_path.iterdir()}
         assert names == {"records", "expected", "old"}
     assert n_kept > N_KILLS  # the kills came at all stages
+
+
+def test_killed_while_another_conversion_is_discarded(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, expected, begun = (tmp_path / name for name in ("records", "expected", "0"))
+    other = CONFIG.model_copy(update={"split_salt": "other"})
+
+    def work() -> None:
+        convert([inputs], out, GRID, CONFIG, progress=False)
+
+    def discard() -> None:
+        convert([inputs], out, GRID, other, overwrite=True, progress=False)
+
+    convert([inputs], expected, GRID, CONFIG)
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "_complete", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            work()
+    assert len(done_shards(out)) > 4
+    hidden = (".records.partial", ".records.journal")
+    for name in hidden:
+        shutil.copytree(tmp_path / name, begun / name)
+    n_continued = 0
+    for moment in range(0, 60, 3):
+        shutil.rmtree(out, ignore_errors=True)
+        for name in hidden:
+            shutil.rmtree(tmp_path / name, ignore_errors=True)
+            shutil.copytree(begun / name, tmp_path / name)
+        ended, _ = run_in_child(discard, moment)
+        assert not ended
+        try:
+            work()
+        except JournalError:  # the other one had begun
+            continue
+        assert snapshot(out) == snapshot(expected), moment
+        n_continued += 1
+    assert n_continued > 5
 
 
 @pytest.mark.parametrize("limit", [100, 1_500, 5_000])

@@ -30,7 +30,7 @@ CONFIG = ConvertConfig(split=SplitFractions(train=0.6, validation=0.2, test=0.2)
 def planned(number, split="train"):
     dp_id = f"ADP.{number}"
     return PlannedSpectrum(
-        Path(dp_id), 2, dp_id, "", f"HD{number}", 1.0, math.nan, 3.0, split, {}
+        Path(dp_id), 2, dp_id, "", f"HD{number}", 1.0, math.nan, 3.0, split, {}, 0, 0
     )
 
 

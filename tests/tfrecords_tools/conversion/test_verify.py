@@ -171,6 +171,22 @@ def test_deep_compares_with_the_sources(
     assert "no source in plan.csv" in what
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value", "name"),
+    [("OBJECT", "HD 77", "target"), ("EXPTIME", 301.0, "exptime"),
+     ("INSTRUME", "HARPN", "instrument"), ("HIERARCH ESO DRS BERV", -8.6, "berv")],
+)  # fmt: skip
+def test_deep_compares_what_headers_say(
+    tmp_path: Path, keyword: str, value: object, name: str
+) -> None:
+    source = write_adp(tmp_path / "a.fits")
+    convert([source], tmp_path / "records", GRID, CONFIG)
+    source.unlink()
+    write_adp(source, cards={**CARDS, keyword: value})
+    (what,) = problems(tmp_path / "records", deep=True).values()
+    assert what == f"record 0: {name} differs from that of its source {source}"
+
+
 def test_names_at_one_position_are_noted(tmp_path: Path) -> None:
     positions = {
         "HD 1": (10.0, -20.0),

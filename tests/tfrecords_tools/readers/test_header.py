@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrecords_tools.readers.header import Header
+from tfrecords_tools.spectrum import SpectrumError
 
 KEYWORDS = st.sampled_from(["OBJECT", "NAXIS1", "ESO DRS BERV", "ESO TEL AIRM START"])
 VALUES = (
@@ -38,15 +41,17 @@ def test_values_survive_a_card(keyword: str, value: object, comment: str) -> Non
 @pytest.mark.parametrize(
     "value",
     ["'it''s'", "1.5D3", "1.5d-3", "(1.0, 2.0)", ".5", "1E5", "+7", "-0.0", "'a' 'b'",
-     "  ", "''", "'   '", "NaN", "T F", "0x10", "007", "1 2", "'open", "12.", "1.e5"],
+     "  ", "''", "'   '", "T F", "0x10", "007", "1 2", "'open", "12.", "1.e5"],
 )  # fmt: skip
 def test_unusual_values_are_astropys(value: str) -> None:
     text = f"KEY     = {value} / comment".ljust(80)
-    found = Header(text).get("KEY")
     try:
         expected = fits.Card.fromstring(text).value
     except (ValueError, fits.VerifyError):
-        expected = None
+        with pytest.raises(SpectrumError, match="header card KEY cannot be read"):
+            Header(text).get("KEY")
+        return
+    found = Header(text).get("KEY")
     if isinstance(expected, fits.card.Undefined):
         expected = None
     if isinstance(expected, float) and math.isnan(expected):
@@ -54,6 +59,56 @@ def test_unusual_values_are_astropys(value: str) -> None:
     else:
         assert found == expected
         assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "-nan", "INF", "N/A", "none", "unknown", "****", "--", "", "/ Å"]
+)
+def test_a_card_may_say_that_there_is_no_value(value: str) -> None:
+    for key in ("KEY     ", "HIERARCH ESO A KEY "):
+        header = Header(f"{key}= {value}".ljust(80))
+        name = key.removeprefix("HIERARCH ").strip()
+        assert header.has(name)
+        assert math.isnan(header.number(name))
+        assert header.text(name) == ""
+    assert Header("KEY".ljust(80)).get("KEY") is None
+
+
+def test_a_comment_may_hold_anything() -> None:
+    header = Header("KEY     =                 -8.5 / [°] in Å, 'open".ljust(80))
+    assert header.get("KEY") == -8.5
+
+
+@pytest.mark.parametrize(
+    "card",
+    ["KEY     =                   1..5", "KEY     <                    8.5",
+     "KEY     =!                   8.5", "KEY     =                   U / of T",
+     "KEY     = &vacuum  '", "KEY     = 'vacuum  g", "KEY     = /vacuum  '",
+     "HIERARCH ESO KEY ? 8.5", "HIERARCH ESO KEY = 8..5", "KEY     8.5"],
+)  # fmt: skip
+def test_a_card_that_cannot_be_read_is_not_taken_for_absent(card: str) -> None:
+    name = "ESO KEY" if card.startswith("HIERARCH") else "KEY"
+    header = Header(card.ljust(80))
+    for read in (header.get, header.text, header.number, header.stated_number):
+        with pytest.raises(SpectrumError, match=f"header card {name} cannot be read"):
+            read(name)
+
+
+@pytest.mark.parametrize(
+    "card",
+    ["CRPIX1  =                 11.0", "CUNIT1  = 'nm      '", "CTYPE1  = 'AWAV    '",
+     "DC-FLAG =                    1", "VACUUM  =                    T",
+     "BERV    = 8.5",
+     "HIERARCH ESO DRS BERV = 8.5 / [km/s]", "SPECSYS = 'TOPOCENT'           / frame"],
+)  # fmt: skip
+def test_no_bit_makes_a_card_absent(card: str) -> None:
+    name = card.partition("=")[0].removeprefix("HIERARCH ").strip()
+    first = card.index("=") + card.startswith("HIERARCH")  # else it is another keyword
+    for byte, bit in itertools.product(range(first, 40), range(8)):
+        content = bytearray(card.ljust(80).encode())
+        content[byte] ^= 1 << bit
+        with contextlib.suppress(SpectrumError):
+            assert Header(content.decode("latin-1")).get(name) is not None
 
 
 def test_the_first_card_of_a_keyword_counts() -> None:

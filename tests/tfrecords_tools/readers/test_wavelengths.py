@@ -195,14 +195,15 @@ def test_what_is_no_axis_of_wavelengths_is_refused(case: str) -> None:
     ("keyword", "value", "reason"),
     [
         ("CRPIX1", "'one'", "header card CRPIX1 is no number"),
-        ("CRPIX1", "1..5", "header card CRPIX1 is no number"),
+        ("CRPIX1", "1..5", "header card CRPIX1 cannot be read"),
         ("CRPIX1", "", "header card CRPIX1 is no number"),
         ("CRVAL1", "'5000'", "header card CRVAL1 is no number"),
         ("CDELT1", "T", "header card CDELT1 is no number"),
         ("DC-FLAG", "'1'", "header card DC-FLAG is no number"),
         ("CUNIT1", "5", "header card CUNIT1 is no text"),
-        ("CUNIT1", "nm", "header card CUNIT1 is no text"),
-        ("CTYPE1", "AWAV", "header card CTYPE1 is no text"),
+        ("CUNIT1", "nm", "header card CUNIT1 cannot be read"),
+        ("CTYPE1", "AWAV", "header card CTYPE1 cannot be read"),
+        ("DC-FLAG", "5", "header card DC-FLAG is 5: no kind of axis"),
     ],
 )
 def test_a_card_that_cannot_be_read_is_not_taken_for_absent(
@@ -212,6 +213,23 @@ def test_a_card_that_cannot_be_read_is_not_taken_for_absent(
     text = "".join(f"{key:8}= {value:>20}".ljust(80) for key, value in cards.items())
     with pytest.raises(SpectrumError, match=reason):
         read_axis(Header(text), N)
+
+
+@pytest.mark.parametrize("keyword", ["VACUUM", "AIRORVAC"])
+def test_a_medium_that_is_none_is_not_taken_for_absent(keyword: str) -> None:
+    with pytest.raises(SpectrumError, match=f"{keyword} is 'vacqum': neither air nor"):
+        find_medium(None, None, [PlainCards({keyword: "vacqum"})], None)
+    for unknown in ("unknown", "N/A", "?"):
+        cards = PlainCards({keyword: unknown})
+        assert find_medium(None, None, [cards], None) == (None, ())
+
+
+@pytest.mark.parametrize("keyword", ["SPECSYS", "VEL_TYPE"])
+def test_a_frame_that_is_none_is_not_taken_for_barycentric(keyword: str) -> None:
+    with pytest.raises(SpectrumError, match=f"{keyword} is 'TOQOCENT': no known frame"):
+        find_frame([PlainCards({keyword: "TOQOCENT"})], None)
+    unknown = PlainCards({keyword: "unknown"})
+    assert find_frame([unknown], None).specsys == "UNKNOWN"
 
 
 def test_empty_cards_of_text_say_nothing() -> None:

@@ -66,7 +66,27 @@ def test_a_manifest_of_a_grid_that_was_padded_is_read(manifest, tmp_path):
     tree = json.loads(path.read_text())
     tree["grid"]["pad_to_multiple"] = 16_384
     path.write_text(json.dumps(tree))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    (tmp_path / "manifest.sha256").write_text(f"{sha256}  manifest.json\n")
     assert read_manifest(tmp_path) == manifest
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("manifest.json", '"count": 2', '"count": 3'),
+        ("manifest.json", '"wave_min": 5', '"wave_min": 4'),
+        ("manifest.sha256", "manifest", "manigest"),
+    ],
+)
+def test_a_manifest_that_is_not_as_it_was_written_is_refused(
+    manifest, tmp_path, name, old, new
+):
+    text = (tmp_path / name).read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(ManifestError, match=r"json: does not fit manifest\.sha256; ta"):
+        read_manifest(tmp_path)
 
 
 def test_a_data_set_may_be_moved(manifest, tmp_path):

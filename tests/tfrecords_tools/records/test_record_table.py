@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,63 @@ def test_a_damaged_index_is_named(records: Path, damage: str) -> None:
         path.write_text("no array")
     with pytest.raises(RecordError, match=path.name):
         RecordTable(manifest, "train")
+
+
+def empty(path: Path, offsets: list[int]) -> None:
+    path.write_bytes(b"")
+
+
+def cut_at_record(path: Path, offsets: list[int]) -> None:
+    path.write_bytes(path.read_bytes()[: offsets[-2]])
+
+
+def double(path: Path, offsets: list[int]) -> None:
+    path.write_bytes(path.read_bytes() * 2)
+
+
+@pytest.mark.parametrize(
+    "damage", [empty, cut_at_record, double, lambda path, _: path.unlink()]
+)
+def test_a_shard_of_another_size_is_told_when_it_is_opened(
+    records: Path, damage: Callable[[Path, list[int]], None]
+) -> None:
+    manifest = read_manifest(records)
+    path = manifest.shard_paths("validation")[0]
+    damage(path, [int(n) for n in np.load(records / "index" / f"{path.name}.npy")])
+    assert RecordTable(manifest, "train")
+    with pytest.raises(
+        RecordError,
+        match=rf"{path.name}: has [\d,]+ bytes, its manifest says [\d,]+ \(",
+    ):
+        RecordTable(manifest, "validation")
+
+
+def swap(path: Path, other: Path) -> None:
+    aside = path.rename(path.with_name("aside"))
+    other.rename(path)
+    aside.rename(other)
+
+
+def test_a_shard_of_another_split_is_told_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    records, one_each = tmp_path / "records", {"shard_mib": 0.001}
+    config = CONFIG.model_copy(update=one_each)
+    convert([write_survey(tmp_path / "in", 10)], records, GRID, config)
+    manifest = read_manifest(records)
+    sizes = {s.file: (s.count, s.n_bytes) for s in manifest.shards}
+    one, other = next(
+        (path, other)
+        for path in manifest.shard_paths("train")
+        for other in manifest.shard_paths("validation")
+        if sizes[path.name] == sizes[other.name]
+    )
+    swap(one, other)
+    table = RecordTable(manifest, "train")
+    number = next(n for n in range(len(table)) if table.locate(n).path == one)
+    reason = rf"record 0 \({table.locate(number).dp_id}\) is the record of another sp"
+    for read in (table.read, table.read_error):
+        with pytest.raises(RecordError, match=reason):
+            read(number)
 
 
 def test_a_data_set_without_plan_has_no_stars(records: Path) -> None:

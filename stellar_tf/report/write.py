@@ -38,10 +38,32 @@ from stellar_tf.report.captions import (
     describe_traversal,
     describe_verdict,
 )
+from stellar_tf.report.columns import (
+    BASELINE_COLUMNS,
+    CONDITIONAL_COLUMNS,
+    EXTREME_COLUMNS,
+    LABEL_COLUMNS,
+    MOVING_COLUMNS,
+    SCORE_COLUMNS,
+    UNUSUAL_COLUMNS,
+    VERDICT_COLUMNS,
+)
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.templating import build_environment, embed_json
 from tfrecords_tools.durable import write_whole
 
+_LABELS = {
+    "dimensions": "Information and dispersion of every latent dimension",
+    "corner": "Informative dimensions against each other",
+    "training": "Curves of the training",
+    "associations": "Mutual information of informative dimensions and labels",
+    "leakage": "Mutual information of informative dimensions and the exposure",
+    "importance": "Importance of informative dimensions for the true factors",
+    "pair": "Scatter plot of {}",
+    "traversal": "Spectra along {}",
+    "reconstruction": "Spectrum, reconstruction and residual of {}",
+}
+"""What the figures are, for those who do not see them."""
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000
 """Flux values in the page, of about 5.3 bytes each."""
@@ -129,7 +151,7 @@ def write_report(
             config=result.config,
             provenance=provenance,
             sentences=[*describe_verdict(result), *behind],
-            baseline_sheet=build_sheet("baselines", compared, _BASELINE_COLUMNS)
+            baseline_sheet=build_sheet("baselines", compared, BASELINE_COLUMNS)
             if len(compared)
             else None,
             headlines=choose_headlines(result),
@@ -225,21 +247,21 @@ def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
     unexplained = result.unexplained[order_dimensions(result, result.unexplained)]
     scores = result.disentanglement
     return {
-        "verdict_sheet": build_sheet("verdict", result.verdict_table, _VERDICT_COLUMNS),
-        "label_sheet": build_sheet("labels", result.label_table, _LABEL_COLUMNS),
+        "verdict_sheet": build_sheet("verdict", result.verdict_table, VERDICT_COLUMNS),
+        "label_sheet": build_sheet("labels", result.label_table, LABEL_COLUMNS),
         "conditional_sheet": build_sheet(
-            "conditional", conditional, _CONDITIONAL_COLUMNS
+            "conditional", conditional, CONDITIONAL_COLUMNS
         )
         if len(conditional)
         else None,
-        "extremes_sheet": build_sheet("extremes", extremes, _EXTREME_COLUMNS),
-        "unusual_sheet": build_sheet("unusual", result.unusual, _UNUSUAL_COLUMNS),
+        "extremes_sheet": build_sheet("extremes", extremes, EXTREME_COLUMNS),
+        "unusual_sheet": build_sheet("unusual", result.unusual, UNUSUAL_COLUMNS),
         "unexplained": [f"z{dimension}" for dimension in unexplained],
-        "moving_sheet": build_sheet("moving_wavelengths", moving, _MOVING_COLUMNS),
+        "moving_sheet": build_sheet("moving_wavelengths", moving, MOVING_COLUMNS),
         "score_sheet": None
         if scores is None
         else build_sheet(
-            "disentanglement", disentanglement_table(scores), _SCORE_COLUMNS
+            "disentanglement", disentanglement_table(scores), SCORE_COLUMNS
         ),
     }
 
@@ -271,117 +293,3 @@ def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> in
 def _traversal_title(result: AnalysisResult, dimension: int) -> str:
     described = describe_dimensions(result.verdict_table)
     return next(d.title for d in described if d.index == dimension)
-
-
-_LABELS = {
-    "dimensions": "Information and dispersion of every latent dimension",
-    "corner": "Informative dimensions against each other",
-    "training": "Curves of the training",
-    "associations": "Mutual information of informative dimensions and labels",
-    "leakage": "Mutual information of informative dimensions and the exposure",
-    "importance": "Importance of informative dimensions for the true factors",
-    "pair": "Scatter plot of {}",
-    "traversal": "Spectra along {}",
-    "reconstruction": "Spectrum, reconstruction and residual of {}",
-}
-_VERDICT_COLUMNS = {
-    "dimension": "z",
-    "informative": "informative",
-    "independent": "independent",
-    "added": "adds",
-    "added_low": "low",
-    "added_high": "high",
-    "given_rest": "beyond the rest",
-    "repeats": "repeats",
-    "kind": "class",
-    "tracks": "tracks",
-    "tracks_mi": "MI",
-    "tracks_spearman": "Spearman",
-    "information": "information",
-    "information_low": "low",
-    "information_high": "high",
-    "kl": "KL",
-    "ks_statistic": "KS D",
-    "ks_q_value": "KS q",
-    "mad": "MAD",
-    "icc": "ICC",
-    "icc_low": "low",
-    "icc_high": "high",
-    "width_scale": "widths ×",
-    "coverage_68": "within 68 %",
-    "coverage_95": "within 95 %",
-    "tracks_error": "error [unit]",
-    "tracks_width": "width [unit]",
-}
-_LABEL_COLUMNS = {
-    "label": "label",
-    "n_stars": "stars",
-    "mi_dimension": "z by MI",
-    "mi": "MI",
-    "mi_low": "low",
-    "mi_high": "high",
-    "q_value": "q",
-    "mi_mean": "MI of mean",
-    "spearman_dimension": "z by rank",
-    "spearman": "Spearman",
-    "n_held_out": "held out",
-    "spearman_held_out": "Spearman there",
-    "spearman_held_out_low": "low",
-    "spearman_held_out_high": "high",
-    "mi_held_out": "MI there",
-}
-_BASELINE_COLUMNS = {
-    "label": "label",
-    "n_held_out": "held out",
-    "dimension": "z",
-    "single": "best dimension",
-    "single_low": "low",
-    "single_high": "high",
-    "pca": "best of PCA",
-    "ica": "best of ICA",
-    "behind": "behind",
-    "ridge": "all dimensions",
-    "ridge_low": "low",
-    "ridge_high": "high",
-    "ridge_pca": "all of PCA",
-    "ridge_behind": "behind",
-}
-_CONDITIONAL_COLUMNS = {
-    "dimension": "z",
-    "label": "label",
-    "given": "given",
-    "n_stars": "stars",
-    "conditional_mi": "MI when given",
-    "q_value": "q",
-    "significant": "significant",
-}
-_EXTREME_COLUMNS = {
-    "dimension": "z",
-    "end": "end",
-    "rank": "rank",
-    "z": "mean",
-    "dp_id": "spectrum",
-    "star": "star",
-}
-_UNUSUAL_COLUMNS = {
-    "dp_id": "spectrum",
-    "star": "star",
-    "score": "outlier factor",
-    "dimension": "farthest in z",
-    "offset": "by [sd]",
-    "nearest": "most like",
-}
-_MOVING_COLUMNS = {
-    "dimension": "z",
-    "rank": "rank",
-    "wave": "wavelength [Å]",
-    "change": "change of flux",
-    "line": "line",
-}
-_SCORE_COLUMNS = {
-    "factor": "factor",
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-}

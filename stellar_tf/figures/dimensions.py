@@ -20,6 +20,8 @@ from stellar_tf.figures.style import (
 
 _FLOOR = 1e-5
 """Smallest value a logarithmic axis shows."""
+_FULL_COLOUR = 0.5
+"""A weaker cell than this is never painted in the full colour [nat, or share]."""
 
 
 def draw_dimensions(result: AnalysisResult) -> go.Figure:
@@ -56,11 +58,12 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
                 height, row=panel, col=1, line_dash="dash", line_width=1.2,
                 line_color="#8C8C8C",
             )  # fmt: skip
-            # On a logarithmic axis lines stand at a value, words at its logarithm.
+            # On a logarithmic axis lines stand at a value, words at its logarithm;
+            # upright in the margin they cover no marker.
             figure.add_annotation(
-                text=word, showarrow=False, row=panel, col=1,
-                x=1.0, xref="x domain", xanchor="right",
-                y=np.log10(height), yanchor="bottom",
+                text=word, showarrow=False, row=panel, col=1, textangle=-90,
+                x=1.0, xref="x domain", xanchor="left",
+                y=np.log10(height), yanchor="middle",
             )  # fmt: skip
     figure.update_yaxes(type="log", dtick=1, tickformat="~g", showgrid=True)
     figure.update_yaxes(title_text="information [nat]", row=1, col=1)
@@ -78,22 +81,48 @@ def draw_dimensions(result: AnalysisResult) -> go.Figure:
     figure.update_xaxes(tickangle=-90, automargin=True)
     figure.update_xaxes(title_text="latent dimension", title_standoff=8, row=2, col=1)
     apply_style(figure, 560)
+    figure.update_layout(margin={"r": 30})
     return figure
+
+
+def order_dimensions(
+    result: AnalysisResult, dimensions: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """
+    Sort dimensions as all figures and tables have them.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        What `analyze` returned.
+    dimensions : ndarray of int, shape (n,)
+        Some of its dimensions; one may stand there more than once.
+
+    Returns
+    -------
+    order : ndarray of int, shape (n,)
+        Indices into `dimensions`, the most informative dimension first.
+    """
+    ranked = list(result.verdict_table["dimension"])
+    ranks = [ranked.index(d) for d in dimensions]
+    return np.argsort(ranks, kind="stable").astype(np.intp)
 
 
 def _draw_heat_map(
     values: NDArray[np.float64],
-    significant: NDArray[np.bool_],
+    significant: NDArray[np.bool_] | None,
     rows: Sequence[str],
     columns: Sequence[str],
     unit: str,
 ) -> go.Figure:
-    """Draw a matrix, not negative, with numbers in its cells; some get a mark."""
-    top = max(float(np.nanmax(values, initial=0.0)), 1e-6)
+    """Draw a matrix, not negative, with numbers; paint and mark significant cells."""
+    painted = np.ones(values.shape, np.bool_) if significant is None else significant
+    mark = "" if significant is None else " *"
+    top = max(float(np.nanmax(values[painted], initial=0.0)), _FULL_COLOUR)
     figure = blank_figure(120 + 34 * len(rows))
     figure.add_trace(
         go.Heatmap(
-            z=values,
+            z=np.where(painted, values, np.nan),
             x=list(columns),
             y=list(rows),
             zmin=0.0,
@@ -102,7 +131,9 @@ def _draw_heat_map(
             xgap=2,
             ygap=2,
             colorbar={"title": {"text": unit}, "thickness": 12},
-            hovertemplate="%{y}, %{x}: %{z:.4f} " + unit + "<extra></extra>",
+            # Of all cells, also of those that are not painted.
+            hovertext=[[f"{value:.4f}" for value in row] for row in values],
+            hovertemplate="%{y}, %{x}: %{hovertext} " + unit + "<extra></extra>",
         )
     )
     figure.update_layout(
@@ -110,13 +141,13 @@ def _draw_heat_map(
             {
                 "x": columns[column],
                 "y": rows[row],
-                "text": f"<b>{value:.2f} *</b>"
-                if significant[row, column]
+                "text": f"<b>{value:.2f}{mark}</b>"
+                if mark and painted[row, column]
                 else f"{value:.2f}",
                 "showarrow": False,
                 # The page's ink is legible on all but the strongest blue.
                 "font": {"size": 12, "color": "#FFFFFF"}
-                if value > 0.75 * top
+                if painted[row, column] and value > 0.75 * top
                 else {"size": 12},
             }
             for (row, column), value in np.ndenumerate(values)
@@ -143,7 +174,7 @@ def draw_associations(result: AnalysisResult) -> go.Figure:
         A heat map, the most informative dimension on top.
     """
     table = result.associations
-    order = _by_information(result, table.dimensions)
+    order = order_dimensions(result, table.dimensions)
     return _draw_heat_map(
         table.mi[order],
         table.q_value[order] <= result.config.fdr,
@@ -168,7 +199,7 @@ def draw_leakage(result: AnalysisResult) -> go.Figure:
         A heat map, the most informative dimension on top.
     """
     leakage = result.leakage
-    order = _by_information(result, leakage.dimensions)
+    order = order_dimensions(result, leakage.dimensions)
     return _draw_heat_map(
         leakage.mi[order],
         leakage.significant[order],
@@ -198,11 +229,11 @@ def draw_importance(result: AnalysisResult) -> go.Figure:
     dimensions = result.verdict.dimensions
     if not dimensions.size:
         dimensions = np.arange(result.n_latent)
-    dimensions = dimensions[_by_information(result, dimensions)]
+    dimensions = dimensions[order_dimensions(result, dimensions)]
     importance = scores.importance[dimensions]
     return _draw_heat_map(
         importance,
-        np.zeros(importance.shape, np.bool_),
+        None,
         [_name(d) for d in dimensions],
         scores.factors,
         "share",
@@ -230,15 +261,10 @@ def _points(
         name=kind,
         legendgroup=kind,
         showlegend=legend,
-        hovertemplate="%{x}: %{y:.4g}<extra>" + kind + "</extra>",
+        text=[f"follows {tracks}" if tracks else "" for tracks in rows["tracks"]],
+        hovertemplate="%{x} %{text}<br>" + name.replace("mad", "MAD") + " %{y:.4g}"
+        "<extra>" + kind + "</extra>",
     )
-
-
-def _by_information(
-    result: AnalysisResult, dimensions: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    ranked = list(result.verdict_table["dimension"])
-    return np.argsort([ranked.index(d) for d in dimensions]).astype(np.intp)
 
 
 def _name(dimension: int) -> str:

@@ -14,7 +14,8 @@ from stellar_tf.config import UNITS
 from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
 
 _FIRST = ("rv", "teff")
-_MAX_POINTS = 1_500
+_MAX_POINTS = {"analysed": 1_500, "held out": 500}
+"""More would hide each other."""
 
 
 class Pair(NamedTuple):
@@ -41,7 +42,8 @@ def choose_pairs(result: AnalysisResult, *, n_most: int = 9) -> list[Pair]:
     -------
     pairs : list of Pair
         The best dimension of each label and the best label of each dimension, where
-        significant: first rv and teff, then by mutual information.
+        significant. Where they are too many, first rv and teff, then those of most
+        mutual information; in the order of the dimensions.
     """
     table = result.association_table
     chosen: dict[Pair, float] = {}
@@ -55,7 +57,9 @@ def choose_pairs(result: AnalysisResult, *, n_most: int = 9) -> list[Pair]:
     ranked = sorted(chosen, key=lambda pair: -chosen[pair])
     first = [_first_of(ranked, label) for label in _FIRST]
     ordered = [pair for pair in first if pair is not None]
-    return [*ordered, *(pair for pair in ranked if pair not in ordered)][:n_most]
+    ordered += [pair for pair in ranked if pair not in ordered]
+    order = list(result.verdict_table["dimension"])
+    return sorted(ordered[:n_most], key=lambda pair: order.index(pair.dimension))
 
 
 def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
@@ -72,7 +76,7 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
     Returns
     -------
     figure : plotly.graph_objects.Figure
-        One point per star; at most 1,500 of either colour.
+        One point per star; at most 1,500 analysed, and 500 held out in open symbols.
     """
     stars = result.stars
     label = np.asarray(stars[pair.label])
@@ -80,14 +84,19 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
     held_out = np.asarray(stars["split"]) == HELD_OUT
     known = is_known(label)
     entered = np.asarray(stars["entered"]) & ~held_out & known
-    x_format = "%{x}" if is_category(label) else "%{x:.5g}"
+    unit = UNITS.get(pair.label)
+    hover = (
+        f"%{{text}}<br>{pair.label} %{{x{'' if is_category(label) else ':.5g'}}}"
+        f"{f' {unit}' if unit else ''}<br>z{pair.dimension} %{{y:.3f}}"
+    )
     figure = blank_figure(330, showlegend=False)
     groups = (
         ("analysed", entered, BLUE, "circle", 0.6),
-        ("held out", held_out & known, VERMILLION, "diamond", 0.8),
+        # Open, so that they hide nothing.
+        ("held out", held_out & known, VERMILLION, "diamond-open", 0.8),
     )
     for name, members, colour, symbol, opacity in groups:
-        rows = np.flatnonzero(members)[:_MAX_POINTS]
+        rows = np.flatnonzero(members)[: _MAX_POINTS[name]]
         if not rows.size:
             continue
         figure.add_trace(
@@ -100,10 +109,9 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
                 marker={
                     "color": colour, "symbol": symbol, "size": 5, "opacity": opacity,
                 },
-                hovertemplate=f"%{{text}}: {x_format}, %{{y:.3f}}<extra></extra>",
+                hovertemplate=f"{hover}<extra>{name}</extra>",
             )
         )  # fmt: skip
-    unit = UNITS.get(pair.label)
     figure.update_xaxes(
         title_text=pair.label + (f" [{unit}]" if unit else ""), nticks=6
     )

@@ -13,6 +13,7 @@ from stellar_tf.analysis.lines import TELLURIC_BANDS, choose_lines
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.figures.style import BLUE, GREY, VERMILLION, apply_style, ramp
 from stellar_tf.figures.windows import block_maximum, choose_window
+from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
 ZOOM = 30.0
 """Width of the part that is shown first [Angstrom]."""
@@ -32,6 +33,35 @@ class Reconstructions(NamedTuple):
     """Normalised flux, NaN where invalid, shape (n_spectra, n_pixels)."""
     reconstruction: NDArray[np.float32]
     """Normalised flux out of the decoder, shape (n_spectra, n_pixels)."""
+    rv: NDArray[np.float32]
+    """Radial velocity of each star, NaN where unknown, shape (n_spectra,) [km/s]."""
+
+
+def estimate_noise(flux: NDArray[np.floating]) -> float:
+    """
+    Estimate the noise of a spectrum from the spectrum alone.
+
+    Parameters
+    ----------
+    flux : ndarray of float, shape (n_pixels,)
+        Flux; NaN where invalid.
+
+    Returns
+    -------
+    noise : float
+        Standard deviation of a pixel, in the unit of the flux; NaN for less than five
+        valid pixels.
+
+    Notes
+    -----
+    DER_SNR of Stoehr et al. (2008): from the median of second differences two pixels
+    apart, which lines that are wider than a few pixels hardly change.
+    """
+    known = np.asarray(flux, np.float64)[np.isfinite(flux)]
+    if known.size < 5:
+        return float("nan")
+    second = np.abs(2.0 * known[2:-2] - known[:-4] - known[4:])
+    return float(1.482602 / np.sqrt(6.0) * np.median(second))
 
 
 def draw_traversal(traversal: Traversal, row: int, *, max_pixels: int) -> go.Figure:
@@ -66,7 +96,7 @@ def draw_traversal(traversal: Traversal, row: int, *, max_pixels: int) -> go.Fig
         go.Scatter(
             x=overview_wave, y=overview, mode="lines", fill="tozeroy", name="change",
             line={"color": GREY, "width": 1}, showlegend=False,
-            hovertemplate="%{x:.2f} Å: %{y:.4f}<extra></extra>",
+            hovertemplate="%{x:.2f} Å: %{y:.4f}<extra>change</extra>",
         ),
         row=1, col=1,
     )  # fmt: skip
@@ -108,7 +138,7 @@ def draw_reconstruction(
     Returns
     -------
     figure : plotly.graph_objects.Figure
-        Two panels.
+        Two panels; the residual in units of the spectrum's noise, where it has some.
     """
     model = reconstructions.reconstruction[row]
     flux = reconstructions.flux[row]
@@ -117,6 +147,9 @@ def draw_reconstruction(
     depth = np.maximum(depth, 0.0)
     window = choose_window(depth, max_pixels)
     wave = reconstructions.wave[window]
+    noise = estimate_noise(flux)
+    has_noise = noise > 0.0
+    residual = (flux - model)[window] / (noise if has_noise else 1.0)
     flux, model = flux[window], model[window]
     figure = make_subplots(
         rows=2, cols=1, row_heights=[0.62, 0.38], vertical_spacing=0.19,
@@ -128,14 +161,17 @@ def draw_reconstruction(
     figure.add_trace(
         _line(wave, model, VERMILLION, "reconstruction", legend=True), row=1, col=1
     )
-    figure.add_trace(_line(wave, flux - model, BLUE, "residual"), row=2, col=1)
+    figure.add_trace(_line(wave, residual, BLUE, "residual"), row=2, col=1)
     marks = Marks([], [])
-    marks.add_lines(wave, depth[window], first=1)
+    rv = float(np.nan_to_num(reconstructions.rv[row]))
+    marks.add_lines(wave, depth[window], first=1, rv=rv)
     figure.update_layout(shapes=marks.shapes, annotations=marks.annotations)
     figure.update_xaxes(range=_zoom(wave, depth[window]))
     figure.update_xaxes(title_text="wavelength in air [Å]", row=2, col=1)
     figure.update_yaxes(title_text="flux", nticks=5, row=1, col=1)
-    figure.update_yaxes(title_text="residual", nticks=5, row=2, col=1)
+    figure.update_yaxes(
+        title_text="residual [σ]" if has_noise else "residual", nticks=5, row=2, col=1
+    )
     apply_style(figure, 500)
     return figure
 
@@ -208,7 +244,12 @@ class Marks(NamedTuple):
                 )  # fmt: skip
 
     def add_lines(
-        self, wave: NDArray[np.floating], score: NDArray[np.floating], *, first: int
+        self,
+        wave: NDArray[np.floating],
+        score: NDArray[np.floating],
+        *,
+        first: int,
+        rv: float = 0.0,
     ) -> None:
         """
         Name lines between two panels that share their wavelengths.
@@ -221,13 +262,18 @@ class Marks(NamedTuple):
             Where names would overlap, the line with the larger score has it.
         first : int
             Number of the upper panel.
+        rv : float, default 0.0
+            Velocity of the star: how far lines stand from where they are in the
+            laboratory, which is what their names say [km/s].
         """
+        shift = 1.0 + rv / SPEED_OF_LIGHT
         upper, lower = ("" if panel == 1 else panel for panel in (first, first + 1))
-        for line in choose_lines(wave, score, distance=_LINE_DISTANCE):
+        for line in choose_lines(wave / shift, score, distance=_LINE_DISTANCE):
+            x = line.wave * shift
             for axis in (upper, lower):
                 self.shapes.append(
                     {
-                        "type": "line", "x0": line.wave, "x1": line.wave, "y0": 0.0,
+                        "type": "line", "x0": x, "x1": x, "y0": 0.0,
                         "y1": 1.0, "xref": f"x{axis}", "yref": f"y{axis} domain",
                         "line": {"color": GREY, "width": 0.7, "dash": "dot"},
                         "layer": "below",
@@ -235,7 +281,7 @@ class Marks(NamedTuple):
                 )  # fmt: skip
             self.annotations.append(
                 {
-                    "x": line.wave, "y": -0.02, "xref": f"x{upper}",
+                    "x": x, "y": -0.02, "xref": f"x{upper}",
                     "yref": f"y{upper} domain", "text": f"{line.name} {line.wave:.1f}",
                     "textangle": -90, "showarrow": False, "xanchor": "center",
                     "yanchor": "top", "font": {"size": 10},

@@ -301,6 +301,7 @@ class SpectrumModel:
             tuple(names),
             self._normalise(batch["flux"]),
             self.decode(np.asarray(outputs["z_mean"])),
+            np.asarray(batch.get("rv", np.full(len(names), np.nan)), np.float32),
         )
 
     def traverse(self, dimensions: int | Sequence[int], *, n: int = 7) -> Traversal:

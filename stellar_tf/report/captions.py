@@ -12,7 +12,7 @@ from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.figures.labels import Pair
-from stellar_tf.figures.spectra import Reconstructions
+from stellar_tf.figures.spectra import Reconstructions, estimate_noise
 from stellar_tf.report.sheets import format_number
 
 
@@ -263,16 +263,28 @@ def describe_residual(reconstructions: Reconstructions, row: int) -> str:
     Returns
     -------
     caption : str
-        Mean absolute residual and the number of valid pixels.
+        Mean absolute residual, the number of valid pixels, the root mean square in
+        units of the noise, and the star's velocity if it is known.
     """
     residual = reconstructions.flux[row] - reconstructions.reconstruction[row]
     residual = residual[np.isfinite(residual)]
     if not residual.size:
         return "No valid pixel."
-    return (
+    caption = (
         f"Mean absolute residual {format_number(float(np.abs(residual).mean()))} of "
         f"the median flux over {residual.size:,} valid pixels."
     )
+    noise = estimate_noise(reconstructions.flux[row])
+    if noise > 0.0:
+        size = float(np.sqrt(np.mean(np.square(residual, dtype=np.float64)))) / noise
+        caption += (
+            f" Root mean square {format_number(size)} σ, where σ = "
+            f"{format_number(noise)} is the noise of a pixel (Stoehr et al. 2008)."
+        )
+    rv = float(reconstructions.rv[row])
+    if np.isfinite(rv):
+        caption += f" Lines are marked at the star's velocity, {rv:.1f} km/s."
+    return caption
 
 
 def _interval(row: Row, name: str) -> str:

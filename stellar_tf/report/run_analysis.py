@@ -19,6 +19,7 @@ from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import Factors, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
+from stellar_tf.report.commit import find_commit
 from stellar_tf.report.star_spectra import measure_baselines
 from stellar_tf.report.write import Provenance, write_report
 from stellar_tf.run import Run
@@ -142,6 +143,7 @@ class RunAnalysis:
             traversals=self.traversal,
             reconstructions=self._reconstruct(),
             baselines=self.baselines,
+            history=self._read_history(),
             provenance=self._describe_origin(),
         )
         return path
@@ -224,7 +226,8 @@ class RunAnalysis:
         manifest = self._read_manifest()
         if manifest is None:
             nothing = np.empty((0, self.model.wave.size), np.float32)
-            return Reconstructions(self.model.wave, (), nothing, nothing)
+            unknown = np.empty(0, np.float32)
+            return Reconstructions(self.model.wave, (), nothing, nothing, unknown)
         return self.model.reconstruct_records(manifest, N_EXAMPLES)
 
     def _read_manifest(self) -> Manifest | None:
@@ -233,10 +236,18 @@ class RunAnalysis:
         except ManifestError:  # the records have been moved: a report without them
             return None
 
+    def _read_history(self) -> Table | None:
+        path = self.run.history_path
+        if not path.is_file() or not path.stat().st_size:
+            return None  # the weights come from elsewhere
+        history = Table.read(path, format="ascii.csv")
+        return history if len(history) else None
+
     def _describe_origin(self) -> Provenance:
         config = self.run.read_config()
         return Provenance(
             version=__version__,
+            commit=find_commit(),
             run=str(self.run.folder),
             manifest_sha256=self.run.read_records()["manifest_sha256"],
             seed=config.analysis.seed,

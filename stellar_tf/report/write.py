@@ -15,11 +15,13 @@ from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
+from stellar_tf.figures.corner import draw_corner
 from stellar_tf.figures.dimensions import (
     draw_associations,
     draw_dimensions,
     draw_importance,
     draw_leakage,
+    order_dimensions,
 )
 from stellar_tf.figures.labels import choose_pairs, draw_pair
 from stellar_tf.figures.spectra import (
@@ -27,6 +29,7 @@ from stellar_tf.figures.spectra import (
     draw_reconstruction,
     draw_traversal,
 )
+from stellar_tf.figures.training import draw_training
 from stellar_tf.report.captions import (
     choose_headlines,
     describe_baselines,
@@ -35,10 +38,32 @@ from stellar_tf.report.captions import (
     describe_traversal,
     describe_verdict,
 )
+from stellar_tf.report.columns import (
+    BASELINE_COLUMNS,
+    CONDITIONAL_COLUMNS,
+    EXTREME_COLUMNS,
+    LABEL_COLUMNS,
+    MOVING_COLUMNS,
+    SCORE_COLUMNS,
+    UNUSUAL_COLUMNS,
+    VERDICT_COLUMNS,
+)
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.templating import build_environment, embed_json
 from tfrecords_tools.durable import write_whole
 
+_LABELS = {
+    "dimensions": "Information and dispersion of every latent dimension",
+    "corner": "Informative dimensions against each other",
+    "training": "Curves of the training",
+    "associations": "Mutual information of informative dimensions and labels",
+    "leakage": "Mutual information of informative dimensions and the exposure",
+    "importance": "Importance of informative dimensions for the true factors",
+    "pair": "Scatter plot of {}",
+    "traversal": "Spectra along {}",
+    "reconstruction": "Spectrum, reconstruction and residual of {}",
+}
+"""What the figures are, for those who do not see them."""
 _MAX_PIXELS = 4_000
 _MAX_VALUES = 900_000
 """Flux values in the page, of about 5.3 bytes each."""
@@ -50,6 +75,8 @@ class Provenance:
 
     version: str
     """Version of stellar-tf."""
+    commit: str
+    """Commit of its sources; empty if unknown."""
     run: str
     """The run folder, or another name of the model."""
     manifest_sha256: str
@@ -70,7 +97,9 @@ class Plot(NamedTuple):
     name: str
     """Its identifier."""
     title: str
-    """Its heading."""
+    """Its heading; empty for the only one of its section."""
+    label: str
+    """What it is, for those who do not see it."""
     caption: str
     """What it shows: test, N, interval."""
     data: Markup
@@ -89,6 +118,7 @@ def write_report(
     reconstructions: Reconstructions,
     provenance: Provenance,
     baselines: Table | None = None,
+    history: Table | None = None,
 ) -> None:
     """
     Write the analysis as one HTML file that needs no network.
@@ -107,6 +137,8 @@ def write_report(
         Where the numbers come from.
     baselines : astropy.table.Table, optional
         What linear methods find in the same spectra.
+    history : astropy.table.Table, optional
+        The training, one row an epoch.
     """
     compared = Table() if baselines is None else baselines
     behind = describe_baselines(compared)
@@ -119,10 +151,13 @@ def write_report(
             config=result.config,
             provenance=provenance,
             sentences=[*describe_verdict(result), *behind],
-            baseline_sheet=build_sheet("baselines", compared, _BASELINE_COLUMNS)
+            baseline_sheet=build_sheet("baselines", compared, BASELINE_COLUMNS)
             if len(compared)
             else None,
             headlines=choose_headlines(result),
+            training=None
+            if history is None
+            else _plot("training", draw_training(history)),
             **_draw(result, traversals, reconstructions),
             **_tabulate(result, traversals),
         )
@@ -136,6 +171,9 @@ def _draw(
     max_pixels = _share_pixels(traversals, reconstructions)
     return {
         "dimensions": _plot("dimensions", draw_dimensions(result)),
+        "corner": _plot("corner", draw_corner(result), min_width=560)
+        if result.verdict.n_informative > 1
+        else None,
         **_draw_labels(result),
         "traversals": _draw_traversals(result, traversals, max_pixels),
         "reconstructions": _draw_reconstructions(reconstructions, max_pixels),
@@ -183,7 +221,8 @@ def _draw_traversals(
             title=_traversal_title(result, int(dimension)),
             caption=describe_traversal(traversals, row, result.unit_maps),
         )
-        for row, dimension in enumerate(traversals.dimensions)
+        for row in order_dimensions(result, traversals.dimensions)
+        for dimension in [traversals.dimensions[row]]
     ]
 
 
@@ -202,26 +241,33 @@ def _draw_reconstructions(
 
 
 def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
-    moving = list_moving_wavelengths(traversals)
+    moving = _sort(result, list_moving_wavelengths(traversals))
+    conditional = _sort(result, result.conditional_table)
+    extremes = _sort(result, result.extremes)
+    unexplained = result.unexplained[order_dimensions(result, result.unexplained)]
     scores = result.disentanglement
     return {
-        "verdict_sheet": build_sheet("verdict", result.verdict_table, _VERDICT_COLUMNS),
-        "label_sheet": build_sheet("labels", result.label_table, _LABEL_COLUMNS),
+        "verdict_sheet": build_sheet("verdict", result.verdict_table, VERDICT_COLUMNS),
+        "label_sheet": build_sheet("labels", result.label_table, LABEL_COLUMNS),
         "conditional_sheet": build_sheet(
-            "conditional", result.conditional_table, _CONDITIONAL_COLUMNS
+            "conditional", conditional, CONDITIONAL_COLUMNS
         )
-        if len(result.conditional_table)
+        if len(conditional)
         else None,
-        "extremes_sheet": build_sheet("extremes", result.extremes, _EXTREME_COLUMNS),
-        "unusual_sheet": build_sheet("unusual", result.unusual, _UNUSUAL_COLUMNS),
-        "unexplained": [f"z{dimension}" for dimension in result.unexplained],
-        "moving_sheet": build_sheet("moving_wavelengths", moving, _MOVING_COLUMNS),
+        "extremes_sheet": build_sheet("extremes", extremes, EXTREME_COLUMNS),
+        "unusual_sheet": build_sheet("unusual", result.unusual, UNUSUAL_COLUMNS),
+        "unexplained": [f"z{dimension}" for dimension in unexplained],
+        "moving_sheet": build_sheet("moving_wavelengths", moving, MOVING_COLUMNS),
         "score_sheet": None
         if scores is None
         else build_sheet(
-            "disentanglement", disentanglement_table(scores), _SCORE_COLUMNS
+            "disentanglement", disentanglement_table(scores), SCORE_COLUMNS
         ),
     }
+
+
+def _sort(result: AnalysisResult, table: Table) -> Table:
+    return table[order_dimensions(result, table["dimension"])] if len(table) else table
 
 
 def _plot(
@@ -233,7 +279,9 @@ def _plot(
     min_width: int = 0,
 ) -> Plot:
     data = embed_json(figure.to_json())
-    return Plot(name, title, caption, data, int(figure.layout.height), min_width)
+    label = _LABELS.get(name.partition("-")[0], "{}").format(title)
+    height = int(figure.layout.height)
+    return Plot(name, title, label, caption, data, height, min_width)
 
 
 def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> int:
@@ -245,112 +293,3 @@ def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> in
 def _traversal_title(result: AnalysisResult, dimension: int) -> str:
     described = describe_dimensions(result.verdict_table)
     return next(d.title for d in described if d.index == dimension)
-
-
-_VERDICT_COLUMNS = {
-    "dimension": "z",
-    "informative": "informative",
-    "independent": "independent",
-    "added": "adds",
-    "added_low": "low",
-    "added_high": "high",
-    "given_rest": "beyond the rest",
-    "repeats": "repeats",
-    "kind": "class",
-    "tracks": "tracks",
-    "tracks_mi": "MI",
-    "tracks_spearman": "Spearman",
-    "information": "information",
-    "information_low": "low",
-    "information_high": "high",
-    "kl": "KL",
-    "ks_statistic": "KS D",
-    "ks_q_value": "KS q",
-    "mad": "MAD",
-    "icc": "ICC",
-    "icc_low": "low",
-    "icc_high": "high",
-    "width_scale": "widths ×",
-    "width_scale_low": "low",
-    "width_scale_high": "high",
-    "coverage_68": "within 68 %",
-    "coverage_68_low": "low",
-    "coverage_68_high": "high",
-    "coverage_95": "within 95 %",
-    "coverage_95_low": "low",
-    "coverage_95_high": "high",
-    "tracks_error": "error [unit]",
-    "tracks_width": "width [unit]",
-}
-_LABEL_COLUMNS = {
-    "label": "label",
-    "n_stars": "stars",
-    "mi_dimension": "z by MI",
-    "mi": "MI",
-    "mi_low": "low",
-    "mi_high": "high",
-    "q_value": "q",
-    "mi_mean": "MI of mean",
-    "spearman_dimension": "z by rank",
-    "spearman": "Spearman",
-    "n_held_out": "held out",
-    "spearman_held_out": "Spearman there",
-    "spearman_held_out_low": "low",
-    "spearman_held_out_high": "high",
-    "mi_held_out": "MI there",
-}
-_BASELINE_COLUMNS = {
-    "label": "label",
-    "n_held_out": "held out",
-    "dimension": "z",
-    "single": "best dimension",
-    "single_low": "low",
-    "single_high": "high",
-    "pca": "best of PCA",
-    "ica": "best of ICA",
-    "behind": "behind",
-    "ridge": "all dimensions",
-    "ridge_low": "low",
-    "ridge_high": "high",
-    "ridge_pca": "all of PCA",
-    "ridge_behind": "behind",
-}
-_CONDITIONAL_COLUMNS = {
-    "dimension": "z",
-    "label": "label",
-    "given": "given",
-    "n_stars": "stars",
-    "conditional_mi": "MI when given",
-    "q_value": "q",
-    "significant": "significant",
-}
-_EXTREME_COLUMNS = {
-    "dimension": "z",
-    "end": "end",
-    "rank": "rank",
-    "z": "mean",
-    "dp_id": "spectrum",
-    "star": "star",
-}
-_UNUSUAL_COLUMNS = {
-    "dp_id": "spectrum",
-    "star": "star",
-    "score": "outlier factor",
-    "dimension": "farthest in z",
-    "offset": "by [sd]",
-    "nearest": "most like",
-}
-_MOVING_COLUMNS = {
-    "dimension": "z",
-    "rank": "rank",
-    "wave": "wavelength [Å]",
-    "change": "change of flux",
-    "line": "line",
-}
-_SCORE_COLUMNS = {
-    "factor": "factor",
-    "mig": "MIG",
-    "sap": "SAP",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-}

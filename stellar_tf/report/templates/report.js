@@ -11,9 +11,9 @@
   const inked = (traces) =>
     traces.flatMap((trace, index) => (trace.meta && trace.meta.ink ? [index] : []));
 
-  const paint = (plot) => {
+  const paint = (plot, size = {}) => {
     const rows = inked(plot.div.data);
-    Plotly.relayout(plot.div, themed(plot.div.layout));
+    Plotly.relayout(plot.div, { ...themed(plot.div.layout), ...size });
     if (rows.length) Plotly.restyle(plot.div, { "line.color": colours().ink }, rows);
   };
 
@@ -48,8 +48,27 @@
     setTimeout(drawNext, 30);
   };
   addEventListener("load", () => setTimeout(drawNext, 30));
-  addEventListener("beforeprint", () => plots.forEach(draw));
-  dark.addEventListener("change", () => plots.filter((p) => p.drawn).forEach(paint));
+  // Paper has its own width and colours, and Plotly draws for those it finds.
+  const printOn = (isPaper) => {
+    document.documentElement.classList.toggle("paper", isPaper);
+    for (const plot of plots) {
+      draw(plot);
+      paint(plot, isPaper ? { width: plot.div.clientWidth } : { width: null, autosize: true });
+    }
+  };
+  addEventListener("beforeprint", () => printOn(true));
+  addEventListener("afterprint", () => printOn(false));
+  const boxes = [...document.querySelectorAll(".scroll")];
+  const watcher = new ResizeObserver(() => {
+    for (const box of boxes) {
+      const isWider = box.firstElementChild.offsetWidth > box.clientWidth + 1;
+      box.classList.toggle("wider", isWider);
+    }
+  });
+  for (const box of boxes) {
+    watcher.observe(box);
+    watcher.observe(box.firstElementChild);
+  }
 
   const read = (row, column) => {
     const text = row.cells[column].dataset.value;

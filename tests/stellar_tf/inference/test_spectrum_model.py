@@ -279,6 +279,8 @@ def test_examples_are_test_spectra_and_their_reconstructions(
     decoded = model.decode(np.asarray(rows["z_mean"]))
     np.testing.assert_allclose(examples.reconstruction, decoded, rtol=1e-4)
     np.testing.assert_allclose(np.nanmedian(examples.flux, axis=1), 1.0, rtol=1e-6)
+    np.testing.assert_array_equal(examples.rv, np.float32(rows["rv"]))
+    assert np.isfinite(examples.rv).all()
 
 
 def test_traversals_of_the_prior_and_of_latents(

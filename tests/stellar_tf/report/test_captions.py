@@ -35,11 +35,16 @@ def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
     assert shown["|Spearman| of rv and z0"] == f"{abs(row['spearman_held_out']):.3f}"
 
 
-def test_pairs_begin_with_velocity_and_temperature(result: AnalysisResult) -> None:
+def test_pairs_have_velocity_and_temperature_and_the_dimensions_order(
+    result: AnalysisResult,
+) -> None:
     pairs = choose_pairs(result)
-    assert pairs[:2] == [Pair(RV, "rv"), Pair(TEFF, "teff")]
     assert Pair(AIRMASS, "airmass") in pairs
+    assert set(choose_pairs(result, n_most=2)) == {Pair(RV, "rv"), Pair(TEFF, "teff")}
     assert len(choose_pairs(result, n_most=3)) == 3
+    order = list(result.verdict_table["dimension"])
+    ranks = [order.index(pair.dimension) for pair in pairs]
+    assert ranks == sorted(ranks)
 
 
 def test_pair_has_interval_and_numbers_of_stars(result: AnalysisResult) -> None:
@@ -54,9 +59,21 @@ def test_pair_has_interval_and_numbers_of_stars(result: AnalysisResult) -> None:
 def test_residual_counts_valid_pixels_only() -> None:
     flux = np.array([[1.0, np.nan, 0.5]], np.float32)
     model = np.array([[0.9, 1.0, 0.7]], np.float32)
-    shown = Reconstructions(np.arange(3.0), ("HD1",), flux, model)
+    shown = Reconstructions(np.arange(3.0), ("HD1",), flux, model, np.full(1, np.nan))
     assert describe_residual(shown, 0) == (
         "Mean absolute residual 0.150 of the median flux over 2 valid pixels."
     )
     empty = shown._replace(flux=np.full((1, 3), np.nan, np.float32))
     assert describe_residual(empty, 0) == "No valid pixel."
+
+
+def test_a_residual_of_pure_noise_is_one_noise_and_the_velocity_is_told() -> None:
+    rng = np.random.default_rng(0)
+    model = np.ones((1, 20_000), np.float32)
+    flux = model + rng.normal(0.0, 0.02, model.shape).astype(np.float32)
+    wave = np.arange(20_000.0)
+    shown = Reconstructions(wave, ("HD1",), flux, model, np.array([-12.34]))
+    text = describe_residual(shown, 0)
+    size = float(text.split("Root mean square ")[1].split()[0])
+    assert abs(size - 1.0) < 0.03
+    assert text.endswith("marked at the star's velocity, -12.3 km/s.")

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.table import Table
+from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page as Tab
 from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
@@ -24,12 +28,23 @@ from tests.stellar_tf.analysis.planted import plant_decoder, plant_latents
 WAVE = 6200.0 + 0.04 * np.arange(8_192)
 PROVENANCE = Provenance(
     version="0.1.0",
+    commit="c0" * 20,
     run="runs/<demo>",
     manifest_sha256="ab" * 32,
     seed=0,
     splits=("train", "validation", "test"),
     created="2026-11-22T12:00:00+00:00",
     config="seed: 0  # a & b",
+)
+HISTORY = Table(
+    {
+        "step": [10, 20, 30],
+        "flux_mae": [0.3, 0.2, 0.1],
+        "kl": [1.0, 2.0, 3.0],
+        "val_flux_mae": [0.3, 0.25, 0.2],
+        "val_kl": [1.0, 1.5, 2.0],
+        "val_loss": [3.0, 1.0, 2.0],
+    }
 )
 
 
@@ -42,7 +57,8 @@ def make_spectra(
     model = decode(z_mean[:2]).astype(np.float32)
     flux = model + 0.01
     flux[:, 100:200] = np.nan
-    return traversal, Reconstructions(wave, ("HD1", "HD2"), flux, model)
+    rv = np.array([100.0, np.nan], np.float32)
+    return traversal, Reconstructions(wave, ("HD1", "HD2"), flux, model, rv)
 
 
 class Page(HTMLParser):
@@ -81,7 +97,7 @@ def path(result: AnalysisResult, tmp_path_factory: pytest.TempPathFactory) -> Pa
     traversals, reconstructions = make_spectra(result, WAVE)
     write_report(
         result, path, traversals=traversals, reconstructions=reconstructions,
-        provenance=PROVENANCE,
+        provenance=PROVENANCE, history=HISTORY,
     )  # fmt: skip
     return path
 
@@ -103,9 +119,10 @@ def test_has_every_figure_and_links_lead_somewhere(page: Page) -> None:
         "dimensions", "associations", "leakage", "importance", "pair-0-rv",
         "pair-3-teff", "traversal-0", "traversal-9", "reconstruction-0",
         "reconstruction-1", "pair-3-spectral_type", "unexplained", "unusual",
+        "corner", "training", "fit",
     }  # fmt: skip
     assert expected <= set(page.ids)
-    assert len(page.figures) == 4 + 5 + 5 + 2
+    assert len(page.figures) == 6 + 5 + 5 + 2
     assert len(page.ids) == len(set(page.ids))
     links = {address[1:] for address in page.addresses if address.startswith("#")}
     assert links <= set(page.ids)
@@ -133,9 +150,43 @@ def test_numbers_are_those_of_the_tables(page: Page, result: AnalysisResult) -> 
 
 def test_heat_map_holds_the_tables_values(page: Page, result: AnalysisResult) -> None:
     heat_map = next(f for f in page.figures if f["data"][0]["type"] == "heatmap")
+    shown = [float(text) for row in heat_map["data"][0]["hovertext"] for text in row]
+    values = np.sort(result.associations.mi.ravel())
+    np.testing.assert_allclose(np.sort(shown), values, atol=5e-5)
     z = heat_map["data"][0]["z"]
-    values = np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"])
-    assert sorted(values) == sorted(result.associations.mi.ravel())
+    painted = np.frombuffer(base64.b64decode(z["bdata"]), z["dtype"])
+    table = result.association_table
+    significant = table["mi"][table["significant"]]
+    assert sorted(painted[np.isfinite(painted)]) == sorted(significant)
+
+
+def test_dimensions_have_one_order_everywhere(
+    page: Page, result: AnalysisResult
+) -> None:
+    order = [int(d) for d in result.verdict_table["dimension"]]
+    order = [d for d in order if d in result.verdict.dimensions]
+    assert order != sorted(order)
+    drawn = [name for name in page.ids if name.startswith("traversal-")]
+    assert drawn == [f"traversal-{d}" for d in order]
+    moving = [int(cell) for cell in page.cells["table-moving_wavelengths"][::5]]
+    assert list(dict.fromkeys(moving)) == order
+    for figure in page.figures:
+        if figure["data"][0]["type"] == "heatmap":
+            assert figure["data"][0]["y"] == [f"z{d}" for d in order]
+
+
+def test_held_out_stars_hide_none_and_are_named(page: Page) -> None:
+    scatters = [f for f in page.figures if f["data"][-1].get("name") == "held out"]
+    assert scatters
+    for figure in scatters:
+        analysed, held_out = figure["data"]
+        assert analysed["marker"]["symbol"] == "circle"
+        assert held_out["marker"]["symbol"] == "diamond-open"
+        assert held_out["text"][0].startswith("HD")
+        label = figure["layout"]["xaxis"]["title"]["text"].split()[0]
+        dimension = figure["layout"]["yaxis"]["title"]["text"]
+        for name in ("%{text}", label, dimension):
+            assert name in held_out["hovertemplate"]
 
 
 def test_grounds_are_transparent_and_long_data_compact(page: Page) -> None:
@@ -147,7 +198,13 @@ def test_grounds_are_transparent_and_long_data_compact(page: Page) -> None:
 
 def test_provenance_is_printed_and_escaped(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    for words in ("runs/&lt;demo&gt;", "ab" * 32, "seed: 0  # a &amp; b", "2026-11-22"):
+    for words in (
+        "runs/&lt;demo&gt;",
+        "ab" * 32,
+        "c0" * 20,
+        "seed: 0  # a &amp; b",
+        "2026-11-22",
+    ):
         assert words in text
 
 
@@ -198,3 +255,93 @@ def test_a_browser_draws_every_figure(
     )  # fmt: skip
     assert done.stdout.count('class="plot js-plotly-plot"') == len(page.figures)
     assert "Uncaught" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        browser.close()
+
+
+def visit(browser: Browser, path: Path, width: int) -> Tab:
+    """Open the report in the dark, and wait until all of it is drawn."""
+    tab = browser.new_page(
+        viewport={"width": width, "height": 900}, color_scheme="dark", offline=True
+    )
+    tab.on("pageerror", lambda error: pytest.fail(str(error)))
+    tab.set_default_timeout(180_000)  # the machine may be busy with other tests
+    tab.goto(path.as_uri())
+    tab.wait_for_function(
+        """() => [...document.querySelectorAll(".plot")].every(
+            (plot) => plot.layout && plot.layout.font.color)"""
+    )
+    return tab
+
+
+def list_wide(tab: Tab) -> list[str]:
+    """Return what stands out at the right of the page and of no box that scrolls."""
+    return tab.evaluate(
+        """() => [...document.querySelectorAll("body *")].filter((e) =>
+            !e.closest(".scroll > *") &&
+            e.getBoundingClientRect().right > innerWidth + 1
+        ).map((e) => e.outerHTML.slice(0, 80))"""
+    )
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_what_is_cut_says_that_it_scrolls(
+    browser: Browser, path: Path, width: int
+) -> None:
+    tab = visit(browser, path, width)
+    assert list_wide(tab) == []
+    boxes = tab.evaluate(
+        """() => [...document.querySelectorAll(".scroll")].map((box) => [
+            box.scrollWidth > box.clientWidth + 1,
+            getComputedStyle(box, "::before").content.includes("scroll sideways"),
+            box.tabIndex,
+            (box.ariaLabel || box.firstElementChild.ariaLabel).length])"""
+    )
+    assert any(is_cut for is_cut, *_ in boxes)
+    for is_cut, says_so, tab_index, length in boxes:
+        assert says_so == is_cut, boxes
+        # By keys, too, and by name.
+        assert tab_index == 0
+        assert length > 0
+    tab.close()
+
+
+def test_a_print_is_dark_on_white_and_whole(browser: Browser, path: Path) -> None:
+    tab = visit(browser, path, 1100)
+    tab.evaluate(
+        """() => addEventListener("beforeprint", () => {
+            window.printed = [...document.querySelectorAll(".plot")].map((plot) => [
+                plot.layout.font.color, plot.querySelector(".main-svg").clientWidth]);
+        })"""
+    )
+    ink = "getComputedStyle(document.body).getPropertyValue('--ink').trim()"
+    dark = tab.evaluate(ink)
+    assert tab.pdf(format="A4").startswith(b"%PDF")
+    printed = tab.evaluate("window.printed")
+    assert printed
+    assert {colour for colour, _ in printed} == {"#1a1c20"} != {dark}
+    assert max(width for _, width in printed) <= 660
+    # Back on the screen as before.
+    assert tab.evaluate(ink) == dark
+    fonts = "[...document.querySelectorAll('.plot')].map((p) => p.layout.font.color)"
+    assert set(tab.evaluate(fonts)) == {dark}
+    # The same layout, where it can be measured.
+    tab.set_viewport_size({"width": 680, "height": 900})
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 680
+    cut = """() => [...document.querySelectorAll("td, th, .main-svg")].filter(
+        (e) => e.getBoundingClientRect().right > 680).length"""
+    assert tab.evaluate(cut) == 0
+    breaks = "(e) => getComputedStyle(e).breakInside"
+    assert tab.locator("figure").first.evaluate(breaks) == "avoid"
+    tab.close()

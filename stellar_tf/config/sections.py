@@ -144,7 +144,7 @@ class ObjectiveConfig(Section):
     error: Literal["absolute", "likelihood"] = "absolute"
     """The mean absolute error in normalised flux, or its logarithm: the likelihood of
     the mean pixel under a Laplace distribution as wide as each spectrum needs [nat]."""
-    weight_by_errors: AutoOrNo = "auto"
+    weight_by_errors: AutoOrNo = "no"
     """Whether pixels count by the inverse of their errors: ``auto`` where records hold
     errors."""
     kl_weights: tuple[tuple[int, float], ...] = (

@@ -41,7 +41,8 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def config(normalise: str = "masked", **sections: object) -> Config:
-    tree = {"dataset": {"normalise": normalise}, "model": MODEL, **sections}
+    tree = {"dataset": {"normalise": normalise}, "model": MODEL}
+    tree |= {"objective": {"weight_by_errors": "auto"}, **sections}
     return Config.model_validate({"training": {"batch_size": N_SPECTRA}, **tree})
 
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from stellar_tf.config import AnalysisConfig, Config, load_config, load_label_config
 from stellar_tf.run import Run, RunError, is_run
 from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.conversion.prepare import correct_spectrum
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.records.manifest import is_records
 from tfrecords_tools.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -289,18 +291,14 @@ def fit(
     >>> run.model_path.is_file()
     True
     """
-    resolved = load_config(config, settings)
-
     from stellar_tf.training.fit import fit as fit_records
-    from stellar_tf.training.strategy import build_strategy
 
-    if isinstance(strategy, str):
-        strategy = build_strategy(strategy, devices)
     return fit_records(
         Path(records),
         Path(run),
-        resolved,
+        load_config(config, settings),
         strategy,
+        devices=devices,
         minutes=minutes,
         init_from=_path(init_from),
         skip_corrupt=skip_corrupt,
@@ -344,13 +342,14 @@ def load_model(source: StrPath | Run) -> SpectrumModel:
     True
     """
     folder = source.folder if isinstance(source, Run) else Path(source)
+    # TensorFlow comes after what a mistake is seen without.
     if is_run(folder):
+        Run(folder).find_model()
         from stellar_tf.inference.spectrum_model import SpectrumModel
 
         return SpectrumModel.from_run(Run(folder))
     from stellar_tf.saved_model.assets import find_version
 
-    # TensorFlow comes after what a mistake is seen without.
     version = find_version(folder)
     from stellar_tf.saved_model.loading import load_version
 
@@ -450,6 +449,8 @@ def encode(
 
     if out is not None:
         check_table_path(Path(out), overwrite=overwrite)
+    if flux is None:
+        _check_files(spectra)
     scale = _read_width_scales(model) if calibrated else None
     if isinstance(model, str | Path | Run):
         model = load_model(model)
@@ -716,9 +717,12 @@ def export(run: StrPath | Run, out: StrPath) -> Path:
     >>> st.export("run", "served/small").name
     '1'
     """
+    run = _run(run)
+    run.read_config()
+    run.find_model()
     from stellar_tf.saved_model.export import export as export_model
 
-    return export_model(_run(run), Path(out))
+    return export_model(run, Path(out))
 
 
 def export_page(run: StrPath | Run, page: StrPath, *, overwrite: bool = False) -> Path:
@@ -758,6 +762,17 @@ def export_page(run: StrPath | Run, page: StrPath, *, overwrite: bool = False) -
 
 def _run(run: StrPath | Run) -> Run:
     return run if isinstance(run, Run) else Run(Path(run))
+
+
+def _check_files(spectra: Any) -> None:
+    """See that there is something to encode, if it is on the disk."""
+    paths = [spectra] if isinstance(spectra, str | Path) else spectra
+    if not isinstance(paths, Sequence) or not all(
+        isinstance(path, str | Path) for path in paths
+    ):
+        return
+    if len(paths) != 1 or not is_records(Path(paths[0])):
+        discover([Path(path) for path in paths])
 
 
 def _path(path: StrPath | None) -> Path | None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stellar_tf.config import Config, load_config, write_config
-from tfrecords_tools.durable import write_whole
+from tfrecords_tools.durable import PARTIAL_SUFFIX, write_whole
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.lock import locked
 from tfrecords_tools.records.manifest import Manifest, read_manifest
+from tfrecords_tools.split import Split
 
 
 class RunError(UserError):
     """A run folder lacks something, or belongs to another data set."""
+
+
+class EmptySplitError(UserError):
+    """A split that is needed has no spectra."""
 
 
 class GridError(UserError):
@@ -53,6 +61,11 @@ class Run:
         return self.folder / "history.csv"
 
     @property
+    def lock_path(self) -> Path:
+        """Held by the fit that is under way."""
+        return self.folder / ".lock"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the states training can continue from."""
         return self.folder / "checkpoints"
@@ -81,6 +94,31 @@ class Run:
     def report_path(self) -> Path:
         """The report of `analyze`, HTML."""
         return self.analysis / "report.html"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a state to go on from, or a model."""
+        states = self.checkpoints.glob("step-*")
+        is_saved = any(not path.name.endswith(PARTIAL_SUFFIX) for path in states)
+        return is_saved or self.model_path.exists()
+
+    def find_model(self) -> Path:
+        """
+        Find the best model.
+
+        Returns
+        -------
+        path : Path
+            The file.
+
+        Raises
+        ------
+        RunError
+            If no model has been saved yet.
+        """
+        if not self.model_path.is_file():
+            raise RunError(f"{self.folder}: has no model yet; run stellar-tf fit")
+        return self.model_path
 
     def read_config(self) -> Config:
         """
@@ -156,10 +194,68 @@ def open_records(run: Run, records: Path) -> Manifest:
     return manifest
 
 
+def check_split(manifest: Manifest, split: Split) -> None:
+    """
+    See that a split is not empty.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The data set.
+    split : {"train", "validation", "test"}
+        The split.
+
+    Raises
+    ------
+    EmptySplitError
+        If it has no spectra.
+    """
+    if manifest.n_spectra(split) == 0:
+        raise EmptySplitError(
+            f"{manifest.folder}: the {split} split has no spectra; convert more "
+            f"stars or change convert.split"
+        )
+
+
 def is_run(folder: Path) -> bool:
     """Tell a folder that `open_run` made from any other, or from nothing yet."""
     run = Run(folder)
     return run.config_path.is_file() and run.records_path.is_file()
+
+
+def check_run(
+    folder: Path, config: Config, records: dict[str, Any], *, overwrite: bool = False
+) -> None:
+    """
+    Say whether a run can be made in a folder, or gone on with.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder; nothing is written.
+    config : Config
+        Settings of this run.
+    records : dict
+        As of `open_run`.
+    overwrite : bool, default False
+        Whether to replace a run that is there.
+
+    Raises
+    ------
+    RunError
+        If the folder holds something else or a run with other settings or records.
+        One that has learnt nothing yet does not count.
+    """
+    run = Run(folder)
+    if not is_run(folder):
+        if folder.exists() and (not folder.is_dir() or _holds_other(run)):
+            raise RunError(f"{folder}: exists and is not a run folder")
+        return
+    difference = None if overwrite else _find_difference(run, config, records)
+    if difference is not None and run.is_begun:
+        raise RunError(
+            f"{folder}: was {difference}; choose another folder or pass overwrite=True"
+        )
 
 
 def open_run(
@@ -188,37 +284,76 @@ def open_run(
     Raises
     ------
     RunError
-        If the folder holds something else or a run with other settings or records.
+        As of `check_run`.
     """
+    check_run(folder, config, records, overwrite=overwrite)
     run = Run(folder)
-    if is_run(folder) and overwrite:
-        shutil.rmtree(folder)
     if is_run(folder):
-        if run.read_config() != config:
-            raise RunError(
-                f"{folder}: was fitted with other settings; choose another folder "
-                f"or pass overwrite=True"
-            )
-        known = run.read_records()
-        for key, what in (
-            ("manifest_sha256", "fitted to other records"),
-            ("init_from_sha256", "begun with other weights"),
-        ):
-            if known.get(key) != records.get(key):
-                raise RunError(
-                    f"{folder}: was {what}; choose another folder or pass "
-                    f"overwrite=True"
-                )
-        return run
-    if folder.exists() and (not folder.is_dir() or _holds_other(run)):
-        raise RunError(f"{folder}: exists and is not a run folder")
+        if not overwrite and _find_difference(run, config, records) is None:
+            return run
+        _empty(run)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(run.records_path, json.dumps(records, indent=2) + "\n")
     write_config(config, run.config_path)
     return run
 
 
+@contextmanager
+def lock_run(run: Run) -> Iterator[None]:
+    """
+    Keep others from fitting in a run folder, which is made.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Yields
+    ------
+    None
+        The folder is one's own until the block ends.
+
+    Raises
+    ------
+    RunError
+        If another process fits in it.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    busy = RunError(
+        f"{run.folder}: another fit is under way in it; wait for its end or choose "
+        f"another folder"
+    )
+    with locked(run.lock_path, busy):
+        yield
+
+
+def _find_difference(run: Run, config: Config, records: dict[str, Any]) -> str | None:
+    """Say what a run was made with other than this."""
+    if run.read_config() != config:
+        return "fitted with other settings"
+    known = run.read_records()
+    if known.get("manifest_sha256") != records.get("manifest_sha256"):
+        return "fitted to other records"
+    if known.get("init_from_sha256") != records.get("init_from_sha256"):
+        return "begun with other weights"
+    return None
+
+
+def _empty(run: Run) -> None:
+    """Remove all but the lock; until the end it is a run that can be replaced."""
+    last = (run.config_path, run.records_path)
+    for path in run.folder.iterdir():
+        if path in (*last, run.lock_path):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    for path in last:
+        path.unlink()
+
+
 def _holds_other(run: Run) -> bool:
-    """Whether there is more than what a kill may have left of the first file."""
-    first = run.records_path.name
+    """Whether there is more than what a kill may have left of a run's beginning."""
+    first = (run.records_path.name, run.lock_path.name)
     return any(not path.name.startswith(first) for path in run.folder.iterdir())

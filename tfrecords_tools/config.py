@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+AutoOrNo = Annotated[
+    Literal["auto", "no"],
+    # A bare no is false to YAML.
+    BeforeValidator(lambda value: "no" if value is False else value),
+]
+"""Whether to do what the data allow, or never."""
 
 
 class Section(BaseModel):
@@ -59,7 +66,7 @@ class ConvertConfig(Section):
     """Size a shard is planned for, in MiB."""
     flux_dtype: Literal["float32", "float16"] = "float32"
     """How records store the flux; float16 halves them and keeps 3.3 digits."""
-    store_errors: Literal["auto", "no"] = "auto"
+    store_errors: AutoOrNo = "auto"
     """Whether records hold the errors of the flux: ``auto`` where a file has them."""
     split: SplitFractions = SplitFractions()
     split_by: Literal["star", "visit"] = "star"

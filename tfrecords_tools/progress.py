@@ -1,10 +1,13 @@
-"""Progress on stderr, silent where that is neither a terminal nor a notebook."""
+"""Progress on stderr: a bar on a terminal and in notebooks, else a line a minute."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.util import find_spec
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +20,56 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+SECONDS_PER_LINE = 60.0
+
+
+class ProgressLines:
+    """
+    Tell progress where nothing can be drawn, such as in the log of a scheduler.
+
+    Parameters
+    ----------
+    description : str
+        What is being done.
+    total : int
+        How many there are.
+    """
+
+    def __init__(self, description: str, total: int) -> None:
+        self._description, self._total = description, total
+        self._last = monotonic()
+        self._first: tuple[float, int] | None = None
+
+    def update(self, n_done: int, remark: str = "") -> None:
+        """
+        Write a line, if the last one was a minute ago.
+
+        Parameters
+        ----------
+        n_done : int
+            How many are done.
+        remark : str, optional
+            What else there is to say.
+        """
+        now = monotonic()
+        if self._first is None:  # what was done before, and what starts slowly
+            self._first = (now, n_done)
+        if now - self._last < SECONDS_PER_LINE:
+            return
+        self._last = now
+        parts = [f"{self._description}: {n_done} of {self._total}"]
+        seconds, n_new = now - self._first[0], n_done - self._first[1]
+        if n_new > 0:
+            left = round((self._total - n_done) * seconds / n_new)
+            parts += [f"{n_new / seconds:.3g}/s", f"{timedelta(seconds=left)} left"]
+        parts += [remark] if remark else []
+        print(", ".join(parts), file=sys.stderr, flush=True)
+
+
+def can_draw(console: Console) -> bool:
+    """Tell whether a bar is seen."""
+    return bool(console.is_terminal or console.is_jupyter)
 
 
 class _RateColumn(ProgressColumn):
@@ -46,8 +99,8 @@ def show_progress(
     total : int
         How many there are.
     progress : bool, default True
-        Whether to show it; it never is where stderr is no terminal and no notebook
-        that has ipywidgets.
+        Whether to show it. Where stderr is no terminal and no notebook that has
+        ipywidgets, it is a line a minute.
 
     Yields
     ------
@@ -63,17 +116,19 @@ def show_progress(
         TextColumn("{task.fields[rejects]}"),
         TimeRemainingColumn(),
     )
-    is_seen = console.is_terminal or console.is_jupyter
-    with Progress(
-        *columns, console=console, disable=not (progress and is_seen)
-    ) as shown:
+    is_drawn = progress and can_draw(console)
+    lines = ProgressLines(description, total) if progress and not is_drawn else None
+    with Progress(*columns, console=console, disable=not is_drawn) as shown:
         task = shown.add_task(description, total=total, rejects="")
-        n_rejects = 0
+        n_all = n_rejects = 0
 
         def advance(n_done: int, n_rejected: int = 0) -> None:
-            nonlocal n_rejects
+            nonlocal n_all, n_rejects
+            n_all += n_done
             n_rejects += n_rejected
             rejects = f"{n_rejects} rejected" if n_rejects else ""
             shown.update(task, advance=n_done, rejects=rejects)
+            if lines is not None:
+                lines.update(n_all, rejects)
 
         yield advance

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.labels.leakage import leakage_table
-from stellar_tf.analysis.labels.units import unit_map_table
+from stellar_tf.analysis.labels.units import UnitMap, list_unit_maps, unit_map_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
 from stellar_tf.tables import TableError, read_table, write_table
@@ -20,6 +20,8 @@ from tfrecords_tools.errors import UserError
 
 VERDICT_NAME = "verdict.ecsv"
 """The table by which an analysed run is known."""
+UNIT_MAPS = "unit_maps"
+"""The table of what values of dimensions mean in the units of labels."""
 
 
 class TablesExistError(FileExistsError, UserError):
@@ -72,7 +74,7 @@ def list_tables(
         "extremes": result.extremes,
         "unusual": result.unusual,
         "leakage": leakage_table(result.leakage, result.config),
-        "unit_maps": unit_map_table(list(result.unit_maps)),
+        UNIT_MAPS: unit_map_table(list(result.unit_maps)),
         "stars": result.stars,
     }
     if result.disentanglement is not None:
@@ -216,6 +218,30 @@ def read_width_scales(folder: Path, n_latent: int) -> NDArray[np.float64]:
         )
     scale[verdict["dimension"][known]] = verdict["width_scale"][known]
     return scale
+
+
+def read_unit_maps(folder: Path) -> dict[int, UnitMap]:
+    """
+    Read what values of dimensions mean in the units of labels.
+
+    Parameters
+    ----------
+    folder : Path
+        RUN/analysis.
+
+    Returns
+    -------
+    maps : dict of int to UnitMap
+        By dimension; empty without an analysis, or if no dimension tracks a label
+        closely enough.
+
+    Raises
+    ------
+    TableError
+        If the table is unreadable.
+    """
+    path = folder / f"{UNIT_MAPS}.ecsv"
+    return list_unit_maps(read_table(path)) if path.is_file() else {}
 
 
 def has_analysis(folder: Path) -> bool:

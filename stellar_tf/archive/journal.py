@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from astropy.table import Table
 from stellar_tf.archive.errors import ArchiveError
 from stellar_tf.archive.products import Product
 from stellar_tf.tables import TableError, read_table, write_table
+from tfrecords_tools.lock import locked
 
 TABLE_NAME = "downloads.ecsv"
 _NOTES_NAME = ".downloads.jsonl"
@@ -120,23 +119,16 @@ class DownloadJournal:
             If another process downloads into it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ArchiveError(
-                    f"{self.folder}: another process downloads into it; wait for "
-                    f"its end"
-                ) from None
+        busy = ArchiveError(
+            f"{self.folder}: another process downloads into it; wait for its end"
+        )
+        with locked(self.folder, busy):
             # What another process has noted meanwhile.
             self._read()
             try:
                 yield
             finally:
                 self._write_table()
-        finally:
-            os.close(descriptor)
 
     def note(self, *entries: Entry) -> None:
         """

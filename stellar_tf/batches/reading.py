@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stellar_tf.batches.continuum import flatten
 from stellar_tf.batches.normalisation import divide_by_median
 from stellar_tf.config import Config
+from stellar_tf.run import check_split
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordTable
@@ -32,10 +33,6 @@ Change = Callable[[int, Pair, float], Pair]
 
 _BEGIN, _END = "\x02", "\x03"
 """Around the message that TensorFlow hides in one of its own."""
-
-
-class EmptySplitError(UserError):
-    """A split that is needed has no spectra."""
 
 
 class CorruptRecordsError(UserError):
@@ -93,11 +90,7 @@ class SplitReader:
     """
 
     def __init__(self, manifest: Manifest, split: Split, config: Config) -> None:
-        if manifest.n_spectra(split) == 0:
-            raise EmptySplitError(
-                f"{manifest.folder}: the {split} split has no spectra; convert more "
-                f"stars or change convert.split"
-            )
+        check_split(manifest, split)
         self.table = RecordTable(manifest, split)
         self._grid, self._kind = manifest.grid, config.dataset.normalise
         self._n_zeros = sum(config.model.padding(manifest.grid.n_pixels))

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stellar_tf.cli.output import add_output_options
+
 if TYPE_CHECKING:
     from astropy.table import Table
 
@@ -32,6 +34,8 @@ class Command(NamedTuple):
     """Runs it with the parsed arguments and returns the exit status."""
     description: str = ""
     """What its own help says on top; by default the one line."""
+    after_interruption: str = "the same command begins again"
+    """What is to be said when it was interrupted."""
     examples: tuple[str, ...] = ()
     """Command lines that its own help shows, without ``stellar-tf`` and the name."""
     takes_arguments_after_dashes: bool = False
@@ -89,6 +93,7 @@ def add_commands(parser: argparse.ArgumentParser, commands: Iterable[Command]) -
             formatter_class=Help,
         )
         command.add_options(subparser)
+        add_output_options(subparser)
         subparser.set_defaults(definition=command)
 
 

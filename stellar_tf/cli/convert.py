@@ -87,6 +87,7 @@ def _run(args: argparse.Namespace) -> int:
         config=read_config(args),
         engine=_choose_engine(args),
         overwrite=args.overwrite,
+        progress=not args.quiet,
     )
     counts = ", ".join(f"{n} {split}" for split, n in summary.n_spectra.items())
     print(f"{summary.n_taken} spectra in {args.out} ({counts})")
@@ -139,6 +140,7 @@ COMMAND = Command(
     description="Exit status: 0 if every file was taken, 3 if some were rejected, "
     "1 if all were.",
     takes_arguments_after_dashes=True,
+    after_interruption="the same command goes on",
     examples=(
         "~/harps --out records",
         "fits --out records --labels fits/truth.ecsv --workers 2",

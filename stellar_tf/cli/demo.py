@@ -101,6 +101,7 @@ def _list_commands(args: argparse.Namespace) -> list[tuple[list[str], Path]]:
     for assignment in args.assignments:
         settings += ["--set", assignment]
     overwrite = ["--overwrite"] if args.overwrite else []
+    overwrite += ["-q"] * args.quiet + ["-v"] * args.verbose
     workers = str(len(os.sched_getaffinity(0)))
     convert = [str(fits), "--out", str(records), "--labels", str(truth)]
     convert += ["--workers", workers]
@@ -120,6 +121,7 @@ COMMAND = Command(
     "simulate, convert, fit, encode, analyze and export, in minutes",
     _add_options,
     _run,
+    after_interruption="the same command goes on",
     examples=(
         "demo",
         "demo --set training.n_steps=2000",

@@ -114,6 +114,7 @@ def _run(args: argparse.Namespace) -> int:
         access,
         limit=args.limit,
         overwrite=args.overwrite,
+        progress=not args.quiet,
     )
     return _report(entries, args.out)
 
@@ -203,5 +204,6 @@ COMMAND = Command(
     _run,
     description="Exit status: 0 if every public spectrum is there, 3 if some failed, "
     "1 if all did or none fits.",
+    after_interruption="the same command goes on",
     examples=('harps --target "HD 128621" --limit 10',),
 )

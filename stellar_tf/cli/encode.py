@@ -67,18 +67,28 @@ def _run(args: argparse.Namespace) -> int:
     is_of_run = args.server is None and is_run(args.paths[0])
     out = args.out or Run(args.paths[0] if is_of_run else Path()).latents_path
     keep_freed_memory()
+    progress = not args.quiet
     if args.server is None:
         from stellar_tf.api import encode
 
         run, *inputs = args.paths
         latents = encode(
-            run, inputs, out=out, calibrated=args.calibrated, overwrite=args.overwrite
+            run,
+            inputs,
+            out=out,
+            calibrated=args.calibrated,
+            overwrite=args.overwrite,
+            progress=progress,
         )
     else:
         from stellar_tf.serving.client import encode_remotely
 
         latents = encode_remotely(
-            args.server, args.paths, out=out, overwrite=args.overwrite
+            args.server,
+            args.paths,
+            out=out,
+            overwrite=args.overwrite,
+            progress=progress,
         )
     return _report(latents, out)
 
@@ -102,6 +112,7 @@ COMMAND = Command(
     "write a table of latents",
     _add_options,
     _run,
+    after_interruption="no table is written; the same command begins again",
     examples=(
         "run records",
         "run ~/harps --out latents.parquet",

@@ -78,6 +78,7 @@ def _run(args: argparse.Namespace) -> int:
         init_from=args.init_from,
         skip_corrupt=args.skip_corrupt,
         overwrite=args.overwrite,
+        progress=not args.quiet,
     )
     print(f"best model: {run.model_path}")
     print(f"history: {run.history_path}")
@@ -89,6 +90,7 @@ COMMAND = Command(
     "train on records, without labels",
     _add_options,
     _run,
+    after_interruption="the same command goes on",
     examples=(
         "records --run run",
         "records --run run --config demo --set training.n_steps=2000",

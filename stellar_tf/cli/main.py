@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
-import logging
 import os
 import re
 import sys
 from collections.abc import Sequence
 
 from absl import app
-from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
 from stellar_tf import __version__
@@ -32,9 +30,11 @@ from stellar_tf.cli import (
     verify,
 )
 from stellar_tf.cli.command import add_commands
-from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_USER_ERROR
+from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USER_ERROR
+from stellar_tf.cli.output import set_up_output
 from stellar_tf.config.files import suggest
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.interruption import Terminated, raise_on_sigterm
 
 COMMANDS = tuple(
     module.COMMAND
@@ -101,13 +101,8 @@ def run_command(argv: Sequence[str]) -> int:
 def run() -> None:
     """Run the command of ``sys.argv`` and exit with its status."""
     _complete()
-    # TensorFlow reports on the machine's devices at every start.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    # What is logged is a plain line: absl would put a head before it.
-    handler = absl_logging.get_absl_handler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    app.run(_run, flags_parser=lambda argv: parse_arguments(argv[1:]))
+    raise_on_sigterm()
+    app.run(_start, flags_parser=lambda argv: parse_arguments(argv[1:]))
 
 
 def _complete() -> None:
@@ -148,18 +143,23 @@ def name_flags(error: UserError) -> str:
     return re.sub(r"^settings: ", "--set ", message)
 
 
+def _start(args: argparse.Namespace) -> int:
+    set_up_output(args)
+    return _run(args)
+
+
 def _run(args: argparse.Namespace) -> int:
     try:
         status: int = args.definition.run(args)
     except UserError as error:
         print(f"stellar-tf {args.command}: {name_flags(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print(
-            f"stellar-tf {args.command}: interrupted; the same command continues",
-            file=sys.stderr,
-        )
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as error:
+        is_terminated = isinstance(error, Terminated)
+        what = "terminated" if is_terminated else "interrupted"
+        after = args.definition.after_interruption
+        print(f"stellar-tf {args.command}: {what}; {after}", file=sys.stderr)
+        return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except Exception as error:  # only what the machine lacks is told, not a defect
         reason = find_lack(error)
         if reason is None:

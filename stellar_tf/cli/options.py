@@ -20,6 +20,8 @@ EXIT_REJECTS = 3
 """The command finished, but some inputs were not taken."""
 EXIT_INTERRUPTED = 130
 """As shells report SIGINT."""
+EXIT_TERMINATED = 143
+"""As they report SIGTERM."""
 _LAST_PORT = 65_535
 _LONGEST_NAME = 200
 """Of the 255 bytes of file systems; ``.`` and ``.partial`` and the like need some."""

@@ -42,7 +42,11 @@ def _run(args: argparse.Namespace) -> int:
         assignments.append(f"simulate.n_visits={args.visits}")
     config = read_config(args, *assignments)
     summary = simulate(
-        args.out, config=config, seed=args.seed, overwrite=args.overwrite
+        args.out,
+        config=config,
+        seed=args.seed,
+        overwrite=args.overwrite,
+        progress=not args.quiet,
     )
     print(
         f"{summary.n_files} spectra of {config.simulate.n_stars} stars in {args.out} "
@@ -57,5 +61,6 @@ COMMAND = Command(
     "write FITS files of simulated stars and a table of the truth",
     _add_options,
     _run,
+    after_interruption="the same command goes on",
     examples=("fits --n-stars 100 --visits 2",),
 )

@@ -37,7 +37,9 @@ def _run(args: argparse.Namespace) -> int:
     from tfrecords_tools.conversion.verify import SAME_POSITION
 
     records: Path = args.records
-    found = verify(records, deep=args.deep, workers=args.workers)
+    found = verify(
+        records, deep=args.deep, workers=args.workers, progress=not args.quiet
+    )
     for first, second, distance in found.neighbours:
         print(
             f"note: {first} and {second} are {distance:.1f} arcsec apart: if they are "

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from stellar_tf.config.simulation import SimulateConfig
-from tfrecords_tools.config import ConvertConfig, Section
+from tfrecords_tools.config import AutoOrNo, ConvertConfig, Section
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.split import SPLITS, Split
 
@@ -144,7 +144,7 @@ class ObjectiveConfig(Section):
     error: Literal["absolute", "likelihood"] = "absolute"
     """The mean absolute error in normalised flux, or its logarithm: the likelihood of
     the mean pixel under a Laplace distribution as wide as each spectrum needs [nat]."""
-    weight_by_errors: Literal["auto", "no"] = "auto"
+    weight_by_errors: AutoOrNo = "auto"
     """Whether pixels count by the inverse of their errors: ``auto`` where records hold
     errors."""
     kl_weights: tuple[tuple[int, float], ...] = (

@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from stellar_tf.explore.colouring import Colouring
+from stellar_tf.explore.dimensions import MovableDimension
 from stellar_tf.explore.explorer import Explorer, Subject
 from stellar_tf.explore.session import Session
 from stellar_tf.explore.spectrum_figure import LOOKS
@@ -157,6 +158,28 @@ def draw_point_legend(colouring: Colouring, label: str, unit: str) -> str:
         for entry in colouring.legend
     ]
     return f'<div class="legend">{"".join(parts)}</div>'
+
+
+def describe_value(session: Session, dimension: MovableDimension) -> str:
+    """
+    Say what the value of a dimension means.
+
+    Parameters
+    ----------
+    session : Session
+        Its code; the interval is as wide as the posterior of its start.
+    dimension : MovableDimension
+        The dimension.
+
+    Returns
+    -------
+    html : str
+        The label in its unit; empty if the dimension tracks none closely.
+    """
+    if dimension.unit_map is None:
+        return ""
+    z, width = (code[dimension.index] for code in (session.z, session.start.width))
+    return escape(dimension.unit_map.describe(float(z), float(width)))
 
 
 def describe_move(session: Session) -> str:

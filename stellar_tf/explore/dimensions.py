@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.files import VERDICT_NAME
+from stellar_tf.analysis.files import VERDICT_NAME, read_unit_maps
+from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.tables import read_table
 from tfrecords_tools.errors import UserError
 
@@ -30,6 +31,9 @@ class MovableDimension(Dimension):
     """Smallest posterior mean of all spectra."""
     high: float
     """Largest posterior mean of all spectra."""
+    # Arrays can be neither hashed nor compared as a whole.
+    unit_map: UnitMap | None = field(default=None, compare=False)
+    """What its values mean in the unit of the label, if it is tracked closely."""
 
     @property
     def name(self) -> str:
@@ -83,15 +87,18 @@ def read_dimensions(
             f"{path}: is about {len(verdict)} dimensions, the latents have "
             f"{z_mean.shape[1]}; analyse it again with overwrite=True"
         )
-    return _choose(verdict, z_mean)
+    return _choose(verdict, z_mean, read_unit_maps(analysis))
 
 
-def _choose(verdict: Table, z_mean: NDArray[np.floating]) -> list[MovableDimension]:
+def _choose(
+    verdict: Table, z_mean: NDArray[np.floating], unit_maps: dict[int, UnitMap]
+) -> list[MovableDimension]:
     dimensions = [
         MovableDimension(
             **vars(dimension),
             low=float(z_mean[:, dimension.index].min()),
             high=float(z_mean[:, dimension.index].max()),
+            unit_map=unit_maps.get(dimension.index),
         )
         for dimension in describe_dimensions(verdict)
     ]

@@ -33,6 +33,8 @@ class Subject(NamedTuple):
     """Whether it was sent to the page."""
     z_mean: NDArray[np.float32]
     """Its code, shape (n_latent,)."""
+    width: NDArray[np.float32]
+    """Standard deviations of its posterior, shape (n_latent,)."""
     observed: NDArray[np.float32] | None
     """Normalised flux, NaN at bad pixels, shape (n_pixels,); None if not at hand."""
     absence: str
@@ -101,6 +103,7 @@ class Explorer:
         dp_id, star = str(self.survey.dp_id[row]), str(self.survey.star[row])
         name = dp_id if star == dp_id else f"{star} ({dp_id})"
         absence = "" if self.observed else "the records of this run are not here"
+        code = (self.survey.z_mean[row], self.survey.width[row])
         flux = None
         try:
             flux = self.observed.read(dp_id)
@@ -108,9 +111,9 @@ class Explorer:
             absence = str(error)
         if flux is None:
             absence = absence or "the records do not have this spectrum"
-            return Subject(name, row, False, self.survey.z_mean[row], None, absence)
+            return Subject(name, row, False, *code, None, absence)
         normalised = self.model.normalise(flux)
-        return Subject(name, row, False, self.survey.z_mean[row], normalised, "")
+        return Subject(name, row, False, *code, normalised, "")
 
     def receive(self, name: str, content: bytes) -> Subject:
         """
@@ -134,8 +137,9 @@ class Explorer:
             If it is not taken.
         """
         upload = read_upload(name, content, self.config)
-        z_mean = self.model.encode_flux(upload.flux).z_mean[0]
+        found = self.model.encode_flux(upload.flux)
+        z_mean, width = found.z_mean[0], np.exp(0.5 * found.z_log_var[0])
         row = self.survey.find_copy(upload.dp_id, z_mean)
         title = f"{upload.target} ({upload.dp_id})" if upload.target else upload.dp_id
         normalised = self.model.normalise(upload.flux)
-        return Subject(title, row, True, z_mean, normalised, "")
+        return Subject(title, row, True, z_mean, width, normalised, "")

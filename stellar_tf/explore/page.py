@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from functools import partial
 from importlib import resources
+from typing import Any
 
 import panel as pn
 
@@ -81,9 +82,14 @@ class Page:
         )
         self.mode.param.watch(lambda _: self._show_mode(), "value")
         self.sliders = build_sliders(self._explorer.dimensions, self._move)
+        self.meanings = {
+            d.index: pn.pane.HTML("", **style())
+            for d in self._explorer.dimensions
+            if d.unit_map is not None
+        }
         self.moved = pn.pane.HTML("", **style())
         self.changing = pn.Column(
-            build_grid(*self.sliders.values(), width="17rem"),
+            build_grid(*map(self._put_meaning_below, self.sliders), width="17rem"),
             pn.FlexBox(build_button("Back to the start", self._reset)),
             self.moved,
             **WIDE,
@@ -93,6 +99,12 @@ class Page:
             for i in range(N_NEIGHBOURS)
         ]
         self.comparing = pn.Column(pn.FlexBox(*self.neighbours), **WIDE)
+
+    def _put_meaning_below(self, index: int) -> Any:
+        slider = self.sliders[index]
+        if index not in self.meanings:
+            return slider
+        return pn.Column(slider, self.meanings[index], **WIDE)
 
     def _items(self) -> dict[str, pn.Column]:
         finder, plane, viewer = self.finder, self.plane, self.viewer
@@ -194,6 +206,10 @@ class Page:
         with pn.io.hold():  # so that all of it is sent, and painted, at once
             self.figure.show(drawing, None if _EVERYTHING in roles else roles)
             self.plane.show_marks()
+            for dimension in self._explorer.dimensions:
+                if dimension.index in self.meanings:
+                    words = captions.describe_value(self.session, dimension)
+                    self.meanings[dimension.index].object = words
             self.moved.object = captions.describe_move(self.session)
 
 

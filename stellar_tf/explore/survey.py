@@ -64,6 +64,8 @@ class Survey:
         """Split of each spectrum, shape (n,)."""
         self.z_mean = codes.z_mean
         """Posterior means, shape (n, n_latent)."""
+        self.width = np.exp(0.5 * codes.z_log_var)
+        """Posterior standard deviations, shape (n, n_latent)."""
         self.labels: dict[str, Label] = {
             name: values for name, values in codes.labels.items() if _varies(values)
         }

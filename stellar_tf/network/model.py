@@ -17,7 +17,7 @@ from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.folded_conv import FoldedConv1D
 from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
-from stellar_tf.run import Run, RunError
+from stellar_tf.run import Run
 from tfrecords_tools.durable import partial_path, put_in_place
 
 _SOFT_LIMIT = 4.0
@@ -337,6 +337,4 @@ def load_autoencoder(run: Run) -> keras.Model:
     RunError
         If no model has been saved yet.
     """
-    if not run.model_path.is_file():
-        raise RunError(f"{run.folder}: has no model yet; run stellar-tf fit")
-    return keras.models.load_model(run.model_path, compile=False)
+    return keras.models.load_model(run.find_model(), compile=False)

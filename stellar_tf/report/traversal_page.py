@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +15,11 @@ from plotly.offline import get_plotlyjs
 from stellar_tf import __version__
 from stellar_tf.analysis.columns import read_labels
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
-from stellar_tf.analysis.files import AnalysisError, read_analysis
+from stellar_tf.analysis.files import AnalysisError, read_analysis, read_unit_maps
+from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.traversal import Traversal, local_percentiles, traverse
 from stellar_tf.report.templating import build_environment, embed_json
-from stellar_tf.report.traversal_panels import build_panel
+from stellar_tf.report.traversal_panels import build_panel, name_tracked
 from stellar_tf.run import Run
 from stellar_tf.tables import TableError
 from tfrecords_tools.durable import write_whole
@@ -47,6 +48,8 @@ class Slider(NamedTuple):
 
     dimension: Dimension
     """What it moves."""
+    title: str
+    """Proper name of what it tracks."""
     note: str
     """What the dimension carries, in numbers."""
     middle: int
@@ -62,6 +65,7 @@ def write_traversal_page(
     traversal: Traversal,
     dimensions: Sequence[Dimension],
     percentiles: Sequence[NDArray[np.float64]],
+    unit_maps: Mapping[int, UnitMap],
     facts: PageFacts,
 ) -> None:
     """
@@ -77,6 +81,8 @@ def write_traversal_page(
         What is known of each dimension of the traversal, in its order.
     percentiles : sequence of ndarray of float, shape (n, 3)
         For each: percentiles of the label it tracks at each position.
+    unit_maps : mapping of int to UnitMap
+        What values of dimensions mean in the units of labels, by dimension.
     facts : PageFacts
         Where it all comes from.
     """
@@ -84,10 +90,19 @@ def write_traversal_page(
     sliders = [
         Slider(
             dimension,
-            describe_dimension(dimension),
+            name_tracked(dimension),
+            describe_dimension(dimension, unit_maps.get(dimension.index)),
             n_steps // 2,
             n_steps,
-            embed_json(build_panel(traversal, row, dimension, percentiles[row])),
+            embed_json(
+                build_panel(
+                    traversal,
+                    row,
+                    dimension,
+                    percentiles[row],
+                    unit_maps.get(dimension.index),
+                )
+            ),
         )
         for row, dimension in enumerate(dimensions)
     ]
@@ -105,7 +120,7 @@ def write_traversal_page(
     write_whole(path, page)
 
 
-def describe_dimension(dimension: Dimension) -> str:
+def describe_dimension(dimension: Dimension, unit_map: UnitMap | None = None) -> str:
     """
     Give the numbers of a dimension in one line.
 
@@ -113,19 +128,22 @@ def describe_dimension(dimension: Dimension) -> str:
     ----------
     dimension : Dimension
         From the verdict.
+    unit_map : UnitMap, optional
+        If it tracks a label closely.
 
     Returns
     -------
     note : str
-        Mutual information and rank correlation with what it tracks.
+        Mutual information and rank correlation with what it tracks, and how far that
+        can be told by it.
     """
     if not dimension.tracks:
         return "no significant mutual information with any label"
-    note = f"MI {dimension.tracks_mi:.2f} nat with {dimension.tracks}"
+    note = f"MI {dimension.tracks_mi:.2f} nat with {name_label(dimension.tracks)[0]}"
     if np.isfinite(dimension.tracks_spearman):
         correlation = f"{dimension.tracks_spearman:.2f}".replace("-", "\u2212")
         note += f", Spearman {correlation}"
-    return note
+    return note if unit_map is None else f"{note}; {unit_map.describe_quality()}"
 
 
 def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
@@ -190,7 +208,8 @@ def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
         n_stars=len(z_mean),
         created=datetime.now(UTC).date().isoformat(),
     )
-    write_traversal_page(path, traversal, dimensions, percentiles, facts)
+    unit_maps = read_unit_maps(run.analysis)
+    write_traversal_page(path, traversal, dimensions, percentiles, unit_maps, facts)
     return path
 
 

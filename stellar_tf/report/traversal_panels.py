@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from stellar_tf.analysis.dimensions import Dimension
+from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.lines import name_wavelengths
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.figures.spectra import ZOOM, Marks
@@ -78,6 +79,7 @@ def build_panel(
     row: int,
     dimension: Dimension,
     percentiles: NDArray[np.float64],
+    unit_map: UnitMap | None = None,
 ) -> str:
     """
     Gather all that the page's script needs of one dimension.
@@ -92,6 +94,8 @@ def build_panel(
         Its name, and what it tracks.
     percentiles : ndarray of float, shape (n, 3)
         16th, 50th and 84th percentile of that label at each position.
+    unit_map : UnitMap, optional
+        What its values mean in the unit of that label.
 
     Returns
     -------
@@ -110,9 +114,9 @@ def build_panel(
     if not gap.any():
         windows.append(Window(float(wave[0]), float(wave[-1]), "whole range"))
     panel = {
-        "title": f"{dimension.tracks or 'no label given'} ({dimension.name})",
+        "title": f"{name_tracked(dimension)} ({dimension.name})",
         "positions": traversal.positions[row].tolist(),
-        "words": _describe_positions(traversal, row, dimension, percentiles),
+        "words": _describe_positions(traversal, row, dimension, percentiles, unit_map),
         "wave": encode_floats(wave),
         "median": pack(flux[middle]),
         "difference": pack(flux - flux[middle]),
@@ -123,17 +127,28 @@ def build_panel(
     return json.dumps(panel, cls=_Encoder)
 
 
+def name_tracked(dimension: Dimension) -> str:
+    """Return the proper name of what a dimension tracks."""
+    return name_label(dimension.tracks)[0] or "no label given"
+
+
 def _describe_positions(
     traversal: Traversal,
     row: int,
     dimension: Dimension,
     percentiles: NDArray[np.float64],
+    unit_map: UnitMap | None,
 ) -> list[str]:
-    words = [f"{dimension.name} = {z:+.2f}" for z in traversal.positions[row]]
+    positions = traversal.positions[row]
+    words = [f"{dimension.name} = {z:+.2f}" for z in positions]
+    if unit_map is not None:
+        for i, z in enumerate(positions):
+            words[i] += f": {unit_map.describe(float(z))}".replace(" -", " \u2212")
+    name, unit = name_label(dimension.tracks)
     for i, ends in enumerate(percentiles):
         if np.isfinite(ends).all():
             low, middle, high = (_round(value) for value in ends)
-            words[i] += f"; {dimension.tracks} here {middle} ({low} to {high})"
+            words[i] += f"; {name} here {middle} ({low} to {high}) {unit}".rstrip()
     return words
 
 

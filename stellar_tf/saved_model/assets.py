@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from stellar_tf.analysis.dimensions import Dimension
+from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.config import Config
 from stellar_tf.flags import MEANINGS
 from tfrecords_tools.errors import UserError
@@ -30,7 +31,12 @@ class ModelError(UserError):
     """A folder holds no trained model; the message names it."""
 
 
-def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) -> None:
+def write_assets(
+    config: Config,
+    dimensions: Sequence[Dimension],
+    unit_maps: Mapping[int, UnitMap],
+    folder: Path,
+) -> None:
     """
     Write the grid, its files' way there, flags and meaning of dimensions as JSON.
 
@@ -40,6 +46,8 @@ def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) 
         Settings of the run.
     dimensions : sequence of Dimension
         What the verdict says; empty if the run has not been analysed.
+    unit_maps : mapping of int to UnitMap
+        What values of dimensions mean in the units of labels, by dimension.
     folder : Path
         The version's folder.
     """
@@ -56,7 +64,10 @@ def write_assets(config: Config, dimensions: Sequence[Dimension], folder: Path) 
     _write(
         folder / DIMENSIONS_FILE,
         [
-            _describe(index, described.get(index))
+            {
+                **_describe(index, described.get(index)),
+                "unit_map": _list_map(unit_maps.get(index)),
+            }
             for index in range(config.model.n_latent)
         ],
     )
@@ -115,12 +126,49 @@ def read_settings(version: Path) -> dict[str, dict[str, Any]]:
     }
 
 
+def read_informative(version: Path) -> list[dict[str, Any]]:
+    """
+    Read what the informative dimensions of an exported model mean.
+
+    Parameters
+    ----------
+    version : Path
+        Folder of one version.
+
+    Returns
+    -------
+    dimensions : list of dict
+        As in `DIMENSIONS_FILE`; empty if the run had not been analysed.
+    """
+    path = version / DIMENSIONS_FILE
+    if not path.is_file():
+        return []
+    dimensions: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return [dimension for dimension in dimensions if dimension["informative"]]
+
+
 def _describe(index: int, dimension: Dimension | None) -> dict[str, Any]:
     if dimension is None:
         nothing = dict.fromkeys(field.name for field in fields(Dimension))
         return {"name": f"z{index}", "title": None, **nothing, "index": index}
     known = {key: _plain(value) for key, value in asdict(dimension).items()}
     return {"name": dimension.name, "title": dimension.title, **known}
+
+
+def _list_map(found: UnitMap | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    name, unit = name_label(found.label)
+    return {
+        "label": found.label,
+        "name": name,
+        "unit": unit,
+        "z": [float(f"{z:.6g}") for z in found.z],
+        "value": [float(f"{value:.6g}") for value in found.value],
+        "error": _plain(found.error),
+        "n_held_out": found.n_held_out,
+        "width": _plain(found.width),
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.files import has_analysis, read_analysis
+from stellar_tf.analysis.files import has_analysis, read_analysis, read_unit_maps
 from stellar_tf.inference.graph import ModelGraph, load_graph
 from stellar_tf.run import Run
 from stellar_tf.saved_model.assets import write_assets
@@ -59,12 +59,13 @@ def export(run: Run, out: Path) -> Path:
         else None
     )
     dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
+    unit_maps = read_unit_maps(run.analysis)
     # No server takes such a name for a version.
     with partial_path(out / "version") as partial:
         _write_signatures(graph, partial)
-        write_assets(config, dimensions, partial)
+        write_assets(config, dimensions, unit_maps, partial)
         write_warmup(graph, out.name, partial)
-        write_model_card(run, graph, analysis, out.name, partial)
+        write_model_card(run, graph, analysis, unit_maps, out.name, partial)
         return _publish(partial, out)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from stellar_tf import __version__
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
 from stellar_tf.analysis.files import SavedAnalysis
+from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.flags import MEANINGS, UNUSABLE
 from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.run import Run
@@ -40,6 +42,7 @@ def write_model_card(
     run: Run,
     graph: ModelGraph,
     analysis: SavedAnalysis | None,
+    unit_maps: Mapping[int, UnitMap],
     name: str,
     folder: Path,
 ) -> None:
@@ -54,6 +57,8 @@ def write_model_card(
         Of its model.
     analysis : SavedAnalysis or None
         Its verdict, if there is one.
+    unit_maps : mapping of int to UnitMap
+        What values of dimensions mean in the units of labels, by dimension.
     name : str
         The name it is served by.
     folder : Path
@@ -88,6 +93,7 @@ def write_model_card(
         training=read_training(run.history_path),
         n_weights=graph.autoencoder.count_params(),
         settings=run.config_path.read_text(encoding="utf-8").rstrip(),
+        in_units=[_tell_map(found) for _, found in sorted(unit_maps.items())],
         **_tell_analysis(analysis),
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
@@ -143,6 +149,15 @@ def _tell_analysis(analysis: SavedAnalysis | None) -> dict[str, Any]:
     }
 
 
+def _tell_map(found: UnitMap) -> str:
+    first, last = (found.describe(float(z)) for z in found.z[[0, -1]])
+    low, high = found.z[[0, -1]]
+    return (
+        f"z{found.dimension} from {low:.2f} to {high:.2f}: from {first} to {last}; "
+        f"{found.describe_quality()}"
+    )
+
+
 def _measure_ranges(stars: Table, dimensions: list[Dimension]) -> dict[str, str]:
     """Say what the stars cover in what the dimensions track, in words."""
     names = sorted({dimension.tracks for dimension in dimensions} - {""})
@@ -151,14 +166,16 @@ def _measure_ranges(stars: Table, dimensions: list[Dimension]) -> dict[str, str]
         if name not in stars.colnames:
             continue
         values = stars[name]
+        proper, unit = name_label(name)
+        title = name if proper == name else f"{proper} (`{name}`)"
         if values.dtype.kind in "US":
             counts = Counter(str(value) for value in values).most_common(5)
-            ranges[name] = ", ".join(f"{value} ({n:,})" for value, n in counts)
+            ranges[title] = ", ".join(f"{value} ({n:,})" for value, n in counts)
             continue
         known = np.asarray(values, np.float64)
         known = known[np.isfinite(known)]
         if known.size:
             low, middle, high = np.percentile(known, [1.0, 50.0, 99.0])
-            ranges[name] = f"{low:.4g} to {high:.4g} (1st to 99th percentile), "
-            ranges[name] += f"median {middle:.4g}"
+            ranges[title] = f"{low:.4g} to {high:.4g} (1st to 99th percentile), "
+            ranges[title] += f"median {middle:.4g} {unit}".rstrip()
     return ranges

@@ -17,7 +17,7 @@ from kserve.errors import InvalidInput
 from kserve.protocol.infer_type import to_http_parameters
 from numpy.typing import NDArray
 
-from stellar_tf.saved_model.assets import read_settings
+from stellar_tf.saved_model.assets import read_informative, read_settings
 from stellar_tf.serving.batching import Batcher
 from stellar_tf.serving.loading import (
     Arrays,
@@ -66,7 +66,9 @@ class ServedModel(Model):
     ) -> None:
         super().__init__(name)
         self.version = version
-        self.settings: dict[str, Any] = read_settings(folder)
+        self.settings: dict[str, Any] = {**read_settings(folder)}
+        if dimensions := read_informative(folder):
+            self.settings["dimensions"] = dimensions
         self.max_bytes = max_bytes
         self.signatures = load_signatures(folder)
         self._batchers = {
@@ -92,7 +94,8 @@ class ServedModel(Model):
         -------
         parameters : dict
             ``signatures``, ``max_request_bytes`` and what `export` wrote beside the
-            model: ``grid`` and ``convert``.
+            model: ``grid``, ``convert`` and, if it was analysed, the informative
+            ``dimensions``.
         """
         signatures = {
             name: {

@@ -21,13 +21,13 @@ from stellar_tf.config import Config
 from stellar_tf.run import Run
 from stellar_tf.training.tensorboard import Embedding, Pictures, Scalars, Settings
 from tfrecords_tools.durable import write_whole
-from tfrecords_tools.progress import open_console
+from tfrecords_tools.progress import ProgressLines, can_draw, open_console
 from tfrecords_tools.records.manifest import Manifest
 
 
 class ProgressBar(keras.callbacks.Callback):
     """
-    Show steps and the terms of the loss on stderr; a log file gets the last state.
+    Show steps and the terms of the loss on stderr; a log file gets a line a minute.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ class ProgressBar(keras.callbacks.Callback):
 
     def __init__(self, n_steps: int) -> None:
         super().__init__()
-        self._n_steps = n_steps
+        console = open_console()
+        self._lines = None if can_draw(console) else ProgressLines("fit", n_steps)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("fit"),
@@ -45,7 +46,8 @@ class ProgressBar(keras.callbacks.Callback):
             MofNCompleteColumn(),
             TextColumn("{task.fields[terms]}"),
             TimeRemainingColumn(),
-            console=open_console(),
+            console=console,
+            disable=self._lines is not None,
         )
         self._task = self._progress.add_task("fit", total=n_steps, terms="")
 
@@ -57,6 +59,8 @@ class ProgressBar(keras.callbacks.Callback):
     ) -> None:
         terms = "error {flux_mae:.4f}  KL {kl:.2f} nat".format(**(logs or {}))
         self._progress.update(self._task, completed=batch + 1, terms=terms)
+        if self._lines is not None:
+            self._lines.update(batch + 1, terms)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self._progress.stop()
@@ -101,7 +105,7 @@ def build_callbacks(
     ]
 
 
-def trim_history(path: Path, n_done: int) -> None:
+def trim_history(path: Path, n_done: int, *, is_open: bool = False) -> None:
     """
     Drop the rows that come after the state a run continues from.
 
@@ -111,6 +115,8 @@ def trim_history(path: Path, n_done: int) -> None:
         History of the run, CSV; it need not exist.
     n_done : int
         Steps that the state had made.
+    is_open : bool, default False
+        Whether the epoch of the last of them is not validated yet.
     """
     if not path.is_file():
         return
@@ -118,7 +124,8 @@ def trim_history(path: Path, n_done: int) -> None:
         header, *rows = list(csv.reader(stream)) or [[]]
     # A kill can leave the last row unfinished, and the first.
     whole = [row for row in rows if "step" in header and len(row) == len(header)]
-    kept = [row for row in whole if float(row[header.index("step")]) <= n_done]
+    n_kept = n_done - is_open
+    kept = [row for row in whole if float(row[header.index("step")]) <= n_kept]
     if not kept:
         path.unlink()
         return

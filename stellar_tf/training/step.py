@@ -138,7 +138,9 @@ class Trainer:
         by_replica = self.strategy.run(tf.function(evaluate), (batch,))
         return np.asarray(self.strategy.gather(by_replica, axis=0))
 
-    def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
+    def evaluate(
+        self, batches: tf.data.Dataset, before_each: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
         """
         Average the terms over a data set, with z at the posterior's mean.
 
@@ -146,6 +148,8 @@ class Trainer:
         ----------
         batches : tf.data.Dataset
             Of `build_evaluation_dataset`.
+        before_each : callable, optional
+            Called before each batch; what it raises ends the evaluation.
 
         Returns
         -------
@@ -159,6 +163,7 @@ class Trainer:
         )
         total: Terms | None = None
         for batch in self.strategy.experimental_distribute_dataset(spectra):
+            before_each()
             sums = self._evaluate(batch)
             total = sums if total is None else Terms(*map(tf.add, total, sums))
         if total is None:

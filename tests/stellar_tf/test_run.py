@@ -6,7 +6,7 @@ import pytest
 
 from stellar_tf.config import Config
 from stellar_tf.network.model import load_autoencoder
-from stellar_tf.run import Run, RunError, is_run, open_run
+from stellar_tf.run import Run, RunError, is_run, lock_run, open_run
 
 RECORDS = {"folder": "records", "manifest_sha256": "ab", "n_spectra": {"train": 3}}
 
@@ -20,7 +20,8 @@ def test_a_run_can_be_opened_again(tmp_path: Path, config: Config) -> None:
 
 
 def test_other_records(tmp_path: Path, config: Config) -> None:
-    open_run(tmp_path / "run", config, RECORDS)
+    run = open_run(tmp_path / "run", config, RECORDS)
+    run.model_path.touch()
     other = {**RECORDS, "manifest_sha256": "cd"}
     with pytest.raises(RunError, match="was fitted to other records"):
         open_run(tmp_path / "run", config, other)
@@ -58,10 +59,37 @@ def test_damaged_notes_of_the_records_are_told(
 def test_a_run_is_replaced_only_when_told_to(tmp_path: Path, config: Config) -> None:
     run = open_run(tmp_path / "run", config, RECORDS)
     run.history_path.touch()
+    run.tensorboard.mkdir()
+    (run.checkpoints / "step-000000001").mkdir(parents=True)
     other = {**RECORDS, "manifest_sha256": "cd"}
     open_run(tmp_path / "run", config, other, overwrite=True)
     assert run.read_records() == other
+    assert sorted(tmp_path.rglob("*")) == [
+        run.folder, run.config_path, run.records_path
+    ]  # fmt: skip
+
+
+def test_a_run_that_has_learnt_nothing_is_in_nobodys_way(
+    tmp_path: Path, config: Config
+) -> None:
+    run = open_run(tmp_path / "run", config, RECORDS)
+    run.history_path.touch()
+    (run.checkpoints / "step-000000001.0.partial").mkdir(parents=True)
+    other = {**RECORDS, "manifest_sha256": "cd"}
+    open_run(run.folder, config, other)
+    assert run.read_records() == other
     assert not run.history_path.exists()
+
+
+def test_two_fits_in_one_folder(tmp_path: Path, config: Config) -> None:
+    run = Run(tmp_path / "run")
+    with lock_run(run):
+        open_run(run.folder, config, RECORDS)
+        with pytest.raises(RunError, match="another fit is under way"), lock_run(run):
+            pass
+        open_run(run.folder, config, RECORDS, overwrite=True)
+        with pytest.raises(RunError, match="another fit is under way"), lock_run(run):
+            pass
 
 
 def test_a_run_killed_while_it_was_made_can_be_made_again(

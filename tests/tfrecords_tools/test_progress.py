@@ -7,11 +7,28 @@ from tfrecords_tools import progress
 from tfrecords_tools.progress import open_console, show_progress
 
 
-def test_silent_where_stderr_is_no_terminal(capsys):
-    with show_progress("Reading", 3, progress=True) as advance:
-        advance(1, 0)
+@pytest.mark.parametrize("has_progress", [True, False])
+def test_a_line_a_minute_where_stderr_is_no_terminal(monkeypatch, capsys, has_progress):
+    """One file in 20 s after the first, which takes longer."""
+    times = iter([0.0, 30.0, 50.0, 70.0, 90.0, 110.0, 130.0])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times))
+    with show_progress("Reading", 300, progress=has_progress) as advance:
+        for n_rejected in (0, 0, 0, 1, 0, 0):
+            advance(1, n_rejected)
     captured = capsys.readouterr()
-    assert captured.out + captured.err == ""
+    assert captured.out == ""
+    lines = [
+        "Reading: 3 of 300, 0.05/s, 1:39:00 left",
+        "Reading: 6 of 300, 0.05/s, 1:38:00 left, 1 rejected",
+    ]
+    assert captured.err.splitlines() == (lines if has_progress else [])
+
+
+def test_nothing_is_said_of_a_rate_that_is_not_known(monkeypatch, capsys):
+    times = iter([0.0, 70.0])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times))
+    progress.ProgressLines("fit", 600).update(66, "error 0.1")
+    assert capsys.readouterr().err == "fit: 66 of 600, error 0.1\n"
 
 
 def test_bar_counts_files_and_rejects(monkeypatch, capsys):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from typing import Protocol, TypeVar
 
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.interruption import SIGNALS
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -48,12 +53,39 @@ class _Workers:
     ) -> Iterator[Result]:
         chunk = max(1, len(tasks) // (self._n_workers * _CHUNKS_PER_WORKER))
         try:
-            yield from self._pool.map(function, tasks, chunksize=chunk)
+            with _signals_blocked():  # the first task starts the workers
+                results = self._pool.map(function, tasks, chunksize=chunk)
+            yield from results
         except BrokenProcessPool:
             raise EngineError(
                 "a worker was killed, perhaps for want of memory; the same command "
                 "continues, with fewer workers if need be"
             ) from None
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """
+    Keep Ctrl-C and SIGTERM for later; processes that begin meanwhile never see them.
+
+    A terminal sends Ctrl-C to all of them, schedulers SIGTERM: it is for this process
+    to end the others.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with(lifeline: Connection) -> None:
+    """In a worker: end at once when the other end of a pipe is closed, or dies."""
+
+    def wait() -> None:
+        lifeline.poll(None)
+        os._exit(os.EX_OK)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
@@ -76,8 +108,16 @@ def local_engine(n_workers: int) -> Iterator[Engine]:
         return
     # Forked workers would inherit whatever threads this process has, and their locks.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n_workers, mp_context=context)
+    workers_end, lifeline = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(
+        n_workers, mp_context=context, initializer=_end_with, initargs=(workers_end,)
+    )
     try:
         yield _Workers(pool, n_workers)
+    except BaseException:
+        lifeline.close()  # what they are at is done again
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+        lifeline.close()
+        workers_end.close()

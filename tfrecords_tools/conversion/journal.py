@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -32,6 +31,7 @@ from tfrecords_tools.durable import (
 )
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
+from tfrecords_tools.lock import locked
 from tfrecords_tools.records.layout import read_index
 from tfrecords_tools.records.manifest import (
     MANIFEST_NAME,
@@ -109,13 +109,10 @@ class ConversionJournal:
                 f"move it away or remove it"
             )
         make_folder(self._folder)
-        with (self._folder / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise JournalError(
-                    f"{self.staging}: another process is writing it; wait for its end"
-                ) from None
+        busy = JournalError(
+            f"{self.staging}: another process is writing it; wait for its end"
+        )
+        with locked(self._folder / _LOCK, busy):
             self._restore()
             self._begin(request, discard=discard)
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ NAMES = {
     "feh": ("[Fe/H]", "dex"),
     "alpha": ("[alpha/M]", "dex"),
     "vsini": ("v sin i", "km/s"),
-    "rv": ("rv", "km/s"),
+    "rv": ("radial velocity", "km/s"),
     "berv": ("BERV", "km/s"),
     "snr": ("S/N", ""),
     "exptime": ("exposure time", "s"),
@@ -67,20 +68,50 @@ class UnitMap(NamedTuple):
         Returns
         -------
         words : str
-            Such as ``rv about -12.0 km/s (68 %: -12.1 to -11.9)``.
+            Such as ``radial velocity about -12.0 km/s (68 %: -12.1 to -11.9)``, with as
+            many digits as the width (without it, the median width) bears.
         """
         name, unit = name_label(self.label)
         middle, low, high = (
             float(np.interp(at, self.z, self.value)) for at in (z, z - width, z + width)
         )
         low, high = min(low, high), max(low, high)
-        words = f"{name} about {middle:.4g} {unit}".rstrip()
-        return f"{words} (68 %: {low:.4g} to {high:.4g})" if width else words
+        half = 0.5 * (high - low) or self.width
+        words = f"{name} about {_round(middle, half)} {unit}".rstrip()
+        if not width:
+            return words
+        return f"{words} (68 %: {_round(low, half)} to {_round(high, half)})"
+
+    def describe_quality(self) -> str:
+        """
+        Say how far the label can be told by the dimension.
+
+        Returns
+        -------
+        words : str
+            Such as ``wrong by 0.4 km/s (median of 80 held-out stars); posteriors are
+            0.06 km/s wide``.
+        """
+        unit = name_label(self.label)[1]
+        width = f"posteriors are {f'{self.width:.2g} {unit}'.rstrip()} wide"
+        if not math.isfinite(self.error):
+            return width
+        error = f"{self.error:.2g} {unit}".rstrip()
+        return (
+            f"wrong by {error} (median of {self.n_held_out:,} held-out stars); {width}"
+        )
 
 
 def name_label(label: str) -> tuple[str, str]:
     """Return the proper name of a label and its unit."""
     return NAMES.get(label, (label, ""))
+
+
+def _round(value: float, width: float) -> str:
+    """Give the digits that differ between values a width apart."""
+    if not width > 0.0:
+        return f"{value:.4g}"
+    return f"{value:z.{max(math.ceil(-math.log10(width)), 0)}f}"
 
 
 def fit_unit_maps(
@@ -177,3 +208,32 @@ def unit_map_table(maps: list[UnitMap]) -> Table:
     table["z"].description = "value of the dimension"
     table["value"].description = "the label there [its unit]"
     return table
+
+
+def list_unit_maps(table: Table) -> dict[int, UnitMap]:
+    """
+    Take the maps out of their table.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        As of `unit_map_table`.
+
+    Returns
+    -------
+    maps : dict of int to UnitMap
+        By dimension.
+    """
+    maps = {}
+    for dimension in np.unique(np.asarray(table["dimension"], np.int64)):
+        rows = table[table["dimension"] == dimension]
+        maps[int(dimension)] = UnitMap(
+            int(dimension),
+            str(rows["label"][0]),
+            np.asarray(rows["z"], np.float64),
+            np.asarray(rows["value"], np.float64),
+            float(rows["error"][0]),
+            int(rows["n_held_out"][0]),
+            float(rows["width"][0]),
+        )
+    return maps

@@ -10,8 +10,8 @@ from stellar_tf.batches.dataset import (
     TrainingStream,
     build_evaluation_dataset,
 )
-from stellar_tf.batches.reading import EmptySplitError
 from stellar_tf.config import Config, DatasetConfig, ModelConfig, TrainingConfig
+from stellar_tf.run import EmptySplitError
 from tfrecords_tools.conversion.convert import convert
 from tfrecords_tools.records.manifest import Manifest, read_manifest
 from tfrecords_tools.records.tfrecord import read_records

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shlex
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stellar_tf import __version__
+from stellar_tf import __version__, api
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.main import (
     COMMANDS,
@@ -20,6 +21,7 @@ from stellar_tf.cli.main import (
     run_command,
 )
 from stellar_tf.run import Run
+from tfrecords_tools.interruption import Terminated
 
 
 @pytest.mark.parametrize("argv", [[], *([command.name] for command in COMMANDS)])
@@ -103,8 +105,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             ["fit", "RECORDS", "--run", "OUT", "--strategy", "mirrored",
-             "--devices", "64", "--config", "SMALL"],
-            "n_devices must be at most 2 on this machine, got 64",
+             "--devices", "8", "--config", "SMALL"],
+            "n_devices must be at most 2 on this machine, got 8",
         ),
         (["encode", "EMPTY", "RECORDS"], "is neither a run folder nor an exported"),
         (["fit", "EMPTY", "--run", "RUN", "--overwrite"], "is no data set"),
@@ -165,6 +167,60 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+REFUSED = """
+import sys
+from stellar_tf.cli.main import run_command
+records, run, folder, empty, thesis = sys.argv[1:]
+NEW = folder + "/new"
+COMMANDS = [
+    ["fit", folder, "--run", NEW],
+    ["fit", empty, "--run", NEW],
+    ["fit", records, "--run", thesis],
+    ["fit", records, "--run", run],
+    ["fit", records, "--run", NEW, "--set", "training.batch_size=0"],
+    ["fit", records, "--run", NEW, "--minutes", "1", "--set", "training.n_steps=3"],
+    ["fit", records, "--run", NEW, "--init-from", folder],
+    ["fit", records, "--run", NEW, "--strategy", "mirrored", "--devices", "3",
+     "--set", "training.batch_size=8"],
+    ["encode", folder, records],
+    ["encode", run, thesis],
+    ["encode", run, records, "--out", thesis + "/latents.csv"],
+    ["export", folder, "--out", NEW],
+    ["analyze", folder],
+    ["analyze", run],
+]
+for command in COMMANDS:
+    print(run_command(command), "tensorflow" in sys.modules, *command)
+"""
+
+
+def test_mistakes_are_found_before_tensorflow_is_imported(
+    tmp_path: Path, records: Path, run: Run
+) -> None:
+    empty = Path(shutil.copytree(records, tmp_path / "empty"))
+    manifest = json.loads((empty / "manifest.json").read_text())
+    manifest["splits"]["validation"]["n_spectra"] = 0
+    text = json.dumps(manifest)
+    (empty / "manifest.json").write_text(text)
+    other = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    (other / "analysis").mkdir(exist_ok=True)
+    (other / "analysis" / "report.html").touch()
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "latents.csv").touch()
+    before = sorted(tmp_path.rglob("*"))
+    arguments = [str(p) for p in (records, other, tmp_path, empty, thesis)]
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert len(lines) == done.stderr.count("\n") == 14, done.stderr
+    for line in lines:
+        assert line.startswith("2 False "), line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -196,6 +252,29 @@ def test_mistakes_in_the_command_line(
         run_command(argv)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt, 130, "stellar-tf fit: interrupted; the same command goes"),
+        (Terminated, 143, "stellar-tf fit: terminated; the same command goes on"),
+    ],
+)
+def test_signals_have_the_status_of_shells(
+    error: type[BaseException],
+    status: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(api, "fit", stop)
+    assert run_command(["fit", str(tmp_path), "--run", "run"]) == status
+    assert capsys.readouterr().err.startswith(message)
 
 
 def test_a_full_disk_is_told_in_one_line(

@@ -60,6 +60,13 @@ def test_assignments_come_last(tmp_path: Path) -> None:
     assert (config.training.batch_size, config.training.seed) == (8, 3)
 
 
+def test_a_bare_no_is_no() -> None:
+    bare = ["convert.store_errors=no", "objective.weight_by_errors=no"]
+    config = load_config(None, bare)
+    assert config.convert.store_errors == config.objective.weight_by_errors == "no"
+    assert load_config(None, ['convert.store_errors="no"']).convert == config.convert
+
+
 def test_settings_that_are_given_stay_the_only_ones() -> None:
     """`fit` fills what was left open."""
     given = load_config(None, ["training.seed=3"])

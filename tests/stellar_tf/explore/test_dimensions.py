@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from stellar_tf.analysis.analyze import analyze
+from stellar_tf.analysis.analyze import AnalysisResult, analyze
+from stellar_tf.analysis.files import list_tables, write_named
 from stellar_tf.explore.dimensions import (
     N_WITHOUT_VERDICT,
     ExploreError,
@@ -22,8 +23,13 @@ def latents() -> Table:
 
 
 @pytest.fixture(scope="module")
-def verdict(latents: Table) -> Table:
-    return analyze(latents, FAST).verdict_table
+def result(latents: Table) -> AnalysisResult:
+    return analyze(latents, FAST)
+
+
+@pytest.fixture(scope="module")
+def verdict(result: AnalysisResult) -> Table:
+    return result.verdict_table
 
 
 def write(verdict: Table, folder: Path) -> Path:
@@ -53,6 +59,21 @@ def test_dimensions_are_named_by_what_they_track(
         z_mean[:, UNEXPLAINED].min(),
         z_mean[:, UNEXPLAINED].max(),
     )
+
+
+def test_dimensions_know_what_their_values_mean(
+    latents: Table, result: AnalysisResult, verdict: Table, tmp_path: Path
+) -> None:
+    z_mean = np.asarray(latents["z_mean"])
+    write_named(list_tables(result), tmp_path / "analysis")
+    found = read_dimensions(tmp_path / "analysis", z_mean)
+    words = {d.index: d.unit_map.describe(0.3, 0.1) for d in found if d.unit_map}
+    assert RV in words
+    assert words == {m.dimension: m.describe(0.3, 0.1) for m in result.unit_maps}
+    # They can still be told apart and be keys.
+    assert len(set(found)) == len(found)
+    without = read_dimensions(write(verdict, tmp_path / "without"), z_mean)
+    assert {d.unit_map for d in without} == {None}
 
 
 def test_without_informative_dimensions_the_nearest_are_shown(

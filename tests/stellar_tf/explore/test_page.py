@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.analysis.lines import LINES
 from stellar_tf.explore import captions
 from stellar_tf.explore.controls import MAX_CHUNKS
@@ -39,6 +42,27 @@ def test_a_slider_moves_the_curve_and_the_button_moves_it_back(page: Page) -> No
     page._reset()
     np.testing.assert_array_equal(drawn(page, "changed"), before)
     assert page.moved.object.startswith("Nothing is moved")
+
+
+def test_values_of_sliders_are_told_in_units(explorer: Explorer) -> None:
+    first, *others = explorer.dimensions
+    knots = np.array([first.low, first.high])
+    rv = UnitMap(first.index, "r<v", knots, np.array([-20.0, 20.0]), 0.4, 80, 0.06)
+    survey = copy(explorer.survey)
+    survey.dimensions = [replace(first, unit_map=rv), *others]
+    known = copy(explorer)
+    known.survey = survey
+    page = Page(known)
+    assert list(page.meanings) == [first.index]
+    slider, meaning = page.sliders[first.index], page.meanings[first.index]
+    slider.value = 0.5 * (first.low + first.high)
+    width = float(survey.width[0, first.index])
+    assert meaning.object == rv.describe(slider.value, width).replace("<", "&lt;")
+    assert meaning.object.startswith("r&lt;v about ")
+    assert "(68 %: " in meaning.object
+    page._reset()
+    z = float(survey.z_mean[0, first.index])
+    assert meaning.object == rv.describe(z, width).replace("<", "&lt;")
 
 
 def test_finding_a_star(page: Page, explorer: Explorer) -> None:

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
+from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.traversal import Traversal, local_percentiles, traverse
 from stellar_tf.report.traversal_page import (
     PageFacts,
@@ -38,6 +39,10 @@ def choose_dimensions(result: AnalysisResult) -> list[Dimension]:
     return [d for d in describe_dimensions(result.verdict_table) if d.informative]
 
 
+def list_maps(result: AnalysisResult) -> dict[int, UnitMap]:
+    return {found.dimension: found for found in result.unit_maps}
+
+
 def travel(result: AnalysisResult, wave: np.ndarray) -> Traversal:
     return traverse(
         plant_decoder(wave),
@@ -59,7 +64,9 @@ def write(result: AnalysisResult, traversal: Traversal, path: Path) -> None:
         else np.full((N_STEPS, 3), np.nan)
         for d, positions in zip(dimensions, traversal.positions, strict=True)
     ]
-    write_traversal_page(path, traversal, dimensions, percentiles, FACTS)
+    write_traversal_page(
+        path, traversal, dimensions, percentiles, list_maps(result), FACTS
+    )
 
 
 @pytest.fixture(scope="module")
@@ -126,22 +133,28 @@ def test_sliders_are_named_by_what_they_track(
 ) -> None:
     page = visit(browser, path)
     labels = page.locator(".control label strong").all_inner_texts()
-    expected = [d.tracks or "no label given" for d in choose_dimensions(result)]
+    expected = [
+        name_label(d.tracks)[0] or "no label given" for d in choose_dimensions(result)
+    ]
     assert labels == expected
-    assert set(labels) >= {"rv", "teff", "no label given"}
+    assert set(labels) >= {"radial velocity", "T_eff", "no label given"}
     teff = next(d for d in choose_dimensions(result) if d.index == TEFF)
     note = page.locator(f"#note-{TEFF}").inner_text()
-    assert note == describe_dimension(teff)
-    assert note.startswith(f"MI {teff.tracks_mi:.2f} nat with teff, Spearman \u2212")
+    assert note == describe_dimension(teff, list_maps(result).get(TEFF))
+    assert note.startswith(f"MI {teff.tracks_mi:.2f} nat with T_eff, Spearman \u2212")
+    quality = list_maps(result)[RV].describe_quality()
+    assert page.locator(f"#note-{RV}").inner_text().endswith(f"; {quality}")
+    assert ";" not in page.locator(f"#note-{UNEXPLAINED}").inner_text()
     assert "no significant" in page.locator(f"#note-{UNEXPLAINED}").inner_text()
     page.context.close()
 
 
 def test_a_slider_moved_by_keys_redraws_the_spectrum(
-    browser: Browser, path: Path, traversal: Traversal
+    browser: Browser, path: Path, traversal: Traversal, result: AnalysisResult
 ) -> None:
     page = visit(browser, path)
-    middle = N_STEPS // 2
+    middle, maps = N_STEPS // 2, list_maps(result)
+    assert RV in maps
     for index, key, step in (
         (TEFF, "End", N_STEPS - 1), (TEFF, "ArrowLeft", N_STEPS - 2),
         (RV, "Home", 0), (RV, "ArrowRight", 1),
@@ -161,7 +174,10 @@ def test_a_slider_moved_by_keys_redraws_the_spectrum(
         words = page.locator("#active-words").inner_text()
         z = traversal.positions[row, step]
         assert words.startswith(f"z{index} = {z:+.2f}")
-        assert ("rv here" in words) == (index == RV)
+        assert ("radial velocity here" in words) == (index == RV)
+        if index in maps:
+            meaning = maps[index].describe(float(z)).replace(" -", " \u2212")
+            assert words.split(";")[0].endswith(f": {meaning}")
     # The one that moved before rests again at the median star.
     assert page.locator(f"#slider-{TEFF}").input_value() == str(middle)
     page.locator("#reset").click()

@@ -128,6 +128,9 @@ def test_has_every_figure_and_links_lead_somewhere(page: Page) -> None:
     assert links <= set(page.ids)
 
 
+_PULLS = ("width_scale", "coverage_68", "coverage_95")
+
+
 def test_numbers_are_those_of_the_tables(page: Page, result: AnalysisResult) -> None:
     cells = page.cells["table-verdict"]
     n_columns = len(cells) // result.n_latent
@@ -135,6 +138,12 @@ def test_numbers_are_those_of_the_tables(page: Page, result: AnalysisResult) -> 
     table = result.verdict_table
     np.testing.assert_array_equal(rows[:, 0].astype(int), table["dimension"])
     np.testing.assert_array_equal(rows[:, 12].astype(float), table["information"])
+    # Of the widths, with their intervals; error and width in the unit come last.
+    pulls = [f"{n}{end}" for n in _PULLS for end in ("", "_low", "_high")]
+    np.testing.assert_array_equal(
+        rows[:, -len(pulls) - 2 : -2].astype(float),
+        np.stack([table[name] for name in pulls], axis=1),
+    )
     labels = page.cells["table-labels"]
     assert labels[3] == repr(float(result.label_table["mi"][0]))
 

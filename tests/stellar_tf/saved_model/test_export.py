@@ -346,6 +346,11 @@ def test_page_and_model_of_an_analysed_run(
     dimensions = json.loads((out / "1" / DIMENSIONS_FILE).read_text())
     assert [d["tracks"] for d in dimensions] == ["rv", "teff", None, None]
     assert [d["informative"] for d in dimensions] == [True, True, False, True]
+    unit_map = dimensions[0]["unit_map"]
+    assert (unit_map["name"], unit_map["unit"]) == ("radial velocity", "km/s")
+    assert dimensions[3]["unit_map"] is None
+    for written in (page, out / "1" / "README.md"):
+        assert "radial velocity about " in written.read_text(encoding="utf-8")
     verdict = read_table(analysed.analysis / "verdict.ecsv")
     verdict["informative"] = False
     write_table(verdict, analysed.analysis / "verdict.ecsv", overwrite=True)

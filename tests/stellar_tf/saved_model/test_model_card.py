@@ -11,6 +11,7 @@ from stellar_tf.analysis.files import (
     SavedAnalysis,
     list_tables,
     read_analysis,
+    read_unit_maps,
     write_named,
 )
 from stellar_tf.flags import Flag
@@ -29,7 +30,8 @@ def analysis(result: AnalysisResult, tmp_path: Path) -> SavedAnalysis:
 def write(
     run: Run, graph: ModelGraph, analysis: SavedAnalysis | None, folder: Path
 ) -> str:
-    write_model_card(run, graph, analysis, "harps", folder)
+    unit_maps = read_unit_maps(folder / "analysis")
+    write_model_card(run, graph, analysis, unit_maps, "harps", folder)
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -61,9 +63,13 @@ def test_tells_the_verdict(
     assert f"interval {found.n_low} to {found.n_high})" in text
     rv = np.percentile(result.stars["rv"], [1.0, 50.0, 99.0])
     assert (
-        "rv: {0:.4g} to {2:.4g} (1st to 99th percentile), median {1:.4g}".format(*rv)
+        "- radial velocity (`rv`): {0:.4g} to {2:.4g} (1st to 99th percentile), median "
+        "{1:.4g} km/s\n".format(*rv)
         in text
     )
+    for found in result.unit_maps:
+        ends = [found.describe(float(z)) for z in found.z[[0, -1]]]
+        assert f"from {ends[0]} to {ends[1]}; {found.describe_quality()}\n" in text
 
 
 def test_tells_data_and_training(run: Run, graph: ModelGraph, tmp_path: Path) -> None:
@@ -76,6 +82,7 @@ def test_tells_data_and_training(run: Run, graph: ModelGraph, tmp_path: Path) ->
     assert "6 of 6 steps of 8 spectra" in text
     assert "1000 pixels from 5160.020 to 5199.980 Angstrom in air" in text
     assert "has not been analysed" in text
+    assert "In the units of the labels" not in text
     assert run.config_path.read_text(encoding="utf-8").strip() in text
     assert [row[0] for row in read_rows(text, "Signatures")[-len(Flag) :]] == [
         f"{flag.value} `{flag.name}`" for flag in Flag

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import tensorflow as tf
 from kserve import InferInput, InferRequest
 from kserve.errors import InvalidInput
 
+from stellar_tf.saved_model.assets import DIMENSIONS_FILE
 from stellar_tf.serving.kserve_model import ServedModel
 
 
@@ -100,8 +102,19 @@ def test_metadata_tells_every_signature(model: ServedModel) -> None:
         "wave": "FP64",
         "flux": "FP32",
     }
-    # Whoever exported it wrote no grid.
-    assert "grid" not in model.describe()
+    # Whoever exported it wrote neither grid nor dimensions.
+    assert not {"grid", "dimensions"} & set(model.describe())
+
+
+def test_metadata_tells_what_dimensions_mean(tmp_path: Path) -> None:
+    other, dimensions = Other(), [{"index": 0, "informative": True, "unit_map": None}]
+    dimensions.append({"index": 1, "informative": False, "unit_map": None})
+    tf.saved_model.save(other, str(tmp_path), signatures=other.sums)
+    (tmp_path / DIMENSIONS_FILE).parent.mkdir()
+    (tmp_path / DIMENSIONS_FILE).write_text(json.dumps(dimensions))
+    with ThreadPoolExecutor(1) as executor:
+        model = ServedModel("other", 1, tmp_path, executor, max_bytes=99, max_rows=8)
+        assert model.describe()["dimensions"] == dimensions[:1]
 
 
 def test_infer_calls_any_signature(model: ServedModel) -> None:

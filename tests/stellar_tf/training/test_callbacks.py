@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from stellar_tf.config import Config
 from stellar_tf.run import Run
-from stellar_tf.training.callbacks import trim_history
+from stellar_tf.training.callbacks import ProgressBar, trim_history
 from stellar_tf.training.tensorboard import Scalars
+from tfrecords_tools import progress
 
 HISTORY = "epoch,step,loss\n0,3.0,0.5\n1,6.0,0.4\n2,9.0"
 
@@ -31,6 +32,28 @@ def test_history_ends_where_the_run_continues(
     path.write_text(HISTORY)
     trim_history(path, n_done)
     assert (path.read_bytes().decode() if path.exists() else None) == expected
+
+
+def test_an_epoch_that_is_not_validated_has_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(HISTORY)
+    trim_history(path, 6, is_open=True)
+    assert path.read_bytes() == b"epoch,step,loss\r\n0,3.0,0.5\r\n"
+
+
+def test_a_log_file_gets_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter([0.0, 50.0, 61.0])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times))
+    bar = ProgressBar(600)
+    bar.on_train_begin()
+    for batch in (66, 68):
+        bar.on_train_batch_end(batch, {"flux_mae": 0.1, "kl": 2.0})
+    bar.on_train_end()
+    assert capsys.readouterr().err == (
+        "fit: 69 of 600, 0.182/s, 0:48:40 left, error 0.1000  KL 2.00 nat\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "epo"])

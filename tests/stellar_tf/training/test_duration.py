@@ -7,9 +7,10 @@ import pytest
 
 from stellar_tf.config import Config, ConfigError, load_config
 from stellar_tf.network.model import load_autoencoder
-from stellar_tf.training import fit as fitting
+from stellar_tf.training import train
 from stellar_tf.training.duration import StepCost, count_steps_in, measure_cost
-from stellar_tf.training.fit import adopt_grid, fit
+from stellar_tf.training.fit import fit
+from stellar_tf.training.request import adopt_grid
 from stellar_tf.training.strategy import build_strategy
 from tests.stellar_tf.conftest import SMALL
 from tfrecords_tools.records.manifest import read_manifest
@@ -47,17 +48,17 @@ def test_the_length_is_fixed_once(
 ) -> None:
     """The run is that of so many steps, and goes on with as many."""
     strategy = build_strategy("single")
-    measure = fitting.measure_cost
+    measure = train.measure_cost
 
     def measure_and_forget(*args: object) -> StepCost:
         measure(*args)  # type: ignore[arg-type]  # passed on as they came
         return StepCost(1.0, 1.0)
 
-    monkeypatch.setattr(fitting, "measure_cost", measure_and_forget)
+    monkeypatch.setattr(train, "measure_cost", measure_and_forget)
     run = fit(records, tmp_path / "timed", timed, strategy, minutes=16.0 / 54.0)
     assert run.read_config().training.n_steps == 6
     # Another rate, another time: the run stays what it is.
-    monkeypatch.setattr(fitting, "measure_cost", lambda *a: StepCost(9.0, 9.0))
+    monkeypatch.setattr(train, "measure_cost", lambda *a: StepCost(9.0, 9.0))
     before = run.history_path.read_bytes()
     fit(records, run.folder, timed, strategy, minutes=5.0)
     assert run.history_path.read_bytes() == before

@@ -17,7 +17,9 @@ from stellar_tf.config import Config, ConfigError, load_config
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, RunError
-from stellar_tf.training.fit import TrainingError, adopt_grid, fit
+from stellar_tf.training.fit import fit
+from stellar_tf.training.loop import TrainingError
+from stellar_tf.training.request import adopt_grid
 from stellar_tf.training.strategy import build_strategy
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.records.manifest import read_manifest

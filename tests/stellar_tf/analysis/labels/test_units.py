@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
-from stellar_tf.analysis.labels.units import UnitMap, name_label, unit_map_table
+from stellar_tf.analysis.labels.units import (
+    UnitMap,
+    list_unit_maps,
+    name_label,
+    unit_map_table,
+)
 from tests.stellar_tf.analysis.planted import AIRMASS, LOGG, RV, TEFF, UNEXPLAINED
 
 
@@ -50,3 +55,37 @@ def test_table_holds_every_knot(result: AnalysisResult) -> None:
     np.testing.assert_array_equal(rows["z"], rv.z)
     np.testing.assert_array_equal(rows["value"], rv.value)
     assert len(unit_map_table([])) == 0
+
+
+def test_digits_are_those_that_the_width_bears() -> None:
+    rv = UnitMap(6, "rv", np.array([-1.0, 1.0]), np.array([-20.0, 20.0]), 0.4, 80, 0.06)
+    assert rv.describe(-0.6013, 0.005) == (
+        "radial velocity about -12.0 km/s (68 %: -12.1 to -11.9)"
+    )
+    assert rv.describe(-0.6013) == "radial velocity about -12.03 km/s"
+    assert rv.describe(-1e-6) == "radial velocity about 0.00 km/s"
+    # Beyond the ends the map is flat, and its median width decides.
+    assert rv.describe(2.0, 0.1) == (
+        "radial velocity about 20.00 km/s (68 %: 20.00 to 20.00)"
+    )
+    assert (
+        rv._replace(width=0.0).describe(-0.6013) == "radial velocity about -12.03 km/s"
+    )
+
+
+def test_quality_in_words() -> None:
+    rv = UnitMap(6, "rv", np.zeros(1), np.zeros(1), 0.412, 1080, 0.06)
+    assert rv.describe_quality() == (
+        "wrong by 0.41 km/s (median of 1,080 held-out stars); "
+        "posteriors are 0.06 km/s wide"
+    )
+    few = rv._replace(label="colour", error=np.nan)
+    assert few.describe_quality() == "posteriors are 0.06 wide"
+
+
+def test_maps_come_back_from_their_table(result: AnalysisResult) -> None:
+    found = list_unit_maps(unit_map_table(list(result.unit_maps)))
+    assert list(found) == sorted(expected.dimension for expected in result.unit_maps)
+    for expected in result.unit_maps:
+        for back, value in zip(found[expected.dimension], expected, strict=True):
+            np.testing.assert_array_equal(back, value)

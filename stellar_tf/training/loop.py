@@ -1,0 +1,215 @@
+"""Steps, epochs and checkpoints of one run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
+from stellar_tf.network.model import save_autoencoder
+from stellar_tf.run import Run
+from stellar_tf.training.checkpoints import (
+    CheckpointClock,
+    CheckpointStore,
+    TrainingState,
+)
+from stellar_tf.training.step import (
+    Batch,
+    NotFiniteError,
+    Trainer,
+    coarse_scale_at,
+)
+from stellar_tf.training.strategy import is_chief
+from tfrecords_tools.errors import UserError
+from tfrecords_tools.interruption import StopRequested, StopSignals
+from tfrecords_tools.records.manifest import Manifest
+
+logger = logging.getLogger(__name__)
+
+MAX_IN_A_ROW = 10
+"""Steps left out in a row that end the fit: it is not some spectra then."""
+_N_CULPRITS = 3
+"""Spectra named of a step that is left out."""
+
+
+class TrainingError(UserError):
+    """Training cannot go on; the message names the step and spectra of the batch."""
+
+
+class TrainingLoop:
+    """
+    Trains, validates and saves.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Model, optimiser and steps.
+    stream : TrainingStream
+        The batches.
+    manifest : Manifest
+        The data set, for validation.
+    run : Run
+        Where the best model goes.
+    store : CheckpointStore
+        Where the states go.
+    callbacks : keras.callbacks.CallbackList
+        Observers.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        stream: TrainingStream,
+        manifest: Manifest,
+        run: Run,
+        store: CheckpointStore,
+        callbacks: keras.callbacks.CallbackList,
+    ) -> None:
+        self._trainer, self._stream, self._run = trainer, stream, run
+        self._store, self._callbacks = store, callbacks
+        self._is_chief = is_chief(trainer.strategy)
+        self._n_in_a_row = 0
+        self._state = self._saved = TrainingState()
+        config = trainer.config
+        self._training, self._objective = config.training, config.objective
+        self._validation = build_evaluation_dataset(
+            manifest,
+            "validation",
+            config,
+            batch_size=self._training.batch_size,
+            one_per_star=config.dataset.one_per_star_validation,
+        )
+
+    def run(self, state: TrainingState, stop: StopSignals) -> None:
+        """
+        Train to the last step, or until a signal is noted.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Where to go on.
+        stop : StopSignals
+            They are held from the first step on: before it there is nothing to save.
+
+        Raises
+        ------
+        TrainingError
+            If the loss or a gradient is not finite `MAX_IN_A_ROW` times.
+        """
+        self._state = self._saved = state
+        if state.kl_level is not None:
+            self._trainer.steering.level = state.kl_level
+        self._trainer.gradient_limit.mean = state.gradient_mean
+        try:
+            self._train(stop)
+        except StopRequested:
+            logger.warning(
+                "%s: stopped after step %d of %d, goes on from there",
+                self._run.folder,
+                self._state.n_steps,
+                self._training.n_steps,
+            )
+        self._save()
+
+    def _train(self, stop: StopSignals) -> None:
+        training, first = self._training, self._state.n_steps
+        clock = CheckpointClock(training.checkpoint_steps, training.checkpoint_minutes)
+        distribute = self._trainer.strategy.distribute_datasets_from_function
+        batches = iter(distribute(partial(self._stream.build, first)))
+        self._end_epoch(stop)  # in whose validation it may have been stopped
+        for step in range(first, training.n_steps):
+            stop.check()
+            if step % training.steps_per_epoch == 0 or step == first:
+                self._callbacks.on_epoch_begin(step // training.steps_per_epoch)
+            self._count(self._make_step(next(batches), step))
+            stop.hold()
+            self._end_epoch(stop)
+            if clock.is_due(step + 1):
+                self._save()
+
+    def _count(self, logs: dict[str, float]) -> None:
+        """Take note of a step."""
+        totals = dict(self._state.totals or {})
+        for name, value in logs.items():
+            totals[name] = totals.get(name, 0.0) + value
+        self._state = TrainingState(
+            self._state.n_steps + 1,
+            self._state.best_loss,
+            totals,
+            self._trainer.steering.level,
+            self._trainer.gradient_limit.mean,
+        )
+
+    def _save(self) -> None:
+        """Write a checkpoint, if anything is new."""
+        if self._is_chief and self._state != self._saved:
+            self._store.save(self._state)
+        self._saved = self._state
+
+    def _make_step(self, batch: Batch, step: int) -> dict[str, float]:
+        """Make an update, or count that there was none."""
+        self._callbacks.on_train_batch_begin(step)
+        try:
+            logs = self._trainer.train_step(batch, step)
+        except NotFiniteError as error:
+            self._leave_out(step, error)
+            return {"skipped": 1.0}
+        self._n_in_a_row = 0
+        self._callbacks.on_train_batch_end(step, logs)
+        return {**logs, "skipped": 0.0}
+
+    def _leave_out(self, step: int, error: NotFiniteError) -> None:
+        """Tell of a step whose numbers are not finite; end training after too many."""
+        self._n_in_a_row += 1
+        culprits = ", ".join(self._find_culprits(step, error.objective))
+        if self._n_in_a_row == MAX_IN_A_ROW:
+            raise TrainingError(
+                f"{self._run.folder}: {error} at step {step}, as in the "
+                f"{MAX_IN_A_ROW - 1} before it; the last checkpoint is kept; try a "
+                f"smaller training.learning_rate, or look at {culprits}"
+            )
+        if self._is_chief:
+            logger.warning("step %d left out: %s; look at %s", step, error, culprits)
+
+    def _find_culprits(
+        self, step: int, objective: NDArray[np.float32]
+    ) -> Iterator[str]:
+        """Name the spectra that add what is not finite, or most."""
+        places = self._stream.locate_batch(step)
+        finite = np.where(np.isfinite(objective), objective, np.inf)
+        worst = np.argsort(-finite, kind="stable")
+        n_named = int(np.clip(np.isinf(finite).sum(), 1, _N_CULPRITS))
+        for i in worst[:n_named]:
+            yield f"{places[i].dp_id} in {places[i].path.name}"
+
+    def _end_epoch(self, stop: StopSignals) -> None:
+        """Validate after an epoch's last step and keep the model if it is the best."""
+        training, n_done = self._training, self._state.n_steps
+        is_last = n_done == training.n_steps
+        totals = dict(self._state.totals or {})
+        if not totals or not (is_last or n_done % training.steps_per_epoch == 0):
+            return
+        epoch = (n_done - 1) // training.steps_per_epoch
+        n_skipped = totals.pop("skipped")
+        n_steps = n_done - epoch * training.steps_per_epoch - n_skipped
+        scores = self._trainer.evaluate(self._validation, stop.check)
+        logs = {
+            "step": float(n_done),
+            "beta": self._trainer.steering.weight_at(n_done - 1).beta,
+            "coarse_scale": float(coarse_scale_at(n_done - 1, self._objective)),
+            "skipped": n_skipped,
+            **{name: total / n_steps for name, total in totals.items()},
+            **{f"val_{name}": value for name, value in scores.items()},
+        }
+        self._callbacks.on_epoch_end(epoch, logs)
+        best_loss = self._state.best_loss
+        if scores["loss"] < best_loss:
+            best_loss = scores["loss"]
+            if self._is_chief:
+                save_autoencoder(self._trainer.model, self._run)
+        self._state = self._state._replace(best_loss=best_loss, totals={})

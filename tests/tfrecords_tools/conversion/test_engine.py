@@ -1,0 +1,75 @@
+"""Workers end with the process that they work for, however that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfrecords_tools.conversion.engine import local_engine
+
+WORK = """
+import os, sys, time
+from tfrecords_tools.conversion.engine import local_engine
+from tfrecords_tools.interruption import raise_on_sigterm
+
+def work(seconds):
+    print(os.getpid(), flush=True)
+    time.sleep(seconds)
+
+if __name__ == "__main__":
+    raise_on_sigterm()
+    try:
+        with local_engine(2) as engine:
+            list(engine.map(work, [600.0, 600.0]))
+    except KeyboardInterrupt as error:
+        print(type(error).__name__, flush=True)
+        sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (signal.SIGINT, "KeyboardInterrupt"),
+        (signal.SIGTERM, "Terminated"),
+        (signal.SIGKILL, ""),
+    ],
+)
+@pytest.mark.parametrize("to_all", [False, True], ids=["parent", "group"])
+def test_no_worker_is_left(
+    number: int, told: str, to_all: bool, tmp_path: Path
+) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(WORK)
+    with subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as parent:  # fmt: skip
+        assert parent.stdout is not None
+        for _ in range(2):
+            assert parent.stdout.readline().strip().isdecimal()
+        if to_all:
+            os.killpg(parent.pid, number)
+        else:
+            parent.send_signal(number)
+        # The pipes end when the last process that holds them does.
+        out, err = parent.communicate(timeout=120)
+    assert out.strip() == told
+    # Python itself counts the semaphores that a killed process has left.
+    assert "Traceback" not in err if number == signal.SIGKILL else err == ""
+    assert parent.returncode == (7 if told else -number)
+
+
+def square(number: int) -> int:
+    return number**2
+
+
+def test_results_come_in_order() -> None:
+    with local_engine(2) as engine:
+        assert list(engine.map(square, range(100))) == [i**2 for i in range(100)]

@@ -11,7 +11,10 @@ from tests.stellar_tf.conftest import SMALL
 
 MORE = (
     "model.strided={channels: [4, 4, 4], kernels: [7, 5, 3]}",
-    "training={n_steps: 2, batch_size: 8, steps_per_epoch: 2, epochs_per_image: 0}",
+    # As long as it takes until a dimension is informative.
+    "training={n_steps: 30, batch_size: 8, learning_rate: 0.01, steps_per_epoch: 30, "
+    "epochs_per_image: 0}",
+    "objective={kl_weights: [[0, 1.0e-7]]}",
     "analysis={n_resamples: 20, n_draws: 2000, n_subsamples: 20, n_permutations: 100, "
     "n_local_permutations: 20}",
 )

@@ -121,7 +121,19 @@ class ConversionJournal:
         self.remove_leftovers()
 
     def is_published(self, request: dict[str, Any]) -> bool:
-        """Tell whether `publish` was done for a request: only the notes are left."""
+        """
+        Tell whether `publish` was done for a request: only the notes are left.
+
+        Parameters
+        ----------
+        request : dict
+            As of `describe_request`.
+
+        Returns
+        -------
+        answer : bool
+            Whether OUT holds all of it, and the inputs are as they were.
+        """
         manifest = self._out / MANIFEST_NAME
         if (
             self.staging.exists()

@@ -136,8 +136,8 @@ def fit_unit_maps(
 
     Notes
     -----
-    Isotonic regression (Barlow et al. 1972) of the label on z_mean, rising or falling,
-    fitted without the held-out stars, which give its error.
+    Centered isotonic regression (Oron and Flournoy 2017) of the label on z_mean, rising
+    or falling, fitted without the held-out stars, which give its error.
     """
     maps = []
     for dimension in associations.dimensions:
@@ -159,24 +159,38 @@ def _fit(stars: Codes, dimension: int, label: str) -> UnitMap | None:
     fitted, tested = known & ~held_out, known & held_out
     if fitted.sum() < MIN_LABELLED_STARS:
         return None
-    model = IsotonicRegression(increasing="auto", out_of_bounds="clip")
-    model.fit(z[fitted], values[fitted])
+    knots, at_knots = _centre(z[fitted], np.asarray(values[fitted], np.float64))
+
+    def read(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.interp(at, knots, at_knots)
+
     n_tested = int(tested.sum())
     error = np.nan
     if n_tested >= MIN_HELD_OUT_STARS:
-        error = float(np.median(np.abs(model.predict(z[tested]) - values[tested])))
+        error = float(np.median(np.abs(read(z[tested]) - values[tested])))
     half = np.exp(0.5 * np.asarray(stars.z_log_var[:, dimension], np.float64))
-    width = np.abs(model.predict(z + half) - model.predict(z - half)) / 2.0
-    knots = np.unique(np.quantile(z[fitted], np.linspace(0.0, 1.0, N_KNOTS)))
+    width = np.abs(read(z + half) - read(z - half)) / 2.0
     return UnitMap(
         dimension,
         label,
         knots,
-        np.asarray(model.predict(knots), np.float64),
+        at_knots,
         error,
         n_tested,
         float(np.median(width)),
     )
+
+
+def _centre(
+    z: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fit monotone steps and join their centres: within a step no width is 0."""
+    steps = IsotonicRegression(increasing="auto").fit_transform(z, values)
+    levels, step = np.unique(steps, return_inverse=True)
+    centres = np.bincount(step, z) / np.bincount(step)
+    order = np.argsort(centres)
+    knots = np.unique(np.quantile(z, np.linspace(0.0, 1.0, N_KNOTS)))
+    return knots, np.interp(knots, centres[order], levels[order])
 
 
 def unit_map_table(maps: list[UnitMap]) -> Table:

@@ -6,10 +6,12 @@ import pytest
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.labels.units import (
     UnitMap,
+    _fit,
     list_unit_maps,
     name_label,
     unit_map_table,
 )
+from stellar_tf.analysis.latents import HELD_OUT, Codes
 from tests.stellar_tf.analysis.planted import AIRMASS, LOGG, RV, TEFF, UNEXPLAINED
 
 
@@ -71,6 +73,23 @@ def test_digits_are_those_that_the_width_bears() -> None:
     assert (
         rv._replace(width=0.0).describe(-0.6013) == "radial velocity about -12.03 km/s"
     )
+
+
+def test_widths_are_those_of_the_slope_where_stars_scatter() -> None:
+    rng = np.random.default_rng(3)
+    n_stars, width = 3000, 0.01
+    z = rng.standard_normal((n_stars, 1))
+    teff = 5500.0 - 400.0 * z[:, 0] + 150.0 * rng.standard_normal(n_stars)
+    name = np.array([f"HD{i}" for i in range(n_stars)])
+    split = np.where(np.arange(n_stars) % 5, "train", HELD_OUT)
+    log_var = np.full_like(z, 2.0 * np.log(width))
+    stars = Codes(name, name, split, z, log_var, {"teff": teff})
+    found = _fit(stars, 0, "teff")
+    assert found is not None
+    # Of single steps the median width is far smaller, or 0.
+    assert found.width == pytest.approx(400.0 * width, rel=0.3)
+    assert found.error == pytest.approx(0.6745 * 150.0, rel=0.1)
+    assert np.interp(0.5, found.z, found.value) == pytest.approx(5300.0, abs=40.0)
 
 
 def test_quality_in_words() -> None:

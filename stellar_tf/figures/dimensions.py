@@ -122,7 +122,8 @@ def _draw_heat_map(
     figure = blank_figure(120 + 34 * len(rows))
     figure.add_trace(
         go.Heatmap(
-            z=np.where(painted, values, np.nan),
+            # Nothing is transparent; without any number Plotly would draw no rows.
+            z=np.where(painted, values, 0.0),
             x=list(columns),
             y=list(rows),
             zmin=0.0,

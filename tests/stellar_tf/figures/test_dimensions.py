@@ -33,7 +33,8 @@ def test_a_weak_cell_is_pale_and_one_of_chance_has_no_colour(
     assert strongest < 0.2 * heat_map.zmax
     chance = found._replace(q_value=np.ones_like(found.q_value))
     figure = draw_associations(replace(result, associations=chance))
-    assert np.isnan(figure.data[0].z).all()
+    assert not figure.data[0].z.any()
+    assert figure.data[0].colorscale[0][1].endswith(",0)")
     # The numbers are there all the same.
     assert len(figure.layout.annotations) == found.mi.size
     assert not any("*" in note.text for note in figure.layout.annotations)

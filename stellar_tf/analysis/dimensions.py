@@ -7,6 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Row, Table
 
+from stellar_tf.tables import TableError
+
+_COLUMNS = (
+    *("dimension", "informative", "independent", "repeats", "kind"),
+    *("information", "information_low", "information_high"),
+    *("tracks", "tracks_mi", "tracks_spearman", "width_scale"),
+)
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -50,8 +58,48 @@ class Dimension:
 
 
 def describe_dimensions(verdict: Table) -> tuple[Dimension, ...]:
-    """Take the meaning of each dimension out of the verdict."""
+    """
+    Take the meaning of each dimension out of the verdict.
+
+    Parameters
+    ----------
+    verdict : Table
+        One row per latent dimension.
+
+    Returns
+    -------
+    dimensions : tuple of Dimension
+        In the same order.
+
+    Raises
+    ------
+    TableError
+        If another version of stellar-tf wrote the verdict.
+    """
+    check_verdict(verdict)
     return tuple(_read_row(row) for row in verdict)
+
+
+def check_verdict(verdict: Table) -> None:
+    """
+    Refuse a verdict that lacks what is asked of it.
+
+    Parameters
+    ----------
+    verdict : Table
+        One row per latent dimension.
+
+    Raises
+    ------
+    TableError
+        If a column is missing.
+    """
+    for name in _COLUMNS:
+        if name not in verdict.colnames:
+            raise TableError(
+                f"the verdict has no column {name}: another version of stellar-tf "
+                f"wrote it; analyse the run again with overwrite=True"
+            )
 
 
 def _read_row(row: Row) -> Dimension:

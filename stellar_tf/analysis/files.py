@@ -11,6 +11,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.dimensions import check_verdict
 from stellar_tf.analysis.labels.leakage import leakage_table
 from stellar_tf.analysis.labels.units import UnitMap, list_unit_maps, unit_map_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
@@ -172,12 +173,13 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
     AnalysisError
         If there is no analysis, or it has another number of dimensions.
     TableError
-        If a table is missing or unreadable.
+        If a table is missing, unreadable, or of another version.
     """
     if not has_analysis(folder):
         raise AnalysisError(f"{folder}: has no {VERDICT_NAME}; run stellar-tf analyze")
     tables = (read_table(folder / f"{name}.ecsv") for name in SavedAnalysis._fields)
     analysis = SavedAnalysis(*tables)
+    check_verdict(analysis.verdict)
     if len(analysis.verdict) != n_latent:
         raise AnalysisError(
             f"{folder}: is of a model with {len(analysis.verdict)} latent dimensions, "

@@ -31,7 +31,7 @@ def test_calibrated_widths_are_those_of_the_analysis(
 
 def test_without_an_analysis_nothing_is_calibrated(run: Run) -> None:
     with pytest.raises(AnalysisError, match="run stellar-tf analyze"):
-        encode(str(run.folder), [], calibrated=True)
+        encode(str(run.folder), [5000.0], [1.0], calibrated=True)
     model = SpectrumModel.from_run(run)
     with pytest.raises(RunError, match="must be an analysed run"):
-        encode(model, [], calibrated=True)
+        encode(model, [5000.0], [1.0], calibrated=True)

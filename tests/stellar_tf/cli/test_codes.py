@@ -77,7 +77,7 @@ def test_mistakes_are_told_in_one_line(
         ([codes, "--truth", short], "--truth: is for a run"),
         (
             [codes, "--set", "seed=1"],
-            "settings: seed: may not be changed here, only convert.aliases",
+            "--set seed: may not be changed here, only convert.aliases",
         ),
         ([broken], "is no array of numbers saved by numpy"),
         ([tmp_path, "--out", tmp_path / "x"], "--out: is for CODES.npy"),

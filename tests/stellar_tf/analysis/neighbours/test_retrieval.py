@@ -6,6 +6,7 @@ from astropy.table import Table
 
 from stellar_tf.analysis.columns import LatentsError
 from stellar_tf.analysis.neighbours.retrieval import find_similar
+from stellar_tf.tables import TableError
 
 N_SPECTRA = 60
 
@@ -22,13 +23,21 @@ def verdict(*informative: int) -> Table:
     """Dimension 1 follows rv; the others follow nothing."""
     table = Table({"dimension": [0, 1, 2], "kind": ["stellar"] * 3})
     table["informative"] = [i in informative for i in range(3)]
-    table["tracks"] = ["", "rv", ""]
+    table["independent"] = table["informative"]
+    table["tracks"], table["repeats"] = ["", "rv", ""], ["", "", ""]
     for name in (
         *("information", "information_low", "information_high"),
-        *("tracks_mi", "tracks_spearman"),
+        *("tracks_mi", "tracks_spearman", "width_scale"),
     ):
         table[name] = 1.0
     return table
+
+
+def test_a_verdict_of_another_version_is_refused(latents: Table) -> None:
+    old = verdict(0)
+    old.remove_column("repeats")
+    with pytest.raises(TableError, match=r"no column repeats.*overwrite=True"):
+        find_similar(latents, old, np.zeros(3), 1)
 
 
 def test_neighbours_are_those_of_a_sort_by_distance(latents: Table) -> None:

@@ -25,6 +25,9 @@ VERDICT_COLUMNS = {
     "icc": "ICC",
     "icc_low": "low",
     "icc_high": "high",
+}
+WIDTH_COLUMNS = {
+    "dimension": "z",
     "width_scale": "widths ×",
     "width_scale_low": "low",
     "width_scale_high": "high",

@@ -47,6 +47,7 @@ from stellar_tf.report.columns import (
     SCORE_COLUMNS,
     UNUSUAL_COLUMNS,
     VERDICT_COLUMNS,
+    WIDTH_COLUMNS,
 )
 from stellar_tf.report.sheets import build_sheet
 from stellar_tf.report.templating import build_environment, embed_json
@@ -248,6 +249,7 @@ def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
     scores = result.disentanglement
     return {
         "verdict_sheet": build_sheet("verdict", result.verdict_table, VERDICT_COLUMNS),
+        "width_sheet": build_sheet("widths", result.verdict_table, WIDTH_COLUMNS),
         "label_sheet": build_sheet("labels", result.label_table, LABEL_COLUMNS),
         "conditional_sheet": build_sheet(
             "conditional", conditional, CONDITIONAL_COLUMNS

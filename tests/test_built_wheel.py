@@ -138,7 +138,7 @@ def test_what_is_imported_is_declared() -> None:
     extras = setup["options.extras_require"]
     texts = [setup["options"]["install_requires"]]
     texts += [extras[name] for name in ("beam", "explore", "serve", "specutils")]
-    texts += [extras[name] for name in ("torch", "archive", "hdf5")]
+    texts += [extras[name] for name in ("torch", "archive", "hdf5", "completion")]
     declared = {
         normalise(re.split(r"[<>=\[;]", line.strip())[0])
         for text in texts

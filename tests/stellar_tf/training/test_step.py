@@ -55,7 +55,7 @@ def test_two_replicas_follow_the_single_curve(
             "coarse_end": 6,
             "scales": (1, 4),
         },
-        training={"max_gradient_ratio": 1.05, "learning_rate": 3e-4},
+        training={"max_gradient_ratio": 1.05, "learning_rate": 2e-4},
     )
     single = loss_curve(config, records, build_strategy("single"), 50)
     mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 50)

@@ -79,8 +79,11 @@ def flatten(flux: tf.Tensor, grid: Grid) -> tuple[tf.Tensor, tf.Tensor]:
     logarithm = tf.math.log(tf.where(exists, continuum, 1.0))
     n_pixels = tf.math.count_nonzero(exists, -1, keepdims=True, dtype=flux.dtype)
     total = tf.reduce_sum(logarithm, -1, keepdims=True)
-    difference = logarithm - tf.math.divide_no_nan(total, n_pixels)
-    unit = continuum * tf.exp(-KEPT * tf.asinh(difference / KEPT))
+    difference = (logarithm - tf.math.divide_no_nan(total, n_pixels)) / KEPT
+    size = tf.abs(difference)
+    # TensorFlow's asinh takes four times as long.
+    asinh = tf.sign(difference) * tf.math.log(size + tf.sqrt(1.0 + size * size))
+    unit = continuum * tf.exp(-KEPT * asinh)
     return flux / unit, unit
 
 

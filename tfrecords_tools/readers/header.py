@@ -81,9 +81,9 @@ class Cards(ABC):
         return ()
 
     @property
+    @abstractmethod
     def keywords(self) -> tuple[str, ...]:
         """All that `get` finds a value of; slow for a header of thousands of cards."""
-        raise NotImplementedError
 
     def text(self, keyword: str) -> str:
         """Read text without surrounding blanks; "" if there is none."""

@@ -13,19 +13,19 @@ import pytest
 from tfrecords_tools.conversion.engine import local_engine
 
 WORK = """
-import os, sys, time
+import os, sys, threading
 from tfrecords_tools.conversion.engine import local_engine
 from tfrecords_tools.interruption import raise_on_sigterm
 
-def work(seconds):
+def work(number):
     print(os.getpid(), flush=True)
-    time.sleep(seconds)
+    threading.Event().wait()  # until it is ended
 
 if __name__ == "__main__":
     raise_on_sigterm()
     try:
         with local_engine(2) as engine:
-            list(engine.map(work, [600.0, 600.0]))
+            list(engine.map(work, [1, 2]))
     except KeyboardInterrupt as error:
         print(type(error).__name__, flush=True)
         sys.exit(7)

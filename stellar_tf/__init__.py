@@ -29,6 +29,7 @@ _HOMES = {
     "compare": "stellar_tf.api",
     "convert": "stellar_tf.api",
     "encode": "stellar_tf.api",
+    "encode_parts": "stellar_tf.api",
     "export": "stellar_tf.api",
     "export_page": "stellar_tf.api",
     "fit": "stellar_tf.api",

@@ -3,6 +3,7 @@ from stellar_tf.api import analyze_codes as analyze_codes
 from stellar_tf.api import compare as compare
 from stellar_tf.api import convert as convert
 from stellar_tf.api import encode as encode
+from stellar_tf.api import encode_parts as encode_parts
 from stellar_tf.api import export as export
 from stellar_tf.api import export_page as export_page
 from stellar_tf.api import fit as fit

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stellar_tf.config import AnalysisConfig, Config, load_config, load_label_config
-from stellar_tf.run import Run, RunError, is_run
+from stellar_tf.run import Run, RunError, is_run, open_records
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.conversion.prepare import correct_spectrum
 from tfrecords_tools.errors import UserError
-from tfrecords_tools.records.manifest import is_records
+from tfrecords_tools.records.manifest import hash_file, is_records
 from tfrecords_tools.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from stellar_tf.analysis.comparison import Comparison
     from stellar_tf.analysis.neighbours.retrieval import Similar
     from stellar_tf.inference.latents import Latents
+    from stellar_tf.inference.parts.encode import PartsSummary
+    from stellar_tf.inference.parts.work import ModelSource
     from stellar_tf.inference.spectrum_model import SpectrumModel
     from stellar_tf.report.run_analysis import RunAnalysis
     from stellar_tf.simulator.simulate import SimulationSummary
@@ -462,6 +464,108 @@ def encode(
     return latents
 
 
+def encode_parts(
+    model: StrPath | Run,
+    inputs: StrPath | Sequence[StrPath],
+    out: StrPath,
+    *,
+    workers: int = 1,
+    engine: AbstractContextManager[Engine] | None = None,
+    calibrated: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> PartsSummary:
+    """
+    Encode more spectra than memory holds into a table in parts, by several processes.
+
+    Parameters
+    ----------
+    model : str, Path or Run
+        A run, or an exported model.
+    inputs : str, Path or sequence of these
+        One folder of records; or files, and folders that are searched for files.
+    out : str or Path
+        Folder of Parquet files, whose name ends in .parquet; it appears when it is
+        complete. All that reads a table of latents reads it, too.
+    workers : int, default 1
+        Processes of this machine; the bytes do not depend on their number.
+    engine : context manager, optional
+        What does the work instead, such as Apache Beam.
+    calibrated : bool, default False
+        As of `encode`.
+    overwrite : bool, default False
+        Whether to replace a table that is there.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
+
+    Returns
+    -------
+    summary : PartsSummary
+        How many spectra, flags and parts, and the files that were not taken.
+
+    Raises
+    ------
+    ModelError, RunError
+        If there is no model, or no run whose widths have been checked.
+    PartsError
+        If the output exists and may not be replaced.
+    InputError
+        If an input is missing, or changes on the way.
+    GridError
+        If records stand on another grid.
+
+    Notes
+    -----
+    However an encoding ends early, the same call goes on with it.
+
+    Examples
+    --------
+    >>> summary = st.encode_parts("run", "records", "many.parquet")
+    >>> summary.n_spectra, summary.rejects
+    (80, ())
+    """
+    from stellar_tf.inference.parts.encode import encode_parts as encode_all
+    from tfrecords_tools.conversion.engine import worker_engine
+
+    paths = _paths(inputs)
+    scale = _read_width_scales(model) if calibrated else None
+    folder = model.folder if isinstance(model, Run) else Path(model)
+    if is_run(folder) and len(paths) == 1 and is_records(paths[0]):
+        open_records(Run(folder), paths[0])
+    return encode_all(
+        _find_source(folder),
+        paths,
+        Path(out),
+        scale=None if scale is None else scale.tolist(),
+        engine=engine or worker_engine(workers),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def _find_source(folder: Path) -> ModelSource:
+    """Name a model such that workers load this one and no other."""
+    from stellar_tf.inference.parts.work import ModelSource
+
+    if is_run(folder):
+        run = Run(folder)
+        files = [run.config_path, run.find_model()]
+    else:
+        from stellar_tf.saved_model.assets import find_version
+
+        folder = find_version(folder)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+    hashed = tuple((path.absolute(), hash_file(path)) for path in files)
+    return ModelSource(_load_in_worker, folder.absolute(), hashed)
+
+
+def _load_in_worker(folder: Path) -> SpectrumModel:
+    from stellar_tf.serving.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    return load_model(folder)
+
+
 def _read_width_scales(model: StrPath | Run | SpectrumModel) -> NDArray[np.float64]:
     from stellar_tf.analysis.files import read_width_scales
 
@@ -490,7 +594,7 @@ def analyze(
     run : str, Path or Run
         A run whose spectra have been encoded.
     latents : str or Path, optional
-        Table that `encode` wrote; by default RUN/latents.parquet.
+        Table that `encode` or `encode_parts` wrote; by default RUN/latents.parquet.
     labels : str or Path, optional
         Table of known parameters, by exposure or by star; by default the labels of
         the records.
@@ -653,7 +757,7 @@ def neighbours(
     count : int, default 10
         Neighbours wanted.
     latents : str or Path, optional
-        Table that `encode` wrote; by default RUN/latents.parquet.
+        Table that `encode` or `encode_parts` wrote; by default RUN/latents.parquet.
     out : str or Path, optional
         Table to write.
     overwrite : bool, default False

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from astropy.table import Row, Table
 
+from stellar_tf.parts import PartsError, read_parts
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.durable import replacing
 from tfrecords_tools.errors import UserError
@@ -41,10 +42,12 @@ def check_table_path(path: Path, *, overwrite: bool) -> None:
     Raises
     ------
     TableError
-        If the ending is unknown or the file exists.
+        If the ending is unknown, the file exists or a folder has its name.
     """
     if path.suffix not in FORMATS:
         raise TableError(f"{path}: the ending must be one of {', '.join(FORMATS)}")
+    if path.is_dir():
+        raise TableError(f"{path}: is a folder; choose another name, or remove it")
     if path.exists() and not overwrite:
         raise TableError(f"{path}: exists; choose another name or pass overwrite=True")
 
@@ -86,12 +89,12 @@ def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:
 
 def read_table(path: Path) -> Table:
     """
-    Read a table that `write_table` wrote.
+    Read a table that `write_table` wrote, or one in parts.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file, or the folder of the parts.
 
     Returns
     -------
@@ -103,6 +106,11 @@ def read_table(path: Path) -> Table:
     TableError
         If the file is missing, its ending unknown or its content unreadable.
     """
+    if path.is_dir():
+        try:
+            return read_parts(path)
+        except PartsError as error:
+            raise TableError(str(error)) from None
     if path.suffix not in FORMATS:
         raise TableError(f"{path}: the ending must be one of {', '.join(FORMATS)}")
     if not path.is_file():

@@ -19,7 +19,7 @@ LAYERS = (
     ("tfrecords_tools.labels",),
     ("tfrecords_tools.conversion",),
     ("stellar_tf",),
-    ("stellar_tf.config",),
+    ("stellar_tf.config", "stellar_tf.parts"),
     ("stellar_tf.run", "stellar_tf.tables", "stellar_tf.flags", "stellar_tf.addresses"),
     ("stellar_tf.simulator", "stellar_tf.archive"),
     ("stellar_tf.analysis",),
@@ -100,6 +100,7 @@ FAST = (
     "stellar_tf.analysis",
     "stellar_tf.figures",
     "stellar_tf.inference.latents",
+    "stellar_tf.inference.parts.encode",
     "stellar_tf.serving.client",
 )
 

@@ -70,7 +70,7 @@ def partial_path(path: Path) -> Iterator[Path]:
     try:
         yield partial
     finally:
-        _remove(partial)
+        discard(partial)
 
 
 def put_in_place(partial: Path, path: Path) -> None:
@@ -149,10 +149,11 @@ def remove(path: Path) -> None:
 def remove_partial(folder: Path) -> None:
     """Remove what a program that was killed could not."""
     for path in list(folder.rglob(f"*{PARTIAL_SUFFIX}")):
-        _remove(path)
+        discard(path)
 
 
-def _remove(path: Path) -> None:
+def discard(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stellar_tf.cli.command import Command
+from stellar_tf.cli.engine import add_engine_options, choose_engine
 from stellar_tf.cli.options import (
     EXIT_FAILED,
     EXIT_OK,
     EXIT_REJECTS,
     add_config_options,
     add_overwrite_option,
-    at_least,
     existing_path,
     new_path,
     read_config,
 )
-from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
     from tfrecords_tools.conversion.convert import ConversionSummary
-    from tfrecords_tools.conversion.engine import Engine
 
 _COUNTS = {
     "air assumed": "{n} files: air assumed (set convert.medium if not), see {table}",
@@ -59,25 +56,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="table of known parameters, with a column dp_id, target or source_id, or "
         "with ra and dec",
     )
-    parser.add_argument(
-        "--engine",
-        choices=["local", "beam"],
-        default="local",
-        help="processes here, or Apache Beam, which takes the arguments after -- ; the "
-        "records do not depend on it; default: local",
-    )
-    parser.add_argument(
-        "--workers",
-        type=at_least(1),
-        metavar="N",
-        help="processes of the local engine; default: 1",
-    )
+    add_engine_options(parser, "records")
     add_config_options(parser)
     add_overwrite_option(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from stellar_tf.api import convert
+    from tfrecords_tools.conversion.engine import local_engine
     from tfrecords_tools.records.layout import REJECTS_NAME
 
     summary = convert(
@@ -85,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
         args.out,
         labels=args.labels,
         config=read_config(args),
-        engine=_choose_engine(args),
+        engine=choose_engine(args, args.out, local_engine),
         overwrite=args.overwrite,
         progress=not args.quiet,
     )
@@ -115,21 +101,6 @@ def _describe(summary: ConversionSummary, out: Path) -> Iterator[str]:
         )
         yield f"{n} files with other endings passed over ({', '.join(endings)})"
     yield from summary.warnings
-
-
-def _choose_engine(args: argparse.Namespace) -> AbstractContextManager[Engine]:
-    if args.engine == "local":
-        if args.after_dashes:
-            raise UserError("arguments after -- go to Beam: give --engine beam, too")
-        from tfrecords_tools.conversion.engine import local_engine
-
-        return local_engine(args.workers or 1)
-    if args.workers is not None:
-        raise UserError("--workers is for --engine local; Beam has options after --")
-    from tfrecords_tools.conversion.beam_engine import beam_engine
-
-    scratch = args.out.with_name(f".{args.out.name}.beam")
-    return beam_engine(args.after_dashes, scratch)
 
 
 COMMAND = Command(

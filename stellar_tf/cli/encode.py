@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stellar_tf.cli.command import Command
+from stellar_tf.cli.engine import add_engine_options, choose_engine
 from stellar_tf.cli.options import (
     EXIT_FAILED,
     EXIT_OK,
@@ -19,13 +20,11 @@ from stellar_tf.cli.options import (
 from stellar_tf.serving.allocator import keep_freed_memory
 from tfrecords_tools.errors import UserError
 
-if TYPE_CHECKING:
-    from stellar_tf.inference.latents import Latents
-
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "%(prog)s [-h] [--out LATENTS] [--overwrite] (RUN | --server URL) INPUT ..."
+        "%(prog)s [-h] [--out LATENTS] [--workers N | --engine beam] [--overwrite] "
+        "(RUN | --server URL) INPUT ... [-- BEAM ...]"
     )
     parser.add_argument(
         "paths",
@@ -46,7 +45,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=new_path,
         metavar="LATENTS",
         help="table to write: .parquet, .fits or .ecsv; default: latents.parquet in "
-        "RUN, or here if no run encodes",
+        "RUN, or here if no run encodes; with --workers or --engine it is a folder of "
+        "Parquet parts, NAME.parquet",
     )
     parser.add_argument(
         "--calibrated",
@@ -54,6 +54,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="multiply the posterior widths of stellar dimensions by what the run's "
         "analysis found from repeat visits",
     )
+    add_engine_options(parser, "parts")
     add_overwrite_option(parser)
 
 
@@ -66,6 +67,8 @@ def _run(args: argparse.Namespace) -> int:
         raise UserError("--calibrated: needs the analysis of a run, not a server")
     is_of_run = args.server is None and is_run(args.paths[0])
     out = args.out or Run(args.paths[0] if is_of_run else Path()).latents_path
+    if args.workers or args.engine or args.after_dashes:
+        return _run_in_parts(args, out)
     keep_freed_memory()
     progress = not args.quiet
     if args.server is None:
@@ -90,21 +93,42 @@ def _run(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             progress=progress,
         )
-    return _report(latents, out)
-
-
-def _report(latents: Latents, out: Path) -> int:
-    for path, reason in latents.rejects:
-        print(f"{path}: {reason}", file=sys.stderr)
-    n_rejected = len(latents.rejects)
-    if not len(latents):
-        print(f"no spectrum could be encoded; {n_rejected} files rejected")
-        return EXIT_FAILED
-    print(f"{len(latents)} spectra in {out}; {n_rejected} files rejected")
     n_flagged = int((latents.flags != 0).sum())
+    return _report(len(latents), n_flagged, latents.rejects, out)
+
+
+def _run_in_parts(args: argparse.Namespace, out: Path) -> int:
+    from stellar_tf.api import encode_parts
+    from tfrecords_tools.conversion.engine import worker_engine
+
+    if args.server is not None:
+        raise UserError("--server: its spectra go into one table, without --workers")
+    run, *inputs = args.paths
+    summary = encode_parts(
+        run,
+        inputs,
+        out,
+        engine=choose_engine(args, out, worker_engine),
+        calibrated=args.calibrated,
+        overwrite=args.overwrite,
+        progress=not args.quiet,
+    )
+    rejects = [(reject.path, reject.reason) for reject in summary.rejects]
+    return _report(summary.n_spectra, summary.n_flagged, rejects, out)
+
+
+def _report(
+    n_spectra: int, n_flagged: int, rejects: Sequence[tuple[Path, str]], out: Path
+) -> int:
+    for path, reason in rejects:
+        print(f"{path}: {reason}", file=sys.stderr)
+    if not n_spectra:
+        print(f"no spectrum could be encoded; {len(rejects)} files rejected")
+        return EXIT_FAILED
+    print(f"{n_spectra} spectra in {out}; {len(rejects)} files rejected")
     if n_flagged:
         print(f"{n_flagged} spectra are flagged: see the column flags")
-    return EXIT_REJECTS if n_rejected else EXIT_OK
+    return EXIT_REJECTS if rejects else EXIT_OK
 
 
 COMMAND = Command(
@@ -112,9 +136,12 @@ COMMAND = Command(
     "write a table of latents",
     _add_options,
     _run,
-    after_interruption="no table is written; the same command begins again",
+    takes_arguments_after_dashes=True,
+    after_interruption="the same command begins again, or with --workers goes on",
     examples=(
         "run records",
         "run ~/harps --out latents.parquet",
+        "run records --workers 8",
+        "run ~/harps --out latents.parquet --engine beam -- --runner=FnApiRunner",
     ),
 )

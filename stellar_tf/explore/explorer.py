@@ -63,7 +63,7 @@ class Explorer:
     def __init__(self, run: Run, records: Path | None = None) -> None:
         self.run = run
         self.config = run.read_config()
-        if not run.latents_path.is_file():
+        if not run.latents_path.exists():
             raise ExploreError(
                 f"{run.folder}: has no latents; run stellar-tf encode {run.folder} "
                 f"RECORDS first"

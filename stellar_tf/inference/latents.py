@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.table import Table
@@ -67,10 +67,7 @@ class Latents:
         """Everything as one table, a row a spectrum."""
         columns = {name: getattr(self, name) for name in OUTPUTS}
         columns.update({c.name: c for c in self.metadata.itercols()})
-        first = [name for name in _FIRST if name in columns]
-        return Table(
-            {name: columns[name] for name in dict.fromkeys([*first, *columns])}
-        )
+        return Table(sort_columns(columns))
 
     def scale_widths(self, scale: NDArray[np.floating]) -> Latents:
         """
@@ -86,8 +83,7 @@ class Latents:
         latents : Latents
             With other log variances, and all else as it is.
         """
-        wider = self.z_log_var + 2.0 * np.log(scale)
-        return replace(self, z_log_var=wider.astype(np.float32))
+        return replace(self, z_log_var=scale_log_var(self.z_log_var, scale))
 
     def explain(self) -> list[list[str]]:
         """
@@ -105,6 +101,19 @@ class Latents:
         [["fewer than 50 % of the grid's pixels are valid"]]
         """
         return [explain_flags(int(flags)) for flags in self.flags]
+
+
+def sort_columns(columns: Columns) -> Columns:
+    """Put the columns of a table of latents in their order: who, what, all the rest."""
+    first = [name for name in _FIRST if name in columns]
+    return {name: columns[name] for name in dict.fromkeys([*first, *columns])}
+
+
+def scale_log_var(
+    z_log_var: NDArray[Any], scale: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Multiply the standard deviations of each dimension, shape (n, n_latent)."""
+    return np.asarray(z_log_var + 2.0 * np.log(scale), np.float32)
 
 
 def build_latents(
@@ -188,14 +197,41 @@ def encode_prepared(
     rejects: list[tuple[Path, str]] = []
     columns: dict[str, list[NDArray[np.generic]]] = {}
     with show_progress("encoding", len(paths), progress) as advance:
-        for batch in _read_batches(paths, grid, config, batch_size, rejects):
-            table = _tabulate(batch.metadata, config)
-            outputs = dict(encode(batch))
-            outputs["flags"] = add_spikes(outputs["flags"], batch.n_spikes)
-            for name, values in {**table, **outputs}.items():
-                columns.setdefault(name, []).append(np.asarray(values))
-            advance(len(batch.flux))
+        for table in encode_files(paths, grid, config, batch_size, encode, rejects):
+            for name, values in table.items():
+                columns.setdefault(name, []).append(values)
+            advance(len(table["flags"]))
     return build_latents(columns, rejects)
+
+
+def encode_files(
+    paths: Sequence[Path],
+    grid: Grid,
+    config: ConvertConfig,
+    batch_size: int,
+    encode: Callable[[Batch], Columns],
+    rejects: list[tuple[Path, str]],
+) -> Iterator[Columns]:
+    """
+    Encode the spectra of files, a batch at a time.
+
+    Parameters
+    ----------
+    paths, grid, config, batch_size, encode
+        As of `encode_prepared`.
+    rejects : list of (Path, str)
+        What is not taken is appended, with the reason.
+
+    Yields
+    ------
+    columns : mapping of str to ndarray
+        The outputs of the encoder and the metadata of a batch.
+    """
+    for batch in _read_batches(paths, grid, config, batch_size, rejects):
+        table = _tabulate(batch.metadata, config)
+        outputs = dict(encode(batch))
+        outputs["flags"] = add_spikes(outputs["flags"], batch.n_spikes)
+        yield {name: np.asarray(v) for name, v in {**table, **outputs}.items()}
 
 
 def _read_batches(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +27,7 @@ from stellar_tf.inference.latents import (
     Columns,
     Latents,
     build_latents,
+    encode_files,
     encode_prepared,
 )
 from stellar_tf.run import GridError, Run
@@ -200,6 +201,83 @@ class SpectrumModel:
             return self._encode_records(paths[0], batch_size, progress)
         return self._encode_files(discover(paths), batch_size, progress)
 
+    def encode_files(
+        self,
+        paths: Sequence[Path],
+        rejects: list[tuple[Path, str]],
+        batch_size: int,
+        *,
+        fill: bool = False,
+    ) -> Iterator[Columns]:
+        """
+        Encode the spectra of files, a batch at a time.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            Files of any form that `stellar-tf convert` reads.
+        rejects : list of (Path, str)
+            What is not taken is appended, with the reason.
+        batch_size : int
+            Spectra encoded at a time.
+        fill : bool, default False
+            Whether to fill the last batch up: the last digits depend on its size.
+
+        Returns
+        -------
+        batches : iterator of mapping of str to ndarray
+            The columns of a table of latents.
+        """
+
+        def encode(batch: Batch) -> Columns:
+            n_rows = batch_size if fill else 0
+            return self._encode_batch(batch.flux, batch.median_flux, n_rows)
+
+        grid, convert = self.grid, self.convert
+        return encode_files(paths, grid, convert, batch_size, encode, rejects)
+
+    def encode_split(
+        self,
+        manifest: Manifest,
+        split: Split,
+        batch_size: int,
+        *,
+        fill: bool = False,
+    ) -> Iterator[Columns]:
+        """
+        Encode the records of a split, a batch at a time.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            The data set.
+        split : {"train", "validation", "test"}
+            The split.
+        batch_size, fill
+            As of `encode_files`.
+
+        Yields
+        ------
+        columns : mapping of str to ndarray
+            Of a table of latents.
+
+        Raises
+        ------
+        GridError
+            If the records stand on another grid.
+        RecordError
+            If a record cannot be read.
+        """
+        if manifest.grid != self.grid:
+            raise GridError(f"{manifest.folder}: has another grid than {self.folder}")
+        for stored in read_split(manifest, split, batch_size):
+            flux, median = stored.pop("flux"), stored.pop("median_flux")
+            n_spikes = stored.pop("n_spikes", np.zeros(len(flux)))
+            outputs = self._encode_batch(flux, median, batch_size if fill else 0)
+            flags = add_spikes(outputs["flags"], n_spikes)
+            splits = np.full(len(flux), split)
+            yield {**stored, "split": splits, **outputs, "flags": flags}
+
     def encode_flux(self, flux: NDArray[np.float32]) -> Latents:
         """
         Encode one spectrum as the converter prepares it.
@@ -334,7 +412,7 @@ class SpectrumModel:
         """
         z_mean = np.repeat(_PRIOR, self.n_latent, axis=1)
         path = Run(self.folder).latents_path
-        if path.is_file():
+        if path.exists():
             z_mean = np.asarray(read_table(path)["z_mean"], np.float32)
         return traverse(self.decode, self.wave, z_mean, np.atleast_1d(dimensions), n=n)
 
@@ -382,8 +460,7 @@ class SpectrumModel:
         self, paths: Sequence[Path], batch_size: int, progress: bool
     ) -> Latents:
         def encode(batch: Batch) -> Columns:
-            outputs = self._functions.encode_prepared(batch.flux, batch.median_flux)
-            return _to_numpy(outputs)
+            return self._encode_batch(batch.flux, batch.median_flux)
 
         return encode_prepared(
             paths, self.grid, self.convert, batch_size, encode, progress
@@ -391,24 +468,27 @@ class SpectrumModel:
 
     def _encode_records(self, folder: Path, batch_size: int, progress: bool) -> Latents:
         manifest = read_manifest(folder)
-        if manifest.grid != self.grid:
-            raise GridError(f"{folder}: has another grid than {self.folder}")
         columns: dict[str, list[NDArray[np.generic]]] = {}
         splits = [split for split in SPLITS if manifest.n_spectra(split)]
         n_spectra = sum(manifest.n_spectra(split) for split in splits)
         with show_progress("encoding", n_spectra, progress) as advance:
             for split in splits:
-                for batch in read_split(manifest, split, batch_size):
-                    flux, median = batch.pop("flux"), batch.pop("median_flux")
-                    n_spikes = batch.pop("n_spikes", np.zeros(len(flux)))
-                    coded = self._functions.encode_prepared(flux, median)
-                    outputs = _to_numpy(coded)
-                    outputs["flags"] = add_spikes(outputs["flags"], n_spikes)
-                    table = {**batch, "split": np.full(len(flux), split)}
-                    for name, values in {**table, **outputs}.items():
+                for table in self.encode_split(manifest, split, batch_size):
+                    for name, values in table.items():
                         columns.setdefault(name, []).append(values)
-                    advance(len(flux))
+                    advance(len(table["flags"]))
         return build_latents(columns)
+
+    def _encode_batch(
+        self, flux: NDArray[Any], median: NDArray[Any], n_rows: int = 0
+    ) -> Columns:
+        """Encode spectra as the converter prepares them, filled up to so many rows."""
+        n, n_missing = len(flux), max(0, n_rows - len(flux))
+        if n_missing:
+            flux = np.pad(flux, ((0, n_missing), (0, 0)), "edge")
+            median = np.pad(median, (0, n_missing), "edge")
+        outputs = _to_numpy(self._functions.encode_prepared(flux, median))
+        return {name: values[:n] for name, values in outputs.items()}
 
 
 def _compile_graph(graph: ModelGraph) -> Functions:

@@ -162,7 +162,10 @@ def convert(
     check = partial(_check_output, out, overwrite)
     if not journal.is_published(request):
         check()
-    with _one_line_for_disks(journal.staging), journal.open(request, discard=overwrite):
+    with (
+        _one_line_for_disks(journal.staging),
+        journal.open(request, overwrite=overwrite),
+    ):
         with engine or local_engine(1) as workers:
             is_published = journal.is_published(request)
             scan = journal.read_scan()

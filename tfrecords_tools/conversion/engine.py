@@ -106,6 +106,25 @@ def local_engine(n_workers: int) -> Iterator[Engine]:
     if n_workers == 1:
         yield _ThisProcess()
         return
+    with worker_engine(n_workers) as engine:
+        yield engine
+
+
+@contextmanager
+def worker_engine(n_workers: int) -> Iterator[Engine]:
+    """
+    Work on this machine in other processes, even if it is one.
+
+    Parameters
+    ----------
+    n_workers : int
+        Processes.
+
+    Yields
+    ------
+    engine : Engine
+        As of `local_engine`; what a process is set to is nothing to this one.
+    """
     # Forked workers would inherit whatever threads this process has, and their locks.
     context = multiprocessing.get_context("spawn")
     workers_end, lifeline = context.Pipe(duplex=False)

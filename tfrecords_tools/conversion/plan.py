@@ -69,7 +69,7 @@ class PlannedSpectrum(NamedTuple):
     @property
     def is_current(self) -> bool:
         """Whether the file is as it was when its headers were read."""
-        return _state_of(self.path) == (self.n_bytes, self.mtime_ns)
+        return state_of(self.path) == (self.n_bytes, self.mtime_ns)
 
 
 class Reject(NamedTuple):
@@ -135,7 +135,7 @@ def scan_file(path: Path, config: ConvertConfig) -> list[PlannedSpectrum | Rejec
     scanned : list of PlannedSpectrum or Reject
         What they are, or why the file is not taken.
     """
-    state = _state_of(path)  # before it is read: what changes meanwhile is noticed
+    state = state_of(path)  # before it is read: what changes meanwhile is noticed
     try:
         identities = list_spectra(path)
     except SpectrumError as error:
@@ -163,7 +163,8 @@ def has_changed(scan: Scan) -> bool:
     return any(p.exists() and not s.is_current for p, s in by_file.items())
 
 
-def _state_of(path: Path) -> tuple[int, int]:
+def state_of(path: Path) -> tuple[int, int]:
+    """Return the size of a file and the time of its last change [ns]; -1 without it."""
     try:
         status = path.stat()
     except OSError:
@@ -336,9 +337,11 @@ def write_plan(plans: Iterable[ShardPlan], folder: Path) -> None:
     _write_csv(folder / PLAN_NAME, _PLAN_FIELDS, rows)
 
 
-def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
+def write_rejects(
+    rejects: Iterable[Reject], folder: Path, name: str = REJECTS_NAME
+) -> None:
     """
-    Write rejects.csv: path, reason and number of every spectrum that is not taken.
+    Write path, reason and number of every spectrum that is not taken as CSV.
 
     Parameters
     ----------
@@ -346,10 +349,12 @@ def write_rejects(rejects: Iterable[Reject], folder: Path) -> None:
         In any order; they are sorted by path.
     folder : Path
         The data set.
+    name : str
+        The file in it.
     """
     rows = [(r.path, r.reason, "" if r.number is None else r.number) for r in rejects]
     rows.sort(key=lambda row: (row[0], str(row[2])))
-    _write_csv(folder / REJECTS_NAME, ("path", "reason", "spectrum"), rows)
+    _write_csv(folder / name, ("path", "reason", "spectrum"), rows)
 
 
 def write_assumptions(assumptions: Iterable[Assumption], folder: Path) -> None:

@@ -77,6 +77,22 @@ def test_encode_tells_rejects_too(
     assert len(read_table(out)) == 80
 
 
+def test_encode_in_parts(
+    tmp_path: Path, run: Run, fits_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, out = tmp_path / "bad.fits", tmp_path / "latents.parquet"
+    bad.write_bytes(b"no FITS")
+    encode = ["encode", str(run.folder), "--out", str(out), "--engine", "beam"]
+    assert run_command([*encode, str(bad)]) == 1
+    assert not out.exists()
+    assert run_command([*encode, str(bad), str(fits_folder)]) == 3
+    printed = capsys.readouterr()
+    assert f"80 spectra in {out}; 1 files rejected" in printed.out
+    assert f"{bad}: " in printed.err
+    assert len(read_table(out)) == 80
+    assert sorted(path.name for path in tmp_path.iterdir()) == [bad.name, out.name]
+
+
 def test_analysis_takes_other_labels(
     tmp_path: Path, run: Run, records: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

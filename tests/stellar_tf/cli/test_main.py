@@ -112,6 +112,23 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["fit", "EMPTY", "--run", "RUN", "--overwrite"], "is no data set"),
         (["encode", "RUN", "RECORDS", "--out", "x.docx"], "the ending must be one of"),
         (["encode", "RUN", "RECORDS", "--out", "LATENTS"], "exists; choose another"),
+        (
+            ["encode", "RUN", "RECORDS", "--out", "x.csv", "--workers", "2"],
+            "x.csv: the name of a table in parts must end in .parquet",
+        ),
+        (
+            ["encode", "RUN", "RECORDS", "--workers", "2", "--engine", "beam"],
+            "--workers is for --engine local",
+        ),
+        (
+            ["encode", "RUN", "RECORDS", "--workers", "2", "--", "--runner=X"],
+            "go to Beam: give --engine beam",
+        ),
+        (
+            ["encode", "--server", "http://localhost:1", "RECORDS", "--workers", "2"],
+            "--server: its spectra go into one table, without --workers",
+        ),
+        (["encode", "RUN", "RECORDS", "--out", "LATENTS", "--workers", "2"], "exists"),
         (["analyze", "EMPTY"], "is not a run folder"),
         (["analyze", "UNREPORTED"], "no such table"),
         (["analyze", "UNREPORTED", "--latents", "LABELS"], "must have a column dp_id"),

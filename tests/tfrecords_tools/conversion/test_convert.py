@@ -26,11 +26,8 @@ from tfrecords_tools.conversion.convert import (
     convert,
 )
 from tfrecords_tools.conversion.engine import EngineError, local_engine
-from tfrecords_tools.conversion.journal import (
-    ConversionJournal,
-    JournalError,
-    describe_request,
-)
+from tfrecords_tools.conversion.folder_journal import JournalError
+from tfrecords_tools.conversion.journal import ConversionJournal, describe_request
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.conversion.shards import write_shard
 from tfrecords_tools.conversion.verify import verify
@@ -330,7 +327,7 @@ def test_one_process_at_a_time(inputs, tmp_path):
     out = tmp_path / "records"
     request = describe_request([inputs], GRID, CONFIG, None)
     with (
-        ConversionJournal(out).open(request, discard=False),
+        ConversionJournal(out).open(request, overwrite=False),
         pytest.raises(JournalError, match="another process is writing it"),
     ):
         convert([inputs], out, GRID, CONFIG)

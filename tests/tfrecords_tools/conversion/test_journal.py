@@ -18,10 +18,11 @@ from tests.tfrecords_tools.fits_files import (
 )
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion import convert as conversion
+from tfrecords_tools.conversion import folder_journal
 from tfrecords_tools.conversion import journal as journal_module
 from tfrecords_tools.conversion.convert import ConvertError, OutputExistsError, convert
+from tfrecords_tools.conversion.folder_journal import JournalError
 from tfrecords_tools.conversion.inputs import InputError
-from tfrecords_tools.conversion.journal import JournalError
 from tfrecords_tools.conversion.verify import verify
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
@@ -162,7 +163,7 @@ def test_what_is_being_discarded_is_not_gone_on_with(
     run(inputs, expected)
     interrupt(inputs, out, monkeypatch)
     with monkeypatch.context() as patch:
-        patch.setattr(journal_module.shutil, "rmtree", remove_half)
+        patch.setattr(folder_journal.shutil, "rmtree", remove_half)
         with pytest.raises(KeyboardInterrupt):
             run(inputs, out, OTHER, overwrite=True)
     run(inputs, out)

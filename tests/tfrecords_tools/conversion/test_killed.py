@@ -18,7 +18,7 @@ from tests.tfrecords_tools.fits_files import GRID, write_rows, write_survey
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion import convert as conversion
 from tfrecords_tools.conversion.convert import ConvertError, OutputExistsError, convert
-from tfrecords_tools.conversion.journal import JournalError
+from tfrecords_tools.conversion.folder_journal import JournalError
 
 CONFIG = ConvertConfig(
     split=SplitFractions(train=0.5, validation=0.3, test=0.2), shard_mib=0.01

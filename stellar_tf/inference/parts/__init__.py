@@ -1,0 +1,1 @@
+"""Encoding by many processes or machines, into a table in parts."""

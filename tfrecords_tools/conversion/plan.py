@@ -164,7 +164,19 @@ def has_changed(scan: Scan) -> bool:
 
 
 def state_of(path: Path) -> tuple[int, int]:
-    """Return the size of a file and the time of its last change [ns]; -1 without it."""
+    """
+    Tell by what a change of a file is seen.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    n_bytes, mtime_ns : int
+        Its size and the time of its last change [ns]; -1 if it is not there.
+    """
     try:
         status = path.stat()
     except OSError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -167,7 +167,7 @@ def has_part(folder: Path, part: PartInfo) -> bool:
     return not part.n_rows or (path.is_file() and path.stat().st_size == part.n_bytes)
 
 
-def read_parts(folder: Path) -> Table:
+def read_parts(folder: Path, leave_out: Collection[str] = ()) -> Table:
     """
     Read a folder of parts as one table.
 
@@ -175,6 +175,8 @@ def read_parts(folder: Path) -> Table:
     ----------
     folder : Path
         The folder.
+    leave_out : collection of str
+        Columns that are not read.
 
     Returns
     -------
@@ -187,7 +189,8 @@ def read_parts(folder: Path) -> Table:
         If the folder is none of parts, or a part is missing, damaged or not the one
         that was written.
     """
-    read = [_read_part(folder, part) for part in read_part_list(folder).parts]
+    parts = read_part_list(folder).parts
+    read = [_read_part(folder, part, leave_out) for part in parts]
     if len({tuple(columns) for columns in read}) > 1:
         raise PartsError(f"{folder}: its parts have different columns; encode again")
     table = Table()
@@ -197,7 +200,9 @@ def read_parts(folder: Path) -> Table:
     return table
 
 
-def _read_part(folder: Path, part: PartInfo) -> dict[str, NDArray[np.generic]]:
+def _read_part(
+    folder: Path, part: PartInfo, leave_out: Collection[str]
+) -> dict[str, NDArray[np.generic]]:
     path = folder / part.file
     if not has_part(folder, part):
         raise PartsError(
@@ -205,9 +210,13 @@ def _read_part(folder: Path, part: PartInfo) -> dict[str, NDArray[np.generic]]:
             f"from a copy, or encode again"
         )
     try:
-        texts = [f.name for f in pq.read_schema(path) if pa.types.is_string(f.type)]
+        wanted = [f for f in pq.read_schema(path) if f.name not in leave_out]
         rows = pq.read_table(
-            path, read_dictionary=texts, page_checksum_verification=True
+            path,
+            columns=[f.name for f in wanted],
+            # Few words are written again and again.
+            read_dictionary=[f.name for f in wanted if pa.types.is_string(f.type)],
+            page_checksum_verification=True,
         )
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())

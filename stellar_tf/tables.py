@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from astropy.table import Row, Table
@@ -87,7 +87,7 @@ def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:
         table.write(partial, format=FORMATS[path.suffix])
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, leave_out: Collection[str] = ()) -> Table:
     """
     Read a table that `write_table` wrote, or one in parts.
 
@@ -95,6 +95,8 @@ def read_table(path: Path) -> Table:
     ----------
     path : Path
         The file, or the folder of the parts.
+    leave_out : collection of str
+        Columns that are not wanted; those of parts are not read.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def read_table(path: Path) -> Table:
     """
     if path.is_dir():
         try:
-            return read_parts(path)
+            return read_parts(path, leave_out)
         except PartsError as error:
             raise TableError(str(error)) from None
     if path.suffix not in FORMATS:
@@ -120,6 +122,7 @@ def read_table(path: Path) -> Table:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise TableError(f"{path}: cannot be read as a table ({reason})") from None
+    table.remove_columns([name for name in leave_out if name in table.colnames])
     # FITS gives byte strings.
     table.convert_bytestring_to_unicode()
     return table

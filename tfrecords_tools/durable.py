@@ -153,7 +153,14 @@ def remove_partial(folder: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or a folder with all that is in it, if it is there."""
+    """
+    Remove a file, or a folder with all that is in it.
+
+    Parameters
+    ----------
+    path : Path
+        Either; it may be absent.
+    """
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

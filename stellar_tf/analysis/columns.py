@@ -81,18 +81,20 @@ def require_column(table: Table, name: str) -> None:
         raise LatentsError(f"latents must have a column {name}")
 
 
-def read_floats(column: Column) -> NDArray[np.float64]:
-    """Return a column of numbers as float64, NaN where it is masked."""
+def read_floats(
+    column: Column, dtype: type[np.floating] = np.float64
+) -> NDArray[np.floating]:
+    """Return a column of numbers as floats, NaN where it is masked, without a copy."""
     if isinstance(column, MaskedColumn):
-        return np.asarray(np.ma.filled(column.astype(np.float64), np.nan), np.float64)
-    return np.asarray(column, np.float64)
+        return np.asarray(np.ma.filled(column.astype(dtype), np.nan), dtype)
+    return np.asarray(column, dtype)
 
 
 def read_strings(column: Column) -> NDArray[np.str_]:
     """Return a column of text, empty where it is masked."""
     if isinstance(column, MaskedColumn):
         column = column.filled("")
-    return np.asarray(column).astype(np.str_)
+    return np.asarray(column).astype(np.str_, copy=False)
 
 
 def _label_columns(table: Table) -> list[str]:

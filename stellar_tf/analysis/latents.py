@@ -88,7 +88,8 @@ class Codes(NamedTuple):
 
     def select_splits(self, splits: Sequence[str]) -> Codes:
         """Keep the spectra of the named splits, and those that are in none."""
-        return self.take(np.isin(self.split, [*splits, ""]))
+        is_in = np.isin(self.split, [*splits, ""])
+        return self if is_in.all() else self.take(is_in)
 
     def one_per_star(self, *, seed: int) -> Codes:
         """Keep one spectrum per star; another seed, another one."""
@@ -133,8 +134,8 @@ def read_codes(
         if unusable.any():
             logger.warning("%d spectra that are unusable are left out", unusable.sum())
             latents = latents[~unusable]
-    z_mean = read_floats(latents["z_mean"]).astype(np.float32)
-    z_log_var = read_floats(latents["z_log_var"]).astype(np.float32)
+    z_mean = read_floats(latents["z_mean"], np.float32)
+    z_log_var = read_floats(latents["z_log_var"], np.float32)
     if z_mean.ndim != 2 or z_mean.shape != z_log_var.shape:
         raise LatentsError(
             "z_mean and z_log_var must have the same shape (n, n_latent), "
@@ -186,6 +187,8 @@ def one_per_star(
 
 def name_stars(dp_id: NDArray[np.str_], star: NDArray[np.str_]) -> NDArray[np.str_]:
     """Give spectra without a star the name that `star_of` gives them; shape (n,)."""
+    if (star != "").all():
+        return star
     named = [s or star_of("", i) for s, i in zip(star, dp_id, strict=True)]
     return np.array(named, np.str_)
 

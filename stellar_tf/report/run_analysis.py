@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 N_EXAMPLES = 3
 """Reconstructions in the report."""
 _MAX_PIXELS = 4_000
+_UNUSED = ("history",)
+"""The longest column of latents, of which the analysis has no use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,7 +308,7 @@ def analyze_run(
     config = run.read_config()
     if save:  # refused before the work, not after it
         _refuse_existing(run.report_path, overwrite=overwrite)
-    table = read_table(latents or run.latents_path)
+    table = read_table(latents or run.latents_path, leave_out=_UNUSED)
     label_config = load_label_config(config, settings)
     notes: list[str] = []
     for known in (labels, truth):

@@ -11,7 +11,7 @@ import pytest
 from astropy.table import Table, vstack
 
 from stellar_tf.parts import PARTS_NAME, PartInfo, PartList, PartWriter
-from stellar_tf.tables import TableError, check_table_path, read_table
+from stellar_tf.tables import TableError, check_table_path, read_table, write_table
 from tfrecords_tools.records.manifest import hash_file
 
 
@@ -61,6 +61,14 @@ def test_the_rows_of_all_parts_in_order(folder: Path) -> None:
     for name in expected.colnames:
         np.testing.assert_array_equal(found[name], expected[name])
         assert found[name].dtype == expected[name].dtype
+
+
+def test_columns_are_left_out(folder: Path, tmp_path: Path) -> None:
+    expected = ["dp_id", "z_mean", "mjd", "flags"]
+    single = tmp_path / "single.parquet"
+    write_table(read_table(folder), single)
+    for path in (folder, single):
+        assert read_table(path, leave_out=("star", "none")).colnames == expected
 
 
 def test_plain_readers_of_parquet_read_the_folder(folder: Path) -> None:

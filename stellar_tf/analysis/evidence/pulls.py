@@ -73,9 +73,9 @@ def measure_pulls(
         unknown = np.full(n_latent, np.nan)
         nothing = Estimate(unknown, unknown, unknown)
         return Pulls(nothing, nothing, nothing, first.size)
-    variance = np.exp(np.asarray(z_log_var, np.float64))
+    variance = [np.exp(np.asarray(z_log_var[i], np.float64)) for i in (first, second)]
     difference = np.asarray(z_mean[first], np.float64) - z_mean[second]
-    pulls = np.abs(difference) / np.sqrt(variance[first] + variance[second])
+    pulls = np.abs(difference) / np.sqrt(variance[0] + variance[1])
 
     def measure(drawn: NDArray[np.intp]) -> NDArray[np.float64]:
         of_drawn = pulls[drawn]

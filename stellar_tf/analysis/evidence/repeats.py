@@ -18,6 +18,9 @@ STELLAR_CORRELATION = 0.5
 MIN_REPEATED_STARS = 10
 """With fewer stars seen twice nothing is decided."""
 
+_ROWS_AT_A_TIME = 1 << 16
+"""Of float64: a copy of all would be the most memory that the analysis takes."""
+
 
 class Repeats(NamedTuple):
     """Agreement of the visits to a star, per latent dimension."""
@@ -73,7 +76,7 @@ def compare_visits(
     usual mean group size for unequal numbers of visits. 1: all visits of a star
     agree; 0: a star's visits differ as much as different stars do.
     """
-    groups = _group(np.asarray(z_mean, np.float64), star)
+    groups = _group(z_mean, star)
     n_stars, n_latent = groups.mean.shape
     if n_stars < MIN_REPEATED_STARS:
         unknown = np.full(n_latent, np.nan)
@@ -88,17 +91,27 @@ def compare_visits(
     return Repeats(correlation, _classify(correlation), n_stars, int(groups.size.sum()))
 
 
-def _group(z_mean: NDArray[np.float64], star: NDArray[np.str_]) -> _Groups:
+def _group(z_mean: NDArray[np.floating], star: NDArray[np.str_]) -> _Groups:
     _, owner, size = np.unique(star, return_inverse=True, return_counts=True)
-    repeated = size[owner] >= 2
-    _, owner, size = np.unique(star[repeated], return_inverse=True, return_counts=True)
-    z_mean = z_mean[repeated]
-    centred = z_mean - z_mean.mean(axis=0) if z_mean.size else z_mean
+    rows = np.flatnonzero(size[owner] >= 2)
+    _, owner = np.unique(owner[rows], return_inverse=True)
+    size = size[size >= 2]
     mean = np.zeros((size.size, z_mean.shape[1]))
     scatter = np.zeros_like(mean)
-    np.add.at(mean, owner, centred)
+    if not rows.size:
+        return _Groups(size.astype(np.float64), mean, scatter)
+    # Where they lie together matters to nothing but rounding.
+    centre = z_mean[rows[:_ROWS_AT_A_TIME]].mean(axis=0, dtype=np.float64)
+    chunks = [
+        slice(first, first + _ROWS_AT_A_TIME)
+        for first in range(0, rows.size, _ROWS_AT_A_TIME)
+    ]
+    for chunk in chunks:
+        np.add.at(mean, owner[chunk], z_mean[rows[chunk]] - centre)
     mean /= size[:, None]
-    np.add.at(scatter, owner, (centred - mean[owner]) ** 2)
+    for chunk in chunks:
+        offset = z_mean[rows[chunk]] - centre - mean[owner[chunk]]
+        np.add.at(scatter, owner[chunk], offset**2)
     return _Groups(size.astype(np.float64), mean, scatter)
 
 

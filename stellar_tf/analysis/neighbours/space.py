@@ -47,7 +47,7 @@ class InformativeSpace:
         if not len(dimensions):
             raise ValueError("dimensions must name at least one, got none")
         self._dimensions = np.asarray(dimensions, np.intp)
-        chosen = np.asarray(z_mean, np.float64)[:, self._dimensions]
+        chosen = np.asarray(z_mean[:, self._dimensions], np.float64)
         self._centre = chosen.mean(axis=0)
         spread = chosen.std(axis=0)
         self._spread = np.where(spread > 0.0, spread, 1.0)
@@ -121,6 +121,6 @@ class InformativeSpace:
         )
 
     def _scale(self, z_mean: NDArray[np.floating]) -> NDArray[np.float64]:
-        chosen = np.asarray(z_mean, np.float64)[:, self._dimensions]
+        chosen = np.asarray(z_mean[:, self._dimensions], np.float64)
         scaled: NDArray[np.float64] = (chosen - self._centre) / self._spread
         return scaled

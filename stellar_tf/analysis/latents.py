@@ -186,7 +186,21 @@ def one_per_star(
 
 
 def name_stars(dp_id: NDArray[np.str_], star: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Give spectra without a star the name that `star_of` gives them; shape (n,)."""
+    """
+    Give spectra without a star the name that `star_of` gives them.
+
+    Parameters
+    ----------
+    dp_id : ndarray of str, shape (n,)
+        Identifier of each spectrum.
+    star : ndarray of str, shape (n,)
+        Its star, or empty.
+
+    Returns
+    -------
+    named : ndarray of str, shape (n,)
+        The stars; the array given where none is empty.
+    """
     if (star != "").all():
         return star
     named = [s or star_of("", i) for s, i in zip(star, dp_id, strict=True)]

@@ -101,7 +101,6 @@ def recommend(grid: Grid, n_spectra: int, n_steps: int) -> dict[str, Any]:
             "kl_weights": (),
             "kl_reduction": "sum",
             "kl_unit": noise_edge(grid.n_pixels, n_spectra),
-            "displacement_spread": 0.02,
             "coarse_scales": scales,
             "coarse_end": max(len(scales), round(_COARSE_SHARE * n_steps)),
         },

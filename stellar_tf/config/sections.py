@@ -166,9 +166,6 @@ class ObjectiveConfig(Section):
     total_correlation: float = Field(default=0.0, ge=0.0)
     """Weight of the dimensions' dependence on each other, in normalised flux per
     nat."""
-    displacement_spread: float = Field(default=0.0, ge=0.0)
-    """Weight of the spread of displacements over dimensions, in the unit of the error:
-    one dimension alone should move the lines. It rises over three tenths of the run."""
     scales: tuple[int, ...] = (1,)
     """Errors are also taken on spectra averaged over this many pixels."""
     coarse_scales: tuple[int, ...] = ()

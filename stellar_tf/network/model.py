@@ -310,27 +310,6 @@ def set_flux_scale(
                 layer.reference.assign(binned)
 
 
-def displacement_weights(autoencoder: keras.Model) -> list[keras.Variable]:
-    """
-    Find how each sum of the decoder is displaced.
-
-    Parameters
-    ----------
-    autoencoder : keras.Model
-        As `build_autoencoder` builds it.
-
-    Returns
-    -------
-    weights : list of keras.Variable, shape (n_latent, n_terms)
-        Displacement by a latent variable, of each displaced sum.
-    """
-    return [
-        layer.kernel
-        for layer in autoencoder.get_layer("decoder").layers
-        if layer.name.startswith("displacement")
-    ]
-
-
 def save_autoencoder(autoencoder: keras.Model, run: Run) -> None:
     """
     Save the best model of a run.

@@ -200,7 +200,7 @@ class TrainingLoop:
         scores = self._trainer.evaluate(self._validation, stop.check)
         logs = {
             "step": float(n_done),
-            "beta": self._trainer.steering.weights_at(n_done - 1).beta,
+            "beta": self._trainer.steering.weight_at(n_done - 1).beta,
             "coarse_scale": float(coarse_scale_at(n_done - 1, self._objective)),
             "skipped": n_skipped,
             **{name: total / n_steps for name, total in totals.items()},

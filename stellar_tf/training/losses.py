@@ -228,29 +228,6 @@ def total_correlation(
     return joint - tf.reduce_sum(marginals, axis=-1)
 
 
-def displacement_spread(weights: Sequence[tf.Tensor]) -> tf.Tensor:
-    """
-    Say over how many dimensions displacements are spread.
-
-    Parameters
-    ----------
-    weights : sequence of Tensor of float32, shape (n_latent, n_terms)
-        Displacement by a latent variable, of each displaced sum.
-
-    Returns
-    -------
-    spread : Tensor of float32, shape ()
-        One less the sum of squares of the dimensions' shares, 0 if one dimension alone
-        displaces, summed over the sums.
-    """
-    total = tf.zeros(())
-    for weight in weights:
-        size = tf.reduce_sum(tf.square(weight), axis=-1)
-        share = tf.math.divide_no_nan(size, tf.reduce_sum(size))
-        total += 1.0 - tf.reduce_sum(tf.square(share))
-    return total
-
-
 def kl_weight_at(step: int, schedule: Sequence[tuple[int, float]]) -> float:
     """
     Weight of the KL term, beta, at a step.

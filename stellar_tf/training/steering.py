@@ -1,4 +1,4 @@
-"""The weights of the terms: of the divergence, by a schedule or steered."""
+"""The weight of the divergence: a schedule, or steered by what it lets in."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ _FULL_AT, _FILLED_AT, _SETTLED_AT = 0.75, 0.8, 0.9
 """Shares of the run: the capacity is open, the weight rises, the weight is risen."""
 _SHORTEST_FALL = 0.5
 """Share of the run in which it falls from the highest to the lowest."""
-_SPREAD_AT = 0.3
-"""Share of the run in which the weight of the displacement's spread rises."""
 _IDLE_WEIGHT = 2.0
 """By how many times more a dimension that carries nothing is pressed at the end."""
 
 
-class TermWeights(NamedTuple):
-    """How the terms of the objective weigh in one step."""
+class DivergenceWeight(NamedTuple):
+    """How the divergence weighs in one step."""
 
     beta: float
     """Per nat, in the unit of the error."""
     idle: float
     """Additional share for dimensions that carry little."""
-    spread: float
-    """Of the displacement's spread over dimensions, in the unit of the error."""
 
 
 class Steering:
@@ -56,9 +52,9 @@ class Steering:
         self.level = _HIGHEST
         """Of the steered weight, in units of ``kl_unit``: all there is to restore."""
 
-    def weights_at(self, step: int) -> TermWeights:
+    def weight_at(self, step: int) -> DivergenceWeight:
         """
-        Say how the terms weigh.
+        Say how the divergence weighs.
 
         Parameters
         ----------
@@ -67,19 +63,18 @@ class Steering:
 
         Returns
         -------
-        weights : TermWeights
+        weight : DivergenceWeight
             In this step.
         """
-        objective, done = self._objective, step / self._n_steps
-        spread = objective.displacement_spread * min(1.0, done / _SPREAD_AT)
+        objective = self._objective
         if objective.kl_weights:
-            return TermWeights(kl_weight_at(step, objective.kl_weights), 0.0, spread)
-        settled = (done - _FILLED_AT) / (_SETTLED_AT - _FILLED_AT)
+            return DivergenceWeight(kl_weight_at(step, objective.kl_weights), 0.0)
+        settled = (step / self._n_steps - _FILLED_AT) / (_SETTLED_AT - _FILLED_AT)
         if settled < 0.0:
-            return TermWeights(self.level * objective.kl_unit, 0.0, spread)
+            return DivergenceWeight(self.level * objective.kl_unit, 0.0)
         last = max(_LAST, self.level)
         level = self.level + (last - self.level) * min(1.0, settled)
-        return TermWeights(level * objective.kl_unit, _IDLE_WEIGHT, spread)
+        return DivergenceWeight(level * objective.kl_unit, _IDLE_WEIGHT)
 
     @property
     def final_beta(self) -> float:

@@ -12,11 +12,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from stellar_tf.config import Config, ObjectiveConfig
-from stellar_tf.network.model import build_autoencoder, displacement_weights
+from stellar_tf.network.model import build_autoencoder
 from stellar_tf.training import losses
 from stellar_tf.training.gradient_limit import GradientLimit
 from stellar_tf.training.optimizer import build_optimizer
-from stellar_tf.training.steering import Steering, TermWeights
+from stellar_tf.training.steering import DivergenceWeight, Steering
 
 Batch = Mapping[str, tf.Tensor]
 """``flux``, and ``error`` where pixels count by it: (batch, n_pixels)."""
@@ -76,7 +76,6 @@ class Trainer:
             self.model = build_autoencoder(config)
             self.optimizer = build_optimizer(config.training)
             self.optimizer.build(self.model.trainable_variables)
-        self._displacements = displacement_weights(self.model)
         self.steering = Steering(config.objective, config.training.n_steps)
         """The divergence's weight."""
         self.gradient_limit = GradientLimit(config.training.max_gradient_ratio)
@@ -114,8 +113,8 @@ class Trainer:
                 partial(self._run_gradients, coarse=coarse),
                 jit_compile=self.config.training.jit_compile or None,
             )
-        weights = tf.constant(self.steering.weights_at(step))
-        found = self._find_gradients[coarse](batch, weights)
+        weight = tf.constant(self.steering.weight_at(step))
+        found = self._find_gradients[coarse](batch, weight)
         logs = _means(found.sums)
         norm = float(found.norm)
         if math.isfinite(logs["loss"]) and math.isfinite(norm):
@@ -126,15 +125,15 @@ class Trainer:
         reason = "a gradient is NaN or infinite"
         if not math.isfinite(logs["loss"]):
             reason = f"the loss is {logs['loss']}"
-        raise NotFiniteError(reason, self._objective_of(batch, weights, coarse))
+        raise NotFiniteError(reason, self._objective_of(batch, weight, coarse))
 
     def _objective_of(
-        self, batch: Batch, weights: tf.Tensor, coarse: int
+        self, batch: Batch, weight: tf.Tensor, coarse: int
     ) -> NDArray[np.float32]:
         """Return what each spectrum adds, with z at the posterior's mean."""
 
         def evaluate(batch: Batch) -> tf.Tensor:
-            return self._terms(batch, weights, coarse, training=False).objective
+            return self._terms(batch, weight, coarse, training=False).objective
 
         by_replica = self.strategy.run(tf.function(evaluate), (batch,))
         return np.asarray(self.strategy.gather(by_replica, axis=0))
@@ -181,13 +180,13 @@ class Trainer:
         }
 
     def _run_gradients(
-        self, batch: Batch, weights: tf.Tensor, *, coarse: int
+        self, batch: Batch, weight: tf.Tensor, *, coarse: int
     ) -> _Gradients:
         def differentiate(
             batch: Batch,
         ) -> tuple[Terms, list[tf.Tensor], tf.Tensor]:
             with tf.GradientTape() as tape:
-                sums = _sum_spectra(self._terms(batch, weights, coarse, training=True))
+                sums = _sum_spectra(self._terms(batch, weight, coarse, training=True))
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
@@ -208,13 +207,13 @@ class Trainer:
 
     def _run_evaluation(self, batch: Batch) -> Terms:
         def evaluate(batch: Batch) -> Terms:
-            weights = tf.constant(TermWeights(self.steering.final_beta, 0.0, 0.0))
-            return _sum_spectra(self._terms(batch, weights, 1, training=False))
+            weight = tf.constant(DivergenceWeight(self.steering.final_beta, 0.0))
+            return _sum_spectra(self._terms(batch, weight, 1, training=False))
 
         return self._sum_replicas(self.strategy.run(evaluate, (batch,)))
 
     def _terms(
-        self, batch: Batch, weights: tf.Tensor, coarse: int, *, training: bool
+        self, batch: Batch, weight: tf.Tensor, coarse: int, *, training: bool
     ) -> Terms:
         objective, flux = self.config.objective, batch["flux"]
         counted = None
@@ -232,7 +231,7 @@ class Trainer:
         )
         if objective.error == "likelihood":
             error = tf.math.log(error + losses.LEAST_ERROR)
-        beta, idle, spread = tf.unstack(weights)
+        beta, idle = tf.unstack(weight)
         kl = outputs["kl"]
         if training:
             kl *= 1.0 + idle * _idleness(kl)
@@ -241,8 +240,6 @@ class Trainer:
         if objective.total_correlation > 0.0:
             dependence = _total_correlation(outputs)
         total = error + beta * kl + objective.total_correlation * dependence
-        if training and objective.displacement_spread > 0.0:
-            total += spread * losses.displacement_spread(self._displacements)
         mae = losses.masked_absolute_error(flux, reconstruction)
         return Terms(mae, outputs["kl"], dependence, total, tf.ones_like(total))
 

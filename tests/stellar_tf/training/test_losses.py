@@ -107,14 +107,6 @@ def test_kl_weight_of_the_paper(step: int, expected: float) -> None:
     assert losses.kl_weight_at(step, schedule) == pytest.approx(expected)
 
 
-def test_displacements_are_spread_over_dimensions() -> None:
-    alone = tf.constant([[0.0, 0.0], [0.3, -0.1], [0.0, 0.0]])
-    even = tf.constant([[0.2], [-0.2], [0.2], [0.2]])
-    for weights, expected in (([alone], 0.0), ([even], 0.75), ([alone, even], 0.75)):
-        assert float(losses.displacement_spread(weights)) == pytest.approx(expected)
-    assert float(losses.displacement_spread([])) == 0.0
-
-
 def test_kl_weight_may_fall() -> None:
     schedule = ((0, 0.4), (10, 0.1), (20, 0.3))
     weights = [losses.kl_weight_at(step, schedule) for step in (0, 5, 10, 15, 99)]

@@ -14,7 +14,7 @@ def follow(kl: float, n_steps: int = 1000) -> list[float]:
     steering = Steering(STEERED, n_steps)
     betas = []
     for step in range(n_steps):
-        betas.append(steering.weights_at(step).beta)
+        betas.append(steering.weight_at(step).beta)
         steering.follow(step, kl)
     return betas
 
@@ -22,7 +22,7 @@ def follow(kl: float, n_steps: int = 1000) -> list[float]:
 def test_a_schedule_is_followed() -> None:
     steering = Steering(ObjectiveConfig(kl_weights=((0, 0.0), (10, 0.4))), 100)
     steering.follow(5, 1000.0)
-    assert steering.weights_at(5) == (pytest.approx(0.2), 0.0, 0.0)
+    assert steering.weight_at(5) == (pytest.approx(0.2), 0.0)
     assert steering.final_beta == 0.4
 
 
@@ -42,7 +42,7 @@ def test_it_holds_the_divergence_at_the_capacity() -> None:
     """Of a code that takes in 10 nats for each time the weight falls to a third."""
     steering = Steering(STEERED, 5000)
     for step in range(4000):
-        kl = 5.0 * np.log(0.6 / steering.weights_at(step).beta)
+        kl = 5.0 * np.log(0.6 / steering.weight_at(step).beta)
         if step in (1000, 2000, 3000):
             assert kl == pytest.approx(20.0 * step / 3750.0, abs=1.0)
         steering.follow(step, kl)
@@ -50,7 +50,7 @@ def test_it_holds_the_divergence_at_the_capacity() -> None:
 
 def test_idle_dimensions_are_pressed_at_the_end_only() -> None:
     steering = Steering(STEERED, 100)
-    idle = [steering.weights_at(step).idle for step in range(100)]
+    idle = [steering.weight_at(step).idle for step in range(100)]
     assert set(idle[:80]) == {0.0}
     assert set(idle[80:]) == {2.0}
 
@@ -61,6 +61,6 @@ def test_the_level_is_all_there_is_to_restore() -> None:
         whole.follow(step, 0.1 * step)
     again.level = whole.level
     for step in range(60, 200):
-        assert again.weights_at(step) == whole.weights_at(step)
+        assert again.weight_at(step) == whole.weight_at(step)
         for steering in (whole, again):
             steering.follow(step, 12.0)

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
 from stellar_tf.config import Config, ObjectiveConfig
-from stellar_tf.network.model import displacement_weights
 from stellar_tf.training import losses
 from stellar_tf.training.step import Trainer, build_optimizer, coarse_scale_at
 from stellar_tf.training.strategy import build_strategy
@@ -241,21 +240,6 @@ def test_idle_dimensions_weigh_more_at_the_end(config: Config, records: Path) ->
     logs = trainer.train_step({"flux": flux}, 99)
     divergence = 3.0 * (weight * kl).sum(axis=1).mean()
     assert logs["loss"] - logs["flux_mae"] == pytest.approx(divergence, rel=1e-3)
-
-
-def test_one_dimension_is_left_to_displace(config: Config, records: Path) -> None:
-    spread = []
-    for weight in (0.0, 3.0):
-        objective = {"displacement_spread": weight}
-        trainer = Trainer(
-            with_settings(config, objective=objective), build_strategy("single")
-        )
-        stream = iter(TrainingStream(read_manifest(records), config).build())
-        logs = [trainer.train_step(next(stream), step) for step in range(60)]
-        (kernel,) = displacement_weights(trainer.model)
-        spread.append(float(losses.displacement_spread([kernel])))
-        assert np.isfinite([log["loss"] for log in logs]).all()
-    assert spread[1] < 0.2 * spread[0]
 
 
 def test_the_rate_rises_before_it_falls(config: Config) -> None:

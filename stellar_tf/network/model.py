@@ -14,6 +14,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from stellar_tf.config import Config, FoldedConfig, ModelConfig
+from stellar_tf.network.axes import FromAxes, ToAxes
 from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.folded_conv import FoldedConv1D
 from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
@@ -57,7 +58,8 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
     z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
     if config.architecture == "folded":
-        z_mean, z_log_var = _compress(z_mean), _compress(z_log_var)
+        posterior = _compress(z_mean), _compress(z_log_var)
+        z_mean, z_log_var = ToAxes(dtype="float32", name="to_axes")(posterior)
     return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
 
 
@@ -220,6 +222,7 @@ def _folded_decoder(
     z: keras.KerasTensor, config: ModelConfig, n_pixels: int
 ) -> keras.KerasTensor:
     folded = config.folded
+    z = FromAxes(dtype="float32", name="from_axes")(z)
     hidden = _dense(z, folded.dense[::-1], config, "decode")
     code = layers.Concatenate(name="code_and_hidden")([z, hidden])
     terms = []

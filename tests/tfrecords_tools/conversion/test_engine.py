@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tfrecords_tools.conversion.engine import local_engine
+from tfrecords_tools.conversion.engine import local_engine, worker_engine
 
 WORK = """
 import os, sys, threading
@@ -73,3 +73,15 @@ def square(number: int) -> int:
 def test_results_come_in_order() -> None:
     with local_engine(2) as engine:
         assert list(engine.map(square, range(100))) == [i**2 for i in range(100)]
+
+
+def name_process(_: int) -> int:
+    return os.getpid()
+
+
+def test_one_worker_is_this_process_only_where_that_may_be() -> None:
+    with local_engine(1) as engine:
+        assert list(engine.map(name_process, [0])) == [os.getpid()]
+    with worker_engine(1) as engine:
+        (other,) = engine.map(name_process, [0])
+    assert other != os.getpid()

@@ -668,9 +668,9 @@ def probe(
     Examples
     --------
     >>> probes = st.probe("run", labels="fits/truth.ecsv", names=["teff"],
-    ...                   sizes=[10, 20], network_sizes=[])
-    >>> sorted(set(probes.table["features"]))
-    ['latents', 'pca', 'pixels']
+    ...                   sizes=[5, 10], network_sizes=[])
+    >>> print(*probes.summary.colnames)
+    label unit features method 5 10
     >>> figure = probes.plot()
     """
     from stellar_tf.report.probes import probe_run

@@ -120,7 +120,19 @@ def build_autoencoder(config: Config) -> keras.Model:
 
 @contextmanager
 def initial_weights(seed: int) -> Iterator[None]:
-    """Make the initial weights of all that is built inside depend on the seed."""
+    """
+    Make the initial weights of all that is built inside depend on the seed.
+
+    Parameters
+    ----------
+    seed : int
+        Another seed, other weights.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     # Keras seeds an initialiser without seed from Python's generator. Its own
     # set_random_seed would seed TensorFlow too, which then refuses a symbolic seed.
     state = random.getstate()
@@ -133,7 +145,19 @@ def initial_weights(seed: int) -> Iterator[None]:
 
 @contextmanager
 def use_precision(mixed: bool) -> Iterator[None]:
-    """Let the layers that are built inside multiply in bfloat16, or in float32."""
+    """
+    Let the layers that are built inside multiply in bfloat16, or in float32.
+
+    Parameters
+    ----------
+    mixed : bool
+        Whether in bfloat16.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     # Where it matters layers ask for float32: bfloat16 cannot number the pixels.
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")

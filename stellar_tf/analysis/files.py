@@ -293,7 +293,8 @@ def read_probes(folder: Path) -> Table:
         If the table is unreadable.
     """
     path = table_path(folder, PROBES)
-    return read_table(path) if path.is_file() else Table()
+    # What is empty, such as a unit, comes back as masked.
+    return read_table(path).filled("") if path.is_file() else Table()
 
 
 def has_analysis(folder: Path) -> bool:

@@ -69,7 +69,7 @@ def draw_probes(table: Table) -> go.Figure:
             row=row, col=1,
         )  # fmt: skip
         figure.update_yaxes(
-            title_text=title, type="log", tickformat="~g", nticks=6, row=row, col=1
+            title_text=title, type="log", tickformat="~g", dtick="D2", row=row, col=1
         )
         figure.update_yaxes(title_text="R²", range=[_LEAST_R2, 1.03], row=row, col=2)
     figure.update_xaxes(type="log", tickvals=np.unique(table["n_labelled"]).tolist())

@@ -193,7 +193,7 @@ def _describe(rows: Table, rival: str) -> str:
     )
     last, name = others[-1], str(rows["label"][0])
     if not (rows["r2_low"] > 0.0).any():
-        return f"{name}: nothing predicts it (R2 at most {rows['r2'].max():.2g})."
+        return f"{name}: nothing predicts it (R2 at most {max(rows['r2']):z.2f})."
     if not matched:
         return f"{name}: {beaten.format(others[0]['n_labelled'], _name(others[0]))}."
     goal = matched[-1]

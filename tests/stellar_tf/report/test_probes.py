@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,35 +14,6 @@ from stellar_tf.report.probes import RunProbes, probe_run
 from stellar_tf.run import Run
 from stellar_tf.tables import write_table
 from stellar_tf.training import supervised
-from tfrecords_tools.records.manifest import read_manifest
-from tfrecords_tools.records.record_table import RecordTable
-from tfrecords_tools.split import SPLITS
-
-WEIGHTS = np.array([1.0, -1.0, 2.0, 0.0])
-
-
-@pytest.fixture
-def encoded(run: Run, records: Path, tmp_path: Path) -> Run:
-    """The run with codes that are drawn, and labels that are linear in them."""
-    folder = tmp_path / "run"
-    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("analysis"))
-    manifest, rng = read_manifest(records), np.random.default_rng(0)
-    rows = []
-    for split in SPLITS:
-        table = RecordTable(manifest, split)
-        for number, star in enumerate(table.stars()):
-            rows.append((table.locate(number).dp_id, star, split))
-    latents = Table(rows=rows, names=("dp_id", "star", "split"))
-    latents["z_mean"] = rng.normal(size=(len(rows), 4))
-    latents["z_log_var"] = np.zeros((len(rows), 4))
-    latents["snr"] = rng.normal(size=len(rows))
-    latents["mirror"] = 100.0 + latents["z_mean"] @ WEIGHTS
-    latents["mirror"].unit = "m"
-    latents["spectral_type"] = "G2"
-    # Of few stars, so that there are enough held-out ones.
-    latents["split"][latents["split"] == "validation"] = "test"
-    write_table(latents, Run(folder).latents_path)
-    return Run(folder)
 
 
 def probe_small(run: Run, **options: object) -> RunProbes:
@@ -52,10 +22,10 @@ def probe_small(run: Run, **options: object) -> RunProbes:
 
 
 def test_latents_that_hold_the_label_predict_it_and_spectra_do_not(
-    encoded: Run, monkeypatch: pytest.MonkeyPatch
+    labelled_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervised, "MAX_CHECKS", 1)
-    probes = probe_small(encoded, network_sizes=(15,))
+    probes = probe_small(labelled_run, network_sizes=(15,))
     table = probes.table
     kinds = ["latents", "pca", "pixels", "network"]
     assert list(dict.fromkeys(table["features"])) == kinds
@@ -69,56 +39,53 @@ def test_latents_that_hold_the_label_predict_it_and_spectra_do_not(
     assert list(network["n_labelled"]) == [15]
     assert probes.notes == ("label left out: spectral_type: text, not numbers",)
     assert len(probes.plot().data) == 2 * 7
-    assert not encoded.analysis.exists()
-    assert not list(encoded.folder.glob("tmp*"))
+    assert not labelled_run.analysis.exists()
+    assert not list(labelled_run.folder.glob("tmp*"))
 
 
-def test_the_table_is_kept_with_the_run_and_not_replaced(encoded: Run) -> None:
-    probes = probe_small(encoded, save=True)
+def test_the_table_is_kept_with_the_run_and_not_replaced(labelled_run: Run) -> None:
+    probes = probe_small(labelled_run, save=True)
     assert probes.path.is_file()
-    found = read_probes(encoded.analysis)
+    found = read_probes(labelled_run.analysis)
     np.testing.assert_array_equal(found["mad"], probes.table["mad"])
+    assert list(found["unit"]) == list(probes.table["unit"])
     with pytest.raises(TablesExistError, match=r"probes.ecsv: exists; pass overwrite"):
-        probe_small(encoded, save=True)
-    again = probe_small(encoded, save=True, overwrite=True)
+        probe_small(labelled_run, save=True)
+    again = probe_small(labelled_run, save=True, overwrite=True)
     np.testing.assert_array_equal(found["mad"], again.table["mad"])
 
 
-def test_without_a_table_there_are_no_rows(tmp_path: Path) -> None:
-    assert len(read_probes(tmp_path)) == 0
-
-
-def test_labels_of_a_table_are_taken_alone(encoded: Run, tmp_path: Path) -> None:
-    latents = Table.read(encoded.latents_path)
+def test_labels_of_a_table_are_taken_alone(labelled_run: Run, tmp_path: Path) -> None:
+    latents = Table.read(labelled_run.latents_path)
     path = tmp_path / "labels.csv"
     depth = np.asarray(latents["z_mean"])[:, 0]
     Table({"dp_id": latents["dp_id"], "depth": depth}).write(path)
-    probes = probe_small(encoded, labels=path)
+    probes = probe_small(labelled_run, labels=path)
     assert set(probes.table["label"]) == {"depth"}
     assert "have labels of" in probes.notes[0]
-    chosen = probe_small(encoded, labels=path, names=["snr"])
+    chosen = probe_small(labelled_run, labels=path, names=["snr"])
     assert set(chosen.table["label"]) == {"snr"}
 
 
-def test_records_that_have_been_moved_leave_the_latents(encoded: Run) -> None:
-    records = json.loads(encoded.records_path.read_text())
-    encoded.records_path.write_text(json.dumps({**records, "folder": "/nowhere"}))
-    probes = probe_small(encoded, network_sizes=(10,))
+def test_records_that_have_been_moved_leave_the_latents(labelled_run: Run) -> None:
+    records = json.loads(labelled_run.records_path.read_text())
+    labelled_run.records_path.write_text(json.dumps({**records, "folder": "/nowhere"}))
+    probes = probe_small(labelled_run, network_sizes=(10,))
     assert set(probes.table["features"]) == {"latents"}
     assert probes.notes[0].startswith("latents alone, without spectra: /nowhere")
 
 
-def test_latents_of_other_records_have_no_spectra_here(encoded: Run) -> None:
-    latents = Table.read(encoded.latents_path)
+def test_latents_of_other_records_have_no_spectra_here(labelled_run: Run) -> None:
+    latents = Table.read(labelled_run.latents_path)
     latents["dp_id"] = [f"other{row}" for row in range(len(latents))]
-    write_table(latents, encoded.latents_path, overwrite=True)
-    probes = probe_small(encoded)
+    write_table(latents, labelled_run.latents_path, overwrite=True)
+    probes = probe_small(labelled_run)
     assert set(probes.table["features"]) == {"latents"}
     assert "has 0 of the 40 spectra wanted" in probes.notes[0]
 
 
-def test_fewer_stars_than_were_asked_for_are_said(encoded: Run) -> None:
-    probes = probe_small(encoded, sizes=(10, 1_000))
+def test_fewer_stars_than_were_asked_for_are_said(labelled_run: Run) -> None:
+    probes = probe_small(labelled_run, sizes=(10, 1_000))
     n_train = int(max(probes.table["n_labelled"]))
     assert n_train < 40
     assert probes.notes[-1] == (
@@ -135,19 +102,21 @@ def test_fewer_stars_than_were_asked_for_are_said(encoded: Run) -> None:
         ({"n_draws": 0}, "n_draws must be 1 or more, got 0"),
     ],
 )
-def test_wrong_numbers(encoded: Run, options: dict[str, object], message: str) -> None:
+def test_wrong_numbers(
+    labelled_run: Run, options: dict[str, object], message: str
+) -> None:
     with pytest.raises(SizesError, match=message):
-        probe_small(encoded, **options)
+        probe_small(labelled_run, **options)
 
 
-def test_labels_that_are_not_there(encoded: Run) -> None:
+def test_labels_that_are_not_there(labelled_run: Run) -> None:
     message = r"names: no label 'miror', only mirror, .*; did you mean mirror\?"
     with pytest.raises(LatentsError, match=message):
-        probe_small(encoded, names=["miror"])
+        probe_small(labelled_run, names=["miror"])
     with pytest.raises(LatentsError, match="spectral_type: text, not numbers"):
-        probe_small(encoded, names=["spectral_type"])
-    latents = Table.read(encoded.latents_path)
+        probe_small(labelled_run, names=["spectral_type"])
+    latents = Table.read(labelled_run.latents_path)
     latents.remove_columns(["mirror", "spectral_type"])
-    write_table(latents, encoded.latents_path, overwrite=True)
+    write_table(latents, labelled_run.latents_path, overwrite=True)
     with pytest.raises(LatentsError, match="no labels; pass a table as labels"):
-        probe_small(encoded)
+        probe_small(labelled_run)

@@ -31,7 +31,7 @@ def build(config: Config, seed: int = 0) -> tuple[keras.Model, keras.Model]:
 
 def test_it_is_the_encoder_with_another_head(settings: Config) -> None:
     encoder, regressor = build(settings)
-    heads = {"z_mean", "z_log_var"}
+    heads = {"z_mean", "z_log_var", "to_axes"}
     shapes = {
         layer.name: [weight.shape for weight in layer.get_weights()]
         for layer in encoder.layers

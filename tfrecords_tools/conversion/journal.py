@@ -66,7 +66,8 @@ class ConversionJournal:
     Notes
     -----
     Every file here is written under another name, flushed to the disk and renamed:
-    after a kill it is there whole or not at all. A shard is done when its note is.
+    after a kill it is there whole or not at all. A shard is done when its note is. A
+    power cut may take the names of notes and shards: what lacks one is done again.
     """
 
     def __init__(self, out: Path) -> None:
@@ -195,7 +196,7 @@ class ConversionJournal:
         head = _to_rows(scan.rejects), scan.share_with_errors
         rows = ([str(s.path), *s[1:]] for s in scan.spectra)
         with (
-            replacing(self._folder / _SCAN) as partial,
+            replacing(self._folder / _SCAN, for_good=False) as partial,
             partial.open("w", encoding="ascii") as stream,
         ):
             for row in chain([head], rows):  # a line each
@@ -249,7 +250,7 @@ class ConversionJournal:
             "n_with_spikes": written.n_with_spikes,
             "n_with_errors": written.n_with_errors,
         }
-        self._write(f"{written.info.file}.json", tree)
+        self._write(f"{written.info.file}.json", tree, for_good=False)
 
     def _restore(self) -> None:
         """Give back its name to what was to be replaced when the process ended."""
@@ -268,11 +269,14 @@ class ConversionJournal:
                 f"settings; finish it with its own command, or pass overwrite=True"
             )
         # Disowned first: whatever ends this, nobody goes on with half of it.
-        remove(self._folder / _REQUEST)
-        for path in self._folder.iterdir():
-            if path.name not in (_LOCK, _REPLACED):
-                path.unlink()
-        flush(self._folder)
+        if noted is not None:
+            remove(self._folder / _REQUEST)
+        kept = _LOCK, _REPLACED
+        notes = [path for path in self._folder.iterdir() if path.name not in kept]
+        for path in notes:
+            path.unlink()
+        if notes:
+            flush(self._folder)
         if self.staging.exists():
             shutil.rmtree(self.staging)
         make_folder(self.staging)
@@ -284,8 +288,8 @@ class ConversionJournal:
             return None
         return json.loads(path.read_text(encoding="ascii"))
 
-    def _write(self, name: str, tree: object) -> None:
-        write_whole(self._folder / name, json.dumps(tree))
+    def _write(self, name: str, tree: object, *, for_good: bool = True) -> None:
+        write_whole(self._folder / name, json.dumps(tree), for_good=for_good)
 
 
 def describe_request(

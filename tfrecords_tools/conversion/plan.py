@@ -14,7 +14,6 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.durable import replacing
 from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.readers import scan_file as list_spectra
@@ -415,11 +414,8 @@ def path_from_text(text: str) -> Path:
 def _write_csv(
     path: Path, fields: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    # Row by row: an archive has hundreds of thousands.
-    with (
-        replacing(path) as partial,
-        partial.open("w", encoding="utf-8", newline="") as stream,
-    ):
+    # Row by row: an archive has hundreds of thousands. The folder is flushed later.
+    with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(fields)
         for row in rows:

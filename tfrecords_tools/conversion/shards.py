@@ -98,7 +98,8 @@ def write_shard(
     plan : ShardPlan
         Which spectra.
     folder : Path
-        The data set. The shard has a temporary name until it is complete.
+        The data set. The shard has a temporary name until it is complete, and is then
+        on the disk but for a name that is new.
     settings : ShardSettings
         What is the same for all shards.
 
@@ -117,7 +118,10 @@ def write_shard(
     rejects: list[Reject] = []
     assumptions: list[Assumption] = []
     n_with_spikes = n_with_errors = 0
-    with replacing(folder / plan.file) as partial, RecordWriter(partial) as writer:
+    path = folder / plan.file
+    # What lacks its name after a power cut is written again; an older shard is not.
+    whole = replacing(path, for_good=path.exists())
+    with whole as partial, RecordWriter(partial) as writer:
         for spectrum, made in _make_records(plan, settings):
             if isinstance(made, Reject):
                 rejects.append(made)

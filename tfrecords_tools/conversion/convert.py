@@ -148,6 +148,7 @@ def convert(
             if scan is None or (not is_published and has_changed(scan)):
                 scanned = _scan(found.files, config, workers, progress)
                 scan = journal.write_scan(scanned, config)
+            found.files.clear()  # there may be hundreds of thousands
             table = None if catalog is None else catalog.find(_exposures(scan))
             columns = _list_columns(scan, table)
             schema = RecordSchema.with_labels(
@@ -198,7 +199,7 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
 
 
 def _scan(
-    files: Sequence[Path],
+    files: Sequence[str],
     config: ConvertConfig,
     engine: Engine,
     progress: bool,

@@ -136,13 +136,15 @@ class Scan(NamedTuple):
     """Of the spectra, about: by which the size of shards is planned."""
 
 
-def scan_file(path: Path, config: ConvertConfig) -> list[PlannedSpectrum | Reject]:
+def scan_file(
+    path: str | Path, config: ConvertConfig
+) -> list[PlannedSpectrum | Reject]:
     """
     List the spectra of one input.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file.
     config : ConvertConfig
         Names and splits of the stars.
@@ -152,6 +154,7 @@ def scan_file(path: Path, config: ConvertConfig) -> list[PlannedSpectrum | Rejec
     scanned : list of PlannedSpectrum or Reject
         What they are, or why the file is not taken.
     """
+    path = Path(path)
     state = _state_of(path)  # before it is read: what changes meanwhile is noticed
     try:
         identities = list_spectra(path)

@@ -244,9 +244,10 @@ class Header(Cards):
         """
         if keyword not in self._values:
             card = self._find(keyword)
-            is_stated = card is not None and _has_value_sign(card, keyword)
-            value = _parse(card) if card is not None and is_stated else None
-            if card is not None and value is None and not _NO_VALUE.fullmatch(card):
+            if card is None:
+                return None
+            value = _parse(card) if _has_value_sign(card, keyword) else None
+            if value is None and not _NO_VALUE.fullmatch(card):
                 raise SpectrumError(f"header card {keyword} cannot be read")
             self._values[keyword] = value
         return self._values[keyword]
@@ -338,7 +339,8 @@ class Header(Cards):
         if keyword not in self._found:
             start = self._short.get(keyword)
             # HIERARCH is for names that are longer or of several words.
-            if start is None and (len(keyword) > 8 or " " in keyword):
+            is_long = len(keyword) > 8 or " " in keyword
+            if start is None and is_long and self._has_long:
                 start = next(self._find_long(keyword), None)
             self._found[keyword] = None if start is None else self._card_at(start)
         return self._found[keyword]

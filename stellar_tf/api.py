@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from stellar_tf.report.probes import RunProbes
     from stellar_tf.report.run_analysis import RunAnalysis
     from stellar_tf.simulator.simulate import SimulationSummary
-    from tfrecords_tools.conversion.convert import ConversionSummary
     from tfrecords_tools.conversion.engine import Engine
+    from tfrecords_tools.conversion.summary import ConversionSummary
     from tfrecords_tools.conversion.verify import Verification
 
 StrPath = str | Path

@@ -21,7 +21,7 @@ from stellar_tf.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tfrecords_tools.conversion.convert import ConversionSummary
+    from tfrecords_tools.conversion.summary import ConversionSummary
 
 _COUNTS = {
     "air assumed": "{n} files: air assumed (set convert.medium if not), see {table}",

@@ -46,7 +46,8 @@ class FolderJournal(ABC):
     Notes
     -----
     Every file here is written under another name, flushed to the disk and renamed:
-    after a kill it is there whole or not at all.
+    after a kill it is there whole or not at all. A power cut may take the names of
+    notes and of what they are about: what lacks one is done again.
     """
 
     work: str
@@ -169,11 +170,14 @@ class FolderJournal(ABC):
                 f"settings; finish it with its own command, or pass overwrite=True"
             )
         # Disowned first: whatever ends this, nobody goes on with half of it.
-        remove(self._folder / _REQUEST)
-        for path in self._folder.iterdir():
-            if path.name not in (_LOCK, _REPLACED):
-                path.unlink()
-        flush(self._folder)
+        if noted is not None:
+            remove(self._folder / _REQUEST)
+        kept = _LOCK, _REPLACED
+        notes = [path for path in self._folder.iterdir() if path.name not in kept]
+        for path in notes:
+            path.unlink()
+        if notes:
+            flush(self._folder)
         if self.staging.exists():
             shutil.rmtree(self.staging)
         make_folder(self.staging)
@@ -185,5 +189,5 @@ class FolderJournal(ABC):
             return None
         return json.loads(path.read_text(encoding="ascii"))
 
-    def _write(self, name: str, tree: object) -> None:
-        write_whole(self._folder / name, json.dumps(tree))
+    def _write(self, name: str, tree: object, *, for_good: bool = True) -> None:
+        write_whole(self._folder / name, json.dumps(tree), for_good=for_good)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.folder_journal import FolderJournal
-from tfrecords_tools.conversion.plan import (
-    Assumption,
+from tfrecords_tools.conversion.plan import Assumption, ShardPlan
+from tfrecords_tools.conversion.scan import (
     PlannedSpectrum,
     Reject,
     Scan,
-    ShardPlan,
     has_changed,
+    read_scan,
+    write_scan,
 )
 from tfrecords_tools.conversion.shards import WrittenShard
 from tfrecords_tools.durable import replacing
@@ -64,34 +62,34 @@ class ConversionJournal(FolderJournal):
         Returns
         -------
         scan : Scan or None
-            None if the scan is not complete.
+            None if the scan is not complete. Its spectra are in the journal: they can
+            be read until the conversion is finished.
         """
         path = self._folder / _SCAN
-        if not path.is_file():
-            return None
-        with path.open(encoding="ascii") as lines:
-            rejects, share = json.loads(next(lines))
-            rows = map(json.loads, lines)
-            spectra = [PlannedSpectrum(Path(path), *rest) for path, *rest in rows]
-        return Scan(spectra, _to_rejects(rejects), share)
+        return read_scan(path) if path.is_file() else None
 
-    def write_scan(self, scan: Scan) -> None:
+    def write_scan(
+        self, scanned: Iterable[PlannedSpectrum | Reject], config: ConvertConfig
+    ) -> Scan:
         """
-        Note what the headers of all inputs said.
+        Note what the headers of all inputs say.
 
         Parameters
         ----------
+        scanned : iterable of PlannedSpectrum or Reject
+            From `scan_file` of all inputs.
+        config : ConvertConfig
+            As for a scan's own `write_scan`.
+
+        Returns
+        -------
         scan : Scan
-            What `read_scan` gives again.
+            As from `read_scan`.
         """
-        head = _to_rows(scan.rejects), scan.share_with_errors
-        rows = ([str(s.path), *s[1:]] for s in scan.spectra)
-        with (
-            replacing(self._folder / _SCAN) as partial,
-            partial.open("w", encoding="ascii") as stream,
-        ):
-            for row in chain([head], rows):  # a line each
-                stream.write(f"{json.dumps(row)}\n")
+        path = self._folder / _SCAN
+        with replacing(path, for_good=False) as partial:
+            write_scan(scanned, partial, config)
+        return read_scan(path)
 
     def read_shard(self, plan: ShardPlan, folder: Path) -> WrittenShard | None:
         """
@@ -110,7 +108,7 @@ class ConversionJournal(FolderJournal):
             None if the shard is not done by this plan, or has vanished since.
         """
         tree = self._read(f"{plan.file}.json")
-        if tree is None or tree["plan"] != _digest(plan):
+        if tree is None or tree["plan"] != plan.digest:
             return None
         info = ShardInfo.model_validate(tree["info"])
         if not _is_whole(folder, info):
@@ -134,14 +132,14 @@ class ConversionJournal(FolderJournal):
             What became of its spectra.
         """
         tree = {
-            "plan": _digest(plan),
+            "plan": plan.digest,
             "info": written.info.model_dump(mode="json"),
             "rejects": _to_rows(written.rejects),
             "assumptions": _to_rows(written.assumptions),
             "n_with_spikes": written.n_with_spikes,
             "n_with_errors": written.n_with_errors,
         }
-        self._write(f"{written.info.file}.json", tree)
+        self._write(f"{written.info.file}.json", tree, for_good=False)
 
 
 def describe_request(
@@ -193,8 +191,3 @@ def _is_whole(folder: Path, shard: ShardInfo) -> bool:
     except RecordError:
         return False
     return True
-
-
-def _digest(plan: ShardPlan) -> str:
-    """Tell plans apart, also by the state of their files."""
-    return hashlib.sha256(repr(plan).encode(errors="backslashreplace")).hexdigest()

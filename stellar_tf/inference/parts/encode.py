@@ -24,7 +24,8 @@ from stellar_tf.inference.parts.work import (
 from stellar_tf.parts import REJECTS_NAME, PartList, PartsError, is_parts
 from tfrecords_tools.conversion.engine import Engine, worker_engine
 from tfrecords_tools.conversion.inputs import discover
-from tfrecords_tools.conversion.plan import Reject, write_rejects
+from tfrecords_tools.conversion.plan import write_rejects
+from tfrecords_tools.conversion.scan import Reject
 from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.records.manifest import Manifest, is_records, read_manifest

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stellar_tf.inference.parts.plan import PartPlan
 from stellar_tf.parts import PARTS_NAME, PartInfo, has_part, read_part_list
 from tfrecords_tools.conversion.folder_journal import FolderJournal
-from tfrecords_tools.conversion.plan import Reject
+from tfrecords_tools.conversion.scan import Reject
 
 
 class WrittenPart(NamedTuple):
@@ -87,7 +87,7 @@ class PartsJournal(FolderJournal):
             "n_flagged": written.n_flagged,
             "rejects": [[str(r.path), r.reason] for r in written.rejects],
         }
-        self._write(f"{plan.file}.json", tree)
+        self._write(f"{plan.file}.json", tree, for_good=False)
 
 
 def _digest(plan: PartPlan) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tfrecords_tools.conversion.plan import state_of
+from tfrecords_tools.conversion.scan import state_of
 from tfrecords_tools.records.manifest import Manifest, ShardInfo
 from tfrecords_tools.split import SPLITS
 

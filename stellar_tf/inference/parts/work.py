@@ -17,7 +17,7 @@ from stellar_tf.inference.parts.journal import PartsJournal, WrittenPart
 from stellar_tf.inference.parts.plan import PartPlan
 from stellar_tf.parts import PartInfo, PartWriter
 from tfrecords_tools.conversion.inputs import InputError
-from tfrecords_tools.conversion.plan import Reject
+from tfrecords_tools.conversion.scan import Reject
 from tfrecords_tools.durable import partial_path, put_in_place
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import Manifest, hash_file

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
 from stellar_tf.batches.reading import Pair, SplitReader, call
-from stellar_tf.batches.sampling import Sampler, balanced_weights
+from stellar_tf.batches.sampling import Sampler, VisitSampler, balanced_weights
 from stellar_tf.config import Config
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordLocation
@@ -49,9 +49,15 @@ class TrainingStream:
         self._grid, self._config = manifest.grid, config.dataset
         training, table = config.training, self._reader.table
         self._batch_size, self._seed = training.batch_size, training.seed
+        self._in_pairs = config.objective.visits > 0
         balance = self._config.balance_stars
-        weights = balanced_weights(table.stars()) if balance else None
-        self._sampler = Sampler(len(table), self._seed, weights)
+        stars = table.stars() if balance or self._in_pairs else []
+        weights = balanced_weights(stars) if balance else None
+        self._sampler: Sampler | VisitSampler
+        if self._in_pairs:
+            self._sampler = VisitSampler(stars, self._seed, weights)
+        else:
+            self._sampler = Sampler(len(table), self._seed, weights)
 
     def build(
         self,
@@ -73,7 +79,9 @@ class TrainingStream:
         dataset : tf.data.Dataset
             Infinite; elements are dicts with ``flux``, float32 (spectra of a replica,
             n_pixels), NaN at bad pixels, and ``error`` alike if the objective weighs
-            by it. The replicas' elements follow each other.
+            by it; if it is of visits ``paired``, bool (spectra,): whether the spectra
+            of rows 2 i and 2 i + 1 are two of one star. The replicas' elements follow
+            each other.
         """
         n_replicas = context.num_replicas_in_sync if context else 1
         n_workers = context.num_input_pipelines if context else 1
@@ -109,7 +117,15 @@ class TrainingStream:
         """Read the spectra at some positions in a row."""
         dtypes = [tf.float32 for _ in self._reader.names]
         arrays = call(partial(self._read, size=size), first, dtypes)
-        return self._reader.finish(arrays, size)
+        spectra = self._reader.finish(arrays, size)
+        if self._in_pairs:
+            (paired,) = call(partial(self._find_pairs, size=size), first, [tf.bool])
+            spectra["paired"] = tf.ensure_shape(paired, (size,))
+        return spectra
+
+    def _find_pairs(self, first: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+        positions = range(int(first), int(first) + size)
+        return np.array([self._sampler.is_paired(position) for position in positions])
 
     def _read(
         self, first: NDArray[np.int64], size: int

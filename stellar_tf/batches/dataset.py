@@ -49,15 +49,11 @@ class TrainingStream:
         self._grid, self._config = manifest.grid, config.dataset
         training, table = config.training, self._reader.table
         self._batch_size, self._seed = training.batch_size, training.seed
-        self._in_pairs = config.objective.visits > 0
-        balance = self._config.balance_stars
-        stars = table.stars() if balance or self._in_pairs else []
+        in_pairs, balance = config.objective.visits > 0, self._config.balance_stars
+        stars = table.stars() if balance or in_pairs else []
         weights = balanced_weights(stars) if balance else None
-        self._sampler: Sampler | VisitSampler
-        if self._in_pairs:
-            self._sampler = VisitSampler(stars, self._seed, weights)
-        else:
-            self._sampler = Sampler(len(table), self._seed, weights)
+        self._pairs = VisitSampler(stars, self._seed, weights) if in_pairs else None
+        self._sampler = self._pairs or Sampler(len(table), self._seed, weights)
 
     def build(
         self,
@@ -118,14 +114,11 @@ class TrainingStream:
         dtypes = [tf.float32 for _ in self._reader.names]
         arrays = call(partial(self._read, size=size), first, dtypes)
         spectra = self._reader.finish(arrays, size)
-        if self._in_pairs:
-            (paired,) = call(partial(self._find_pairs, size=size), first, [tf.bool])
+        if self._pairs is not None:
+            find = partial(_find_pairs, self._pairs, size=size)
+            (paired,) = call(find, first, [tf.bool])
             spectra["paired"] = tf.ensure_shape(paired, (size,))
         return spectra
-
-    def _find_pairs(self, first: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
-        positions = range(int(first), int(first) + size)
-        return np.array([self._sampler.is_paired(position) for position in positions])
 
     def _read(
         self, first: NDArray[np.int64], size: int
@@ -146,6 +139,10 @@ class TrainingStream:
         rng = np.random.Generator(np.random.Philox(key=(self._seed, position)))
         if largest > 0.0:
             velocity = rng.uniform(-largest, largest)
+            if self._pairs is not None and position % 2 == 0:
+                # A pair moves as one: a velocity stays the star's if it is.
+                partner = np.random.Philox(key=(self._seed, position + 1))
+                velocity = np.random.Generator(partner).uniform(-largest, largest)
             flux = shift_velocity(flux, self._grid, velocity)
             if error is not None:
                 error = shift_velocity(error, self._grid, velocity)
@@ -154,6 +151,14 @@ class TrainingStream:
             if error is not None:
                 error = np.hypot(error, np.float32(noise * abs(median)))
         return flux, error
+
+
+def _find_pairs(
+    sampler: VisitSampler, first: NDArray[np.int64], size: int
+) -> NDArray[np.bool_]:
+    """Tell which of the spectra at some positions in a row are two of one star."""
+    positions = range(int(first), int(first) + size)
+    return np.array([sampler.is_paired(position) for position in positions])
 
 
 def build_evaluation_dataset(

@@ -219,6 +219,27 @@ def test_rows_two_and_two_are_visits_of_one_star(manifest: Manifest) -> None:
             assert star[one] == star[other]
 
 
+def test_a_pair_moves_as_one(manifest: Manifest) -> None:
+    """Velocity whitening leaves a star's velocity the star's."""
+    config = Config.model_validate(
+        {
+            "dataset": {"max_velocity_shift": 60.0},
+            "training": {"batch_size": 8, "seed": 3},
+            "objective": {"visits": 1},
+            "model": MODEL.model_dump(),
+        }
+    )
+    (batch,) = TrainingStream(manifest, config).build().take(1)
+    # The ends that nothing was shifted into tell by how far.
+    flux = batch["flux"].numpy()
+    shift = [
+        np.argmax(row) if not row[0] else -np.argmax(row[::-1])
+        for row in np.isfinite(flux)
+    ]
+    assert len(set(shift[::2])) == 4
+    np.testing.assert_allclose(shift[::2], shift[1::2], atol=1)
+
+
 def test_a_stream_of_visits_goes_on_and_is_shared_out_as_any(
     manifest: Manifest,
 ) -> None:

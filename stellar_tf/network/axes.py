@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,7 +56,9 @@ class FromAxes(_Axes):
 
 
 @contextmanager
-def velocity_axis(autoencoder: keras.Model) -> Iterator[None]:
+def velocity_axis(
+    autoencoder: keras.Model, blocks: Sequence[str] = ()
+) -> Iterator[None]:
     """
     Make what displaces the lines one latent dimension, as long as the context lasts.
 
@@ -65,6 +67,9 @@ def velocity_axis(autoencoder: keras.Model) -> Iterator[None]:
     autoencoder : keras.Model
         As `build_autoencoder` builds it; of another architecture, without
         displacement, or where lines hardly move, it stays as it is.
+    blocks : sequence of str, default ()
+        After training on visits, the block of each dimension: what displaces is then
+        taken from the block that displaces most, and the blocks stay apart.
 
     Notes
     -----
@@ -77,7 +82,7 @@ def velocity_axis(autoencoder: keras.Model) -> Iterator[None]:
     """
     layers = _find_axes(autoencoder)
     if layers is not None:
-        matrix = _find_matrix(autoencoder)
+        matrix = _find_matrix(autoencoder, blocks)
         layers[0].matrix.assign(matrix)
         layers[1].matrix.assign(np.linalg.inv(matrix))
     try:
@@ -105,7 +110,9 @@ def _find_axes(autoencoder: keras.Model) -> tuple[ToAxes, FromAxes] | None:
     return (found[0], found[1]) if found else None
 
 
-def _find_matrix(autoencoder: keras.Model) -> NDArray[np.float32]:
+def _find_matrix(
+    autoencoder: keras.Model, blocks: Sequence[str]
+) -> NDArray[np.float32]:
     """Find what multiplies codes from the right."""
     decoder = autoencoder.get_layer("decoder")
     n_latent = decoder.input_shape[-1]
@@ -122,5 +129,8 @@ def _find_matrix(autoencoder: keras.Model) -> NDArray[np.float32]:
         return matrix
     direction = directions[:, 0]
     most = int(np.argmax(np.abs(direction)))
+    if blocks:
+        direction = np.where(np.array(blocks) == blocks[most], direction, 0.0)
+        direction /= np.linalg.norm(direction)
     matrix[:, most] = direction * np.sign(direction[most])
     return matrix

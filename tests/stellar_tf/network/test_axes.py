@@ -53,6 +53,17 @@ def test_the_displacement_becomes_a_dimension(autoencoder: keras.Model) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+def test_blocks_are_not_mixed(autoencoder: keras.Model) -> None:
+    displace_by(autoencoder, [3.0, -4.0, 12.0, 1.0])
+    mean, _, flux = encode(autoencoder)
+    with velocity_axis(autoencoder, ("stellar",) * 2 + ("observational",) * 2):
+        of_axes, _, same = encode(autoencoder)
+    expected = (12.0 * mean[:, 2] + mean[:, 3]) / np.sqrt(145.0)
+    np.testing.assert_allclose(of_axes[:, 2], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(np.delete(of_axes, 2, 1), np.delete(mean, 2, 1))
+    np.testing.assert_allclose(same, flux, atol=1e-4)
+
+
 def test_along_the_others_lines_keep_their_place(autoencoder: keras.Model) -> None:
     displace_by(autoencoder, [3.0, -4.0])
     decoder = autoencoder.get_layer("decoder")

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from stellar_tf.inference.spectrum_model import SpectrumModel
     from stellar_tf.report.run_analysis import RunAnalysis
     from stellar_tf.simulator.simulate import SimulationSummary
-    from tfrecords_tools.conversion.convert import ConversionSummary
     from tfrecords_tools.conversion.engine import Engine
+    from tfrecords_tools.conversion.summary import ConversionSummary
     from tfrecords_tools.conversion.verify import Verification
 
 StrPath = str | Path

@@ -223,7 +223,8 @@ class TestAnyArchitecture:
                 "grid": {"n_pixels": 60},
                 "training": {"seed": seed},
             }
-            weights = build_autoencoder(Config.model_validate(tree)).get_weights()
+            autoencoder = build_autoencoder(Config.model_validate(tree))
+            weights = [w.numpy() for w in autoencoder.trainable_weights]
             return [w for w in weights if w.ndim > 1]
 
         state = random.getstate()

@@ -108,7 +108,7 @@ def build_autoencoder(config: Config) -> keras.Model:
         Its layers "encoder" and "decoder" are models of their own.
     """
     n_pixels, seed = config.grid.n_pixels, config.training.seed
-    with _initial_weights(seed), _precision(config.training.mixed_precision):
+    with initial_weights(seed), use_precision(config.training.mixed_precision):
         encoder = build_encoder(config.model, n_pixels)
         decoder = build_decoder(config.model, n_pixels)
     bottleneck = GaussianBottleneck(seed, dtype="float32", name="bottleneck")
@@ -121,8 +121,20 @@ def build_autoencoder(config: Config) -> keras.Model:
 
 
 @contextmanager
-def _initial_weights(seed: int) -> Iterator[None]:
-    """Make the initial weights of all that is built inside depend on the seed."""
+def initial_weights(seed: int) -> Iterator[None]:
+    """
+    Make the initial weights of all that is built inside depend on the seed.
+
+    Parameters
+    ----------
+    seed : int
+        Another seed, other weights.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     # Keras seeds an initialiser without seed from Python's generator. Its own
     # set_random_seed would seed TensorFlow too, which then refuses a symbolic seed.
     state = random.getstate()
@@ -134,8 +146,20 @@ def _initial_weights(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _precision(mixed: bool) -> Iterator[None]:
-    """Let the layers that are built inside multiply in bfloat16, or in float32."""
+def use_precision(mixed: bool) -> Iterator[None]:
+    """
+    Let the layers that are built inside multiply in bfloat16, or in float32.
+
+    Parameters
+    ----------
+    mixed : bool
+        Whether in bfloat16.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     # Where it matters layers ask for float32: bfloat16 cannot number the pixels.
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")

@@ -69,7 +69,19 @@ class PlannedSpectrum(NamedTuple):
         return math.isfinite(self.ra + self.dec)
 
     def placed(self, labels: Labels | None) -> PlannedSpectrum:
-        """Take the position of a label table where the header lacks one."""
+        """
+        Take the position of a label table where the header lacks one.
+
+        Parameters
+        ----------
+        labels : Labels or None
+            What is known.
+
+        Returns
+        -------
+        spectrum : PlannedSpectrum
+            With a position if there is one.
+        """
         if labels is None or self.has_position:
             return self
         ra, dec = labels.locate(self.dp_id)

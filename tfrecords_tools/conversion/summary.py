@@ -61,7 +61,14 @@ class Outcome(NamedTuple):
         ]
 
     def totals(self) -> dict[Split, SplitInfo]:
-        """Count spectra and list stars by split."""
+        """
+        Count spectra and list stars.
+
+        Returns
+        -------
+        totals : dict of str to SplitInfo
+            Of each split.
+        """
         n_spectra: Counter[Split] = Counter()
         stars: dict[Split, set[str]] = {split: set() for split in SPLITS}
         for spectrum in self.taken():

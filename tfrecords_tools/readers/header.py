@@ -253,7 +253,19 @@ class Header(Cards):
         return self._values[keyword]
 
     def comment(self, keyword: str) -> str:
-        """Read what stands behind a value; see `Cards.comment`."""
+        """
+        Read what stands behind a value.
+
+        Parameters
+        ----------
+        keyword : str
+            As in `get`.
+
+        Returns
+        -------
+        comment : str
+            "" if there is none, or no such card.
+        """
         card = self._find(keyword)
         if card is None:
             return ""

@@ -98,7 +98,19 @@ class VisitSampler:
         self._partners = lru_cache(maxsize=2)(self._draw_partners)
 
     def record_at(self, position: int) -> int:
-        """Return the record at a position, which counts from 0 over all passes."""
+        """
+        Say which record is at a position.
+
+        Parameters
+        ----------
+        position : int
+            Counted from 0 over all passes.
+
+        Returns
+        -------
+        record : int
+            Its number, from 0.
+        """
         pair, is_partner = divmod(position, 2)
         leader = self._leaders.record_at(pair)
         if not is_partner:

@@ -79,6 +79,9 @@ class FoldedConfig(Section):
     """Pixels per value of those spectra; they are interpolated in between."""
     displacement_scale: float = Field(default=50.0, gt=0.0)
     """Displacement by a coefficient of 1 [pixel]."""
+    spline_order: Literal[1, 3] = 1
+    """Of the B-splines that displaced spectra are made of: linear, or cubic, by which
+    velocities are more precise."""
 
     @model_validator(mode="after")
     def _same_length(self) -> FoldedConfig:

@@ -35,6 +35,7 @@ _HOMES = {
     "load_model": "stellar_tf.api",
     "neighbours": "stellar_tf.api",
     "read_spectrum": "stellar_tf.api",
+    "refine": "stellar_tf.api",
     "simulate": "stellar_tf.api",
     "verify": "stellar_tf.api",
 }

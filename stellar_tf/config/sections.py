@@ -228,6 +228,14 @@ class TrainingConfig(Section):
     """Replicas of the mirrored strategy; on a machine without GPUs, logical CPUs."""
 
 
+class InferenceConfig(Section):
+    """How a trained network encodes."""
+
+    n_steps: int = Field(default=0, ge=0)
+    """Gauss-Newton steps from the encoder's code to the most likely one, where the
+    likelihood's curvature is the width; with 0 the posterior is the encoder's."""
+
+
 class AnalysisConfig(Section):
     """Levels and sizes of the statistics."""
 
@@ -274,4 +282,5 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
+    inference: InferenceConfig = InferenceConfig()
     analysis: AnalysisConfig = AnalysisConfig()

@@ -61,6 +61,9 @@ class Functions(NamedTuple):
     """Of codes, float32 (batch, n_latent)."""
     normalise: Callable[..., Outputs]
     """Of flux on the grid, float32 (batch, n_pixels), as of `ModelGraph.normalise`."""
+    encode_with_errors: Callable[..., Outputs] | None = None
+    """As `encode_prepared`, of the flux's standard deviations, too, (batch, n_pixels),
+    if they count."""
 
 
 class SpectrumModel:
@@ -393,15 +396,22 @@ class SpectrumModel:
         manifest = read_manifest(folder)
         if manifest.grid != self.grid:
             raise GridError(f"{folder}: has another grid than {self.folder}")
+        has_errors = manifest.counts.get("with errors", 0) > 0
+        encode = self._functions.encode_with_errors if has_errors else None
         columns: dict[str, list[NDArray[np.generic]]] = {}
         splits = [split for split in SPLITS if manifest.n_spectra(split)]
         n_spectra = sum(manifest.n_spectra(split) for split in splits)
         with show_progress("encoding", n_spectra, progress) as advance:
             for split in splits:
-                for batch in read_split(manifest, split, batch_size):
+                for batch in read_split(
+                    manifest, split, batch_size, with_errors=encode is not None
+                ):
                     flux, median = batch.pop("flux"), batch.pop("median_flux")
                     n_spikes = batch.pop("n_spikes", np.zeros(len(flux)))
-                    coded = self._functions.encode_prepared(flux, median)
+                    if encode is None:
+                        coded = self._functions.encode_prepared(flux, median)
+                    else:
+                        coded = encode(flux, median, batch.pop("error"))
                     outputs = _to_numpy(coded)
                     outputs["flags"] = add_spikes(outputs["flags"], n_spikes)
                     table = {**batch, "split": np.full(len(flux), split)}
@@ -426,7 +436,23 @@ def _compile_graph(graph: ModelGraph) -> Functions:
         tf.function(graph.encode_spectrum, input_signature=spectrum),
         tf.function(graph.decode, input_signature=[code]),
         tf.function(graph.normalise, input_signature=[pixels]),
+        _compile_with_errors(graph, [pixels, median, pixels]),
     )
+
+
+def _compile_with_errors(
+    graph: ModelGraph, signature: list[tf.TensorSpec]
+) -> Callable[..., Outputs] | None:
+    config = graph.config
+    counts = config.inference.n_steps and config.objective.weight_by_errors == "auto"
+    if not counts:
+        return None
+
+    def encode(flux: tf.Tensor, median: tf.Tensor, error: tf.Tensor) -> Outputs:
+        return graph.encode_prepared(flux, median_flux=median, error=error)
+
+    compiled: Callable[..., Outputs] = tf.function(encode, input_signature=signature)
+    return compiled
 
 
 def _are_paths(spectra: Any) -> bool:

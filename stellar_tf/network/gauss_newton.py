@@ -17,8 +17,9 @@ LEAST_FLUX = 0.05
 """Of the brightness that photon noise is taken from: lines are not quite black."""
 _LARGEST_CORRELATION = 0.45
 """At one half what alternates from pixel to pixel would have no noise at all."""
-_DIFFERENCE = 0.02
-"""By which codes are moved to differentiate the decoder."""
+_DIFFERENCE = 0.005
+"""By which codes are moved to differentiate the decoder: little enough for its
+curvature, and much more than float32 resolves."""
 _LARGEST_STEP = 0.5
 """Of a code, in each dimension."""
 _DEVIATION = 1.4826
@@ -149,7 +150,9 @@ def _build_equations(
     # The root of a Student distribution's weight, 1 in its middle.
     root = tf.math.rsqrt(1.0 + scaled**2 / FREEDOM)
     slope_weight = tf.where(valid, root / noise.deviation, 0.0)
-    rows = [slope_weight * slope for slope in _differentiate(decode, z)]
+    moves = tf.unstack(_DIFFERENCE * tf.eye(n_latent))
+    slopes = [(decode(z + move) - model) / _DIFFERENCE for move in moves]
+    rows = [slope_weight * slope for slope in slopes]
     columns = tf.stack(
         [*rows, root * scaled], axis=1
     )  # (batch, n_latent + 1, n_pixels)
@@ -157,12 +160,6 @@ def _build_equations(
     product = tf.matmul(columns, whitened, transpose_b=True)
     normal = product[:, :n_latent, :n_latent] + tf.eye(n_latent)
     return normal, product[:, :n_latent, n_latent] - z, noise
-
-
-def _differentiate(decode: Decode, z: tf.Tensor) -> list[tf.Tensor]:
-    """Return how the decoder's flux changes with each dimension."""
-    moves = tf.unstack(_DIFFERENCE * tf.eye(z.shape[-1]))
-    return [(decode(z + m) - decode(z - m)) / (2.0 * _DIFFERENCE) for m in moves]
 
 
 def _solve_tridiagonal(rows: tf.Tensor, correlation: tf.Tensor) -> tf.Tensor:

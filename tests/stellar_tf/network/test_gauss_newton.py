@@ -51,9 +51,9 @@ def test_a_linear_decoder_has_the_ridge_regressions_posterior() -> None:
     inverse = np.linalg.inv(np.where(lag == 0, 1.0, correlation * (lag == 1)))
     slopes = BASIS * root / deviation
     normal = slopes @ inverse @ slopes.T + np.eye(N_LATENT)
-    np.testing.assert_allclose(found.covariance[0], np.linalg.inv(normal), rtol=1e-3)
+    np.testing.assert_allclose(found.covariance[0], np.linalg.inv(normal), rtol=3e-3)
     pull = slopes @ inverse @ (root * residual)
-    np.testing.assert_allclose(found.z[0], pull, atol=2e-3)
+    np.testing.assert_allclose(found.z[0], pull, atol=5e-3)  # a tenth of the width
 
 
 def test_pulls_are_unit_normal() -> None:

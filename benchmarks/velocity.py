@@ -1,16 +1,17 @@
 """
 Velocities of one star's exposures by a refined network, beside template matching.
 
-    python benchmarks/velocity.py RUN FITS [FITS ...]
+    python benchmarks/velocity.py RUN TRUTH FITS [FITS ...]
 
-RUN was refined on simulated stars of known velocity, and its records are encoded
-(latents.parquet). What codes mean in km/s is a polynomial of theirs, fitted to the
-training stars: of the node that follows the velocity alone, or of all nodes, since a
-node's zero may differ from one kind of star to the next. Template matching is least
-squares: the mean of all exposures, its derivative by the velocity, and a continuum of
-order 5. Printed are the median over nights of the scatter within a night, the
-correlation of the nights' means with template matching, and by how much more velocity
-comes out when wavelengths are shifted by known velocities.
+RUN was refined on simulated stars of known velocity (TRUTH, the truth.ecsv of
+`stellar-tf simulate`), and its records are encoded (latents.parquet). What codes mean
+in km/s is a polynomial of theirs, fitted to the training stars: of the node that
+follows the velocity alone, or of all nodes, since a node's zero may differ from one
+kind of star to the next. Template matching is least squares: the mean of all
+exposures, its derivative by the velocity, and a continuum of order 5. Printed are the
+median over nights of the scatter within a night, the correlation of the nights' means
+with template matching, and the velocity that is read per velocity by which a spectrum
+is shifted.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.stats import spearmanr
 
+from stellar_tf.config import load_label_config
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run
-from stellar_tf.tables import read_table
+from stellar_tf.tables import join_labels, read_table
 from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
@@ -120,10 +122,11 @@ def find_slopes(
     model: SpectrumModel, flux: NDArray[np.float32], scale: VelocityScale
 ) -> dict[str, float]:
     """Return the velocity read per velocity by which a spectrum is shifted."""
-    slopes = {}
+    slopes, spline = {}, CubicSpline(model.wave, flux)
     for name, shifts in SHIFTS.items():
-        waves = [model.wave * (1.0 + v / SPEED_OF_LIGHT) for v in shifts]
-        z = model.encode(waves, [flux] * len(waves)).z_mean
+        # Wavelengths alone would be moved by whole pixels: spectra stay on their step.
+        moved = [spline(model.wave / (1.0 + v / SPEED_OF_LIGHT)) for v in shifts]
+        z = model.encode(model.wave, moved).z_mean
         read = scale.read(np.asarray(z, np.float64))
         slopes[name] = float(np.polyfit(shifts, read, 1)[0])
     return slopes
@@ -133,11 +136,13 @@ def main() -> None:
     """Encode the exposures and compare."""
     parser = argparse.ArgumentParser(description="velocities of one star")
     parser.add_argument("run", type=Path)
+    parser.add_argument("truth", type=Path)
     parser.add_argument("fits", type=Path, nargs="+")
     args = parser.parse_args()
     run = Run(args.run)
     model = SpectrumModel.from_run(run)
     latents = read_table(run.latents_path)
+    join_labels(latents, args.truth, load_label_config(run.read_config()))
     latents = latents[latents["split"] == "train"]
     z = np.asarray(latents["z_mean"], np.float64)
     rv = np.asarray(latents["rv"], np.float64)

@@ -175,6 +175,15 @@ def draw(path: Path, curves: dict[str, Contestant], of_mean: float) -> None:
     figure.savefig(path, dpi=120)
 
 
+def write_curves(path: Path, curves: dict[str, Contestant]) -> None:
+    """Write what each has reached, and when."""
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("network", "seconds", "step", "validation_error"))
+        for name, contestant in curves.items():
+            rows.writerows((name, *point) for point in contestant.curve)
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="time to quality")
@@ -209,11 +218,7 @@ def main() -> None:
             print(
                 f"{name:6} {seconds:6.0f} s, step {n_steps:5}: {error:.4f}", flush=True
             )
-    with (args.out / "quality.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("network", "seconds", "step", "validation_error"))
-        for name, contestant in curves.items():
-            rows.writerows((name, *point) for point in contestant.curve)
+    write_curves(args.out / "quality.csv", curves)
     draw(args.out / "quality.png", curves, of_mean)
 
     final = rival.curve[-1]

@@ -8,6 +8,7 @@ from stellar_tf.api import export_page as export_page
 from stellar_tf.api import fit as fit
 from stellar_tf.api import load_model as load_model
 from stellar_tf.api import neighbours as neighbours
+from stellar_tf.api import probe as probe
 from stellar_tf.api import read_spectrum as read_spectrum
 from stellar_tf.api import simulate as simulate
 from stellar_tf.api import verify as verify
@@ -15,6 +16,7 @@ from stellar_tf.config import Config as Config
 from stellar_tf.config import load_config as load_config
 from stellar_tf.inference.latents import Latents as Latents
 from stellar_tf.inference.spectrum_model import SpectrumModel as SpectrumModel
+from stellar_tf.report.probes import RunProbes as RunProbes
 from stellar_tf.report.run_analysis import RunAnalysis as RunAnalysis
 from stellar_tf.run import Run as Run
 

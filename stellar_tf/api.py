@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from stellar_tf.analysis.neighbours.retrieval import Similar
     from stellar_tf.inference.latents import Latents
     from stellar_tf.inference.spectrum_model import SpectrumModel
+    from stellar_tf.report.probes import RunProbes
     from stellar_tf.report.run_analysis import RunAnalysis
     from stellar_tf.simulator.simulate import SimulationSummary
-    from tfrecords_tools.conversion.convert import ConversionSummary
     from tfrecords_tools.conversion.engine import Engine
+    from tfrecords_tools.conversion.summary import ConversionSummary
     from tfrecords_tools.conversion.verify import Verification
 
 StrPath = str | Path
@@ -664,6 +665,96 @@ def analyze_codes(
     if out is not None:
         write_named(result.tables, Path(out), overwrite=overwrite)
     return result
+
+
+def probe(
+    run: StrPath | Run,
+    *,
+    labels: StrPath | None = None,
+    names: Sequence[str] = (),
+    sizes: Sequence[int] = (10, 30, 100, 300, 1_000),
+    network_sizes: Sequence[int] | None = None,
+    n_draws: int = 10,
+    latents: StrPath | None = None,
+    settings: Settings = (),
+    save: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> RunProbes:
+    """
+    Say how well frozen latents predict labels, from few labelled stars.
+
+    Parameters
+    ----------
+    run : str, Path or Run
+        A run whose spectra have been encoded.
+    labels : str or Path, optional
+        Table of known parameters, by exposure or by star; by default the labels of
+        the records.
+    names : sequence of str
+        Labels to predict; by default all with numbers that do not describe the
+        exposure.
+    sizes : sequence of int
+        Numbers of labelled stars of the training split; those that it does not have
+        are cut to what it has, and the notes say so.
+    network_sizes : sequence of int, optional
+        Those for which a network of the same encoder is trained with the labels from
+        nothing; by default all. Empty: none, which saves most of the time.
+    n_draws : int, default 10
+        Draws of labelled stars; networks are trained for at most 3 of them.
+    latents : str or Path, optional
+        Table that `encode` wrote; by default RUN/latents.parquet.
+    settings : mapping or iterable of str
+        Changes to how the table of labels is read and looked up, as of `analyze`.
+    save : bool, default False
+        Whether to write the table into RUN/analysis, where the next report finds it.
+    overwrite : bool, default False
+        Whether to replace a table that is there.
+    progress : bool, default True
+        Whether to show a bar, where stderr is a terminal or a notebook.
+
+    Returns
+    -------
+    probes : RunProbes
+        MAD in the label's unit and R2 on held-out stars, beside those of pixels,
+        principal components and the network.
+
+    Raises
+    ------
+    RunError
+        If the folder is no run.
+    TableError, LabelError, LatentsError
+        If a table cannot be read or used, a label does not exist, or none can be
+        predicted.
+    TablesExistError
+        If a table is there and may not be replaced.
+    SizesError
+        If a number of labelled stars is below 5, networks are wanted for another one,
+        or there are no draws.
+
+    Examples
+    --------
+    >>> probes = st.probe("run", labels="fits/truth.ecsv", names=["teff"],
+    ...                   sizes=[5, 10], network_sizes=[])
+    >>> print(*probes.summary.colnames)
+    label unit features method 5 10
+    >>> figure = probes.plot()
+    """
+    from stellar_tf.report.probes import probe_run
+
+    return probe_run(
+        _run(run),
+        labels=_path(labels),
+        names=names,
+        sizes=sizes,
+        network_sizes=network_sizes,
+        n_draws=n_draws,
+        latents=_path(latents),
+        settings=settings,
+        save=save,
+        overwrite=overwrite,
+        progress=progress,
+    )
 
 
 def compare(*runs: StrPath | Run) -> list[Comparison]:

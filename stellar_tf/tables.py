@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from astropy.table import Row, Table
 
@@ -25,6 +26,15 @@ FORMATS = {".parquet": "parquet", ".fits": "fits", ".ecsv": "ascii.ecsv", ".csv"
 
 class TableError(UserError):
     """A table cannot be written or read."""
+
+
+class JoinedLabels(NamedTuple):
+    """What a table of labels added to a table of spectra."""
+
+    names: tuple[str, ...]
+    """Of its columns."""
+    lines: tuple[str, ...]
+    """How many spectra have labels, and what the user should know of the table."""
 
 
 def check_table_path(path: Path, *, overwrite: bool) -> None:
@@ -160,7 +170,7 @@ def read_label_columns(path: Path, config: ConvertConfig) -> tuple[Table, list[s
     return table, [f"{path.name}: {line}" for line in labels.describe(names)]
 
 
-def join_labels(latents: Table, path: Path, config: ConvertConfig) -> tuple[str, ...]:
+def join_labels(latents: Table, path: Path, config: ConvertConfig) -> JoinedLabels:
     """
     Add the columns of a label table to a table of spectra, in place.
 
@@ -177,8 +187,8 @@ def join_labels(latents: Table, path: Path, config: ConvertConfig) -> tuple[str,
 
     Returns
     -------
-    lines : tuple of str
-        How many spectra have labels, and what the user should know of the table.
+    joined : JoinedLabels
+        The names of the columns, and what there is to say of the table.
 
     Raises
     ------
@@ -193,7 +203,8 @@ def join_labels(latents: Table, path: Path, config: ConvertConfig) -> tuple[str,
         latents[column.name] = [row[column.name] for row in rows]
         latents[column.name].unit = column.unit or None
     stars = zip(latents["dp_id"], latents["star"], strict=True)
-    return labels.describe({str(dp_id): str(star) for dp_id, star in stars})
+    lines = labels.describe({str(dp_id): str(star) for dp_id, star in stars})
+    return JoinedLabels(tuple(column.name for column in labels.columns), lines)
 
 
 def _list_exposures(latents: Table) -> list[Exposure]:

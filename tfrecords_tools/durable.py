@@ -6,14 +6,17 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL_SUFFIX = ".partial"
 """Ending of what is not complete."""
+_N_FLUSHED_AT_ONCE = 8
+"""A file system that is asked by several threads at once makes one wait of theirs."""
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, *, for_good: bool = True) -> None:
     """
     Write a file such that a kill or a power cut leaves all of it or what was there.
 
@@ -23,13 +26,15 @@ def write_whole(path: Path, content: bytes | str) -> None:
         The file; it is replaced if it exists.
     content : bytes or str
         All of it; text is written as UTF-8.
+    for_good : bool, default True
+        As for `replacing`.
     """
-    with replacing(path) as partial:
+    with replacing(path, for_good=for_good) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, for_good: bool = True) -> Iterator[Path]:
     """
     Let a file or a folder be written under another name until it is complete.
 
@@ -37,6 +42,9 @@ def replacing(path: Path) -> Iterator[Path]:
     ----------
     path : Path
         Its place. A file there is replaced; a folder must be empty by then.
+    for_good : bool, default True
+        Whether to wait until its name is on the disk, too. Without, a power cut may
+        still give back what was there, but never half of either.
 
     Yields
     ------
@@ -46,7 +54,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with partial_path(path) as partial:
         yield partial
-        put_in_place(partial, path)
+        if for_good:
+            put_in_place(partial, path)
+        else:
+            flush(partial)
+            partial.replace(path)
 
 
 @contextmanager
@@ -97,8 +109,11 @@ def flush(path: Path) -> None:
     path : Path
         A file, or a folder with all that is in it.
     """
-    for member in (*path.rglob("*"), path):
-        _flush(member)
+    if path.is_dir():
+        with ThreadPoolExecutor(_N_FLUSHED_AT_ONCE) as pool:
+            for _ in pool.map(_flush, path.rglob("*")):
+                pass
+    _flush(path)
 
 
 def move(path: Path, place: Path) -> None:

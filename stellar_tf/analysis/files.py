@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ VERDICT_NAME = "verdict.ecsv"
 """The table by which an analysed run is known."""
 UNIT_MAPS = "unit_maps"
 """The table of what values of dimensions mean in the units of labels."""
+PROBES = "probes"
+"""The table of what frozen latents predict from few labels."""
 
 
 class TablesExistError(FileExistsError, UserError):
@@ -112,13 +114,38 @@ def write_named(
     TablesExistError
         If a table exists and `overwrite` is false; nothing is written then.
     """
-    paths = {name: folder / f"{name}.ecsv" for name in named}
-    for path in paths.values():
+    check_new(named, folder, overwrite=overwrite)
+    for name, table in named.items():
+        write_table(table, table_path(folder, name), overwrite=overwrite)
+    return [table_path(folder, name) for name in named]
+
+
+def check_new(names: Iterable[str], folder: Path, *, overwrite: bool = False) -> None:
+    """
+    Refuse tables before work is done for them.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of their files.
+    folder : Path
+        Where they are to be written.
+    overwrite : bool, default False
+        Whether they may exist.
+
+    Raises
+    ------
+    TablesExistError
+        If one exists and may not be replaced.
+    """
+    for path in (table_path(folder, name) for name in names):
         if path.exists() and not overwrite:
             raise TablesExistError(f"{path}: exists; pass overwrite=True to replace it")
-    for name, table in named.items():
-        write_table(table, paths[name], overwrite=overwrite)
-    return list(paths.values())
+
+
+def table_path(folder: Path, name: str) -> Path:
+    """Say where the table of a name is in a folder."""
+    return folder / f"{name}.ecsv"
 
 
 def _summary_table(result: AnalysisResult) -> Table:
@@ -177,7 +204,7 @@ def read_analysis(folder: Path, n_latent: int) -> SavedAnalysis:
     """
     if not has_analysis(folder):
         raise AnalysisError(f"{folder}: has no {VERDICT_NAME}; run stellar-tf analyze")
-    tables = (read_table(folder / f"{name}.ecsv") for name in SavedAnalysis._fields)
+    tables = (read_table(table_path(folder, name)) for name in SavedAnalysis._fields)
     analysis = SavedAnalysis(*tables)
     check_verdict(analysis.verdict)
     if len(analysis.verdict) != n_latent:
@@ -242,8 +269,32 @@ def read_unit_maps(folder: Path) -> dict[int, UnitMap]:
     TableError
         If the table is unreadable.
     """
-    path = folder / f"{UNIT_MAPS}.ecsv"
+    path = table_path(folder, UNIT_MAPS)
     return list_unit_maps(read_table(path)) if path.is_file() else {}
+
+
+def read_probes(folder: Path) -> Table:
+    """
+    Read what frozen latents predict from few labels.
+
+    Parameters
+    ----------
+    folder : Path
+        RUN/analysis.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        Without rows if nothing has been tried.
+
+    Raises
+    ------
+    TableError
+        If the table is unreadable.
+    """
+    path = table_path(folder, PROBES)
+    # What is empty, such as a unit, comes back as masked.
+    return read_table(path).filled("") if path.is_file() else Table()
 
 
 def has_analysis(folder: Path) -> bool:

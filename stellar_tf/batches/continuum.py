@@ -72,18 +72,18 @@ def flatten(flux: tf.Tensor, grid: Grid) -> tuple[tf.Tensor, tf.Tensor]:
     Notes
     -----
     Left is ``exp(KEPT * asinh(x / KEPT))``, where x is the logarithm of the continuum
-    less its mean over the pixels where there is one.
+    less its mean, between knots by linear interpolation of the unit.
     """
-    continuum = find_continuum(flux, grid)
-    exists = tf.math.is_finite(continuum)
-    logarithm = tf.math.log(tf.where(exists, continuum, 1.0))
-    n_pixels = tf.math.count_nonzero(exists, -1, keepdims=True, dtype=flux.dtype)
-    total = tf.reduce_sum(logarithm, -1, keepdims=True)
-    difference = (logarithm - tf.math.divide_no_nan(total, n_pixels)) / KEPT
-    size = tf.abs(difference)
-    # TensorFlow's asinh takes four times as long.
-    asinh = tf.sign(difference) * tf.math.log(size + tf.sqrt(1.0 + size * size))
-    unit = continuum * tf.exp(-KEPT * asinh)
+    plan = _plan(grid)
+    knots = _find_knots(flux, plan)
+    exists = knots > FAINTEST
+    logarithm = tf.math.log(tf.maximum(knots, FAINTEST))
+    n_knots = tf.math.count_nonzero(exists, -1, keepdims=True, dtype=flux.dtype)
+    total = tf.reduce_sum(tf.where(exists, logarithm, 0.0), -1, keepdims=True)
+    difference = (logarithm - tf.math.divide_no_nan(total, n_knots)) / KEPT
+    unit = _to_pixels(knots * tf.exp(-KEPT * tf.asinh(difference)), plan, grid)
+    has_light = _to_pixels(knots, plan, grid) > FAINTEST
+    unit = tf.where(has_light, unit, float("nan"))
     return flux / unit, unit
 
 
@@ -111,6 +111,12 @@ def find_continuum(flux: tf.Tensor, grid: Grid) -> tf.Tensor:
     At the ends and in gaps the local lines go on.
     """
     plan = _plan(grid)
+    continuum = _to_pixels(_find_knots(flux, plan), plan, grid)
+    return tf.where(continuum > FAINTEST, continuum, float("nan"))
+
+
+def _find_knots(flux: tf.Tensor, plan: _Plan) -> tf.Tensor:
+    """Find the continuum at the knots, shape (batch, n_knots)."""
     flux, weight = _average_bins(flux, plan)
     continuum = _smooth(flux, weight, plan)
     for _ in range(_N_ITERATIONS):
@@ -120,8 +126,11 @@ def find_continuum(flux: tf.Tensor, grid: Grid) -> tf.Tensor:
         least = 0.01 * tf.maximum(within, FAINTEST)
         reweighted = weight * asymmetry / tf.maximum(tf.abs(residual), least)
         continuum = _smooth(flux, reweighted, plan)
-    pixels = _interpolate(continuum, plan.n_pixels_per_cell)[:, : grid.n_pixels]
-    return tf.where(pixels > FAINTEST, pixels, float("nan"))
+    return continuum
+
+
+def _to_pixels(knots: tf.Tensor, plan: _Plan, grid: Grid) -> tf.Tensor:
+    return _interpolate(knots, plan.n_pixels_per_cell)[:, : grid.n_pixels]
 
 
 @lru_cache(maxsize=8)

@@ -23,8 +23,8 @@ from stellar_tf.cli.options import (
 from tfrecords_tools.errors import UserError
 
 if TYPE_CHECKING:
-    from tfrecords_tools.conversion.convert import ConversionSummary
     from tfrecords_tools.conversion.engine import Engine
+    from tfrecords_tools.conversion.summary import ConversionSummary
 
 _COUNTS = {
     "air assumed": "{n} files: air assumed (set convert.medium if not), see {table}",

@@ -25,6 +25,7 @@ from stellar_tf.cli import (
     fit,
     import_torch,
     neighbours,
+    probe,
     serve,
     simulate,
     verify,
@@ -40,7 +41,7 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         *(simulate, download, convert, verify, fit, import_torch),
-        *(encode, analyze, compare, neighbours, export, serve, explore, demo),
+        *(encode, analyze, probe, compare, neighbours, export, serve, explore, demo),
     )
 )
 

@@ -28,6 +28,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="serve this version, not the highest (repeatable: all of them)",
     )
+    _add_address(parser)
+    for option, default, what in (
+        ("--max-request-mib", 64, "largest request, and largest answer"),
+        ("--request-seconds", 60, "longest time for a request to arrive"),
+        ("--max-batch", 32, "most spectra in one call of the model"),
+    ):
+        parser.add_argument(
+            option,
+            type=at_least(1),
+            default=default,
+            metavar="N",
+            help=f"{what}; default: %(default)s",
+        )
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -52,18 +68,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
             type=port,
             default=default,
             metavar="PORT",
-            help=f"{what}; default: %(default)s",
-        )
-    for option, default, what in (
-        ("--max-request-mib", 64, "largest request, and largest answer"),
-        ("--request-seconds", 60, "longest time for a request to arrive"),
-        ("--max-batch", 32, "most spectra in one call of the model"),
-    ):
-        parser.add_argument(
-            option,
-            type=at_least(1),
-            default=default,
-            metavar="N",
             help=f"{what}; default: %(default)s",
         )
 

@@ -50,7 +50,7 @@ class Colouring(NamedTuple):
     marker: NDArray[np.str_]
     """Bokeh's name of each shape, shape (n,)."""
     ends: tuple[float, float] | None
-    """Values at the blue and at the orange end of a ramp; None for categories."""
+    """Values at the blue and at the red end of a ramp; None for categories."""
     legend: tuple[LegendEntry, ...]
     """What is on no ramp."""
 
@@ -69,7 +69,7 @@ def colour_by(label: Label, unit: str = "") -> Colouring:
     Returns
     -------
     colouring : Colouring
-        A blue-grey-orange ramp for numbers, from the 2nd to the 98th percentile; the
+        A blue-grey-red ramp for numbers, from the 2nd to the 98th percentile; the
         five most frequent categories have colours and shapes of their own.
     """
     if label.dtype.kind == "f":

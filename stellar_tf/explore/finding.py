@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -104,6 +105,11 @@ class Finder:
         content : bytes
             FITS.
         """
+        # Said before the file is read: what is scheduled waits until that is sent.
+        self.message.object = f'<p role="status">Reading {escape(name)} …</p>'
+        pn.state.execute(partial(self._read, name, content), schedule=True)
+
+    def _read(self, name: str, content: bytes) -> None:
         try:
             subject = self._explorer.receive(name, content)
         except UserError as error:

@@ -49,7 +49,9 @@ class Page:
         self.finder = Finder(explorer, self._start_from)
         self.plane = Plane(self.session, self._pick)
         self._build_modes()
-        self.subject, self.legend = (pn.pane.HTML("", **style()) for _ in range(2))
+        self.busy, self.subject, self.legend = (
+            pn.pane.HTML("", **style()) for _ in range(3)
+        )
         self.plane.show()
         self.finder.take(self.session.start)
         self._show_mode()
@@ -121,7 +123,7 @@ class Page:
                 **WIDE,
             ),
             "spectrum": pn.Column(
-                *(self.mode, self.legend),
+                *(self.mode, self.busy, self.legend),
                 *(
                     pn.pane.Bokeh(panel, **WIDE)
                     for panel in self.figure.panels.values()
@@ -197,6 +199,7 @@ class Page:
         self._stale |= roles
         if not self._is_due:
             self._is_due = True
+            self.busy.object = _BUSY  # what is scheduled waits until that is sent
             pn.state.execute(self._draw, schedule=True)
 
     def _draw(self) -> None:
@@ -204,6 +207,7 @@ class Page:
         self.session.move({i: slider.value for i, slider in self.sliders.items()})
         drawing = self.session.draw()
         with pn.io.hold():  # so that all of it is sent, and painted, at once
+            self.busy.object = ""
             self.figure.show(drawing, None if _EVERYTHING in roles else roles)
             self.plane.show_marks()
             for dimension in self._explorer.dimensions:
@@ -213,5 +217,7 @@ class Page:
             self.moved.object = captions.describe_move(self.session)
 
 
+_BUSY = '<span class="busy" role="status">drawing …</span>'
+"""It is visible only when it stays for a moment."""
 _EVERYTHING = "everything"
 _ALL = {_EVERYTHING}

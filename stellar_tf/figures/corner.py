@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from stellar_tf.analysis.analyze import AnalysisResult
@@ -54,23 +55,9 @@ def draw_corner(result: AnalysisResult) -> go.Figure:
     )  # fmt: skip
     for row, vertical in enumerate(dimensions):
         for column, horizontal in enumerate(dimensions[:row]):
-            figure.add_trace(
-                go.Scatter(
-                    x=z[:, horizontal], y=z[:, vertical], mode="markers", text=names,
-                    marker={"color": BLUE, "size": 3, "opacity": 0.5},
-                    hovertemplate=f"%{{text}}<br>z{horizontal} %{{x:.3f}}"
-                    f"<br>z{vertical} %{{y:.3f}}<extra></extra>",
-                ),
-                row=row + 1, col=column + 1,
-            )  # fmt: skip
-        count, edges = np.histogram(z[:, vertical], bins=24)
-        figure.add_trace(
-            go.Bar(
-                x=0.5 * (edges[1:] + edges[:-1]), y=count, marker={"color": BLUE},
-                hovertemplate=f"z{vertical} %{{x:.3f}}: %{{y}} stars<extra></extra>",
-            ),
-            row=row + 1, col=row + 1,
-        )  # fmt: skip
+            pair = _draw_pair(z, horizontal, vertical, names)
+            figure.add_trace(pair, row=row + 1, col=column + 1)
+        figure.add_trace(_draw_histogram(z, vertical), row=row + 1, col=row + 1)
         figure.update_xaxes(title_text=f"z{vertical}", row=n, col=row + 1)
         if row:
             figure.update_yaxes(title_text=f"z{vertical}", row=row + 1, col=1)
@@ -81,3 +68,27 @@ def draw_corner(result: AnalysisResult) -> go.Figure:
     figure.update_yaxes(showticklabels=True, col=1)
     figure.update_yaxes(showticklabels=False, row=1, col=1)
     return figure
+
+
+def _draw_pair(
+    z: NDArray[np.float32], horizontal: int, vertical: int, names: list[str]
+) -> go.Scatter:
+    return go.Scatter(
+        x=z[:, horizontal],
+        y=z[:, vertical],
+        mode="markers",
+        text=names,
+        marker={"color": BLUE, "size": 3, "opacity": 0.5},
+        hovertemplate=f"%{{text}}<br>z{horizontal} %{{x:.3f}}"
+        f"<br>z{vertical} %{{y:.3f}}<extra></extra>",
+    )
+
+
+def _draw_histogram(z: NDArray[np.float32], dimension: int) -> go.Bar:
+    count, edges = np.histogram(z[:, dimension], bins=24)
+    return go.Bar(
+        x=0.5 * (edges[1:] + edges[:-1]),
+        y=count,
+        marker={"color": BLUE},
+        hovertemplate=f"z{dimension} %{{x:.3f}}: %{{y}} stars<extra></extra>",
+    )

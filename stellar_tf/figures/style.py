@@ -24,11 +24,11 @@ KIND_MARKERS = {
 SCALE = [[0.0, "rgba(0,114,178,0)"], [1.0, "rgba(0,114,178,1)"]]
 """Colour scale of heat maps: from the page's own ground to blue."""
 
-_RAMP = [[0.0, "#2C7FC4"], [0.5, "#9A9A9A"], [1.0, "#E07B00"]]
+_RAMP = [[0.0, "#2C7FC4"], [0.5, "#9A9A9A"], [1.0, "#C8382E"]]
 
 
 def ramp(n: int) -> list[str]:
-    """Build a blue-grey-orange ramp."""
+    """Build a blue-grey-red ramp."""
     return list(sample_colorscale(_RAMP, np.linspace(0.0, 1.0, n).tolist()))
 
 

@@ -12,8 +12,8 @@ from keras import ops
 
 from stellar_tf.network.displacement import Order, displace, displace_fast
 
-_LARGEST = 1.0e6
-"""Units of the scale that count, so that no number a file holds becomes infinite."""
+_LARGEST = 100.0
+"""Units of the scale that count: what is larger is a cosmic ray or a damaged pixel."""
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
@@ -21,9 +21,8 @@ class Standardise(keras.layers.Layer):
     """
     Express normalised flux as a difference from a reference, in units of a scale.
 
-    Large differences are compressed, as asinh does it: a cosmic ray, or a star unlike
-    all others, comes out as a few units. Bad pixels, marked by NaN, come out as zero:
-    the value that says "as in the reference".
+    Differences end at 100 units. Bad pixels, marked by NaN, come out as zero: the value
+    that says "as in the reference".
 
     Parameters
     ----------
@@ -59,23 +58,15 @@ class Standardise(keras.layers.Layer):
         if not self.relative:
             return x
         x = ops.clip((x - self.reference) / self.scale, -_LARGEST, _LARGEST)
-        x = _asinh(x)
         return ops.where(ops.isfinite(flux), x, ops.zeros_like(x))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "relative": self.relative}
 
 
-def _asinh(x: tf.Tensor) -> tf.Tensor:
-    """Compute it by functions that TensorFlow vectorises: in a quarter of the time."""
-    size = ops.abs(x)
-    square = ops.square(size)
-    return ops.sign(x) * ops.log1p(size + square / (1.0 + ops.sqrt(1.0 + square)))
-
-
 @keras.saving.register_keras_serializable("stellar_tf")
 class Destandardise(Standardise):
-    """From the network's units to normalised flux: `Standardise` without its asinh."""
+    """From the network's units to normalised flux."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Map the last layer's output, (batch, n_pixels), to normalised flux."""

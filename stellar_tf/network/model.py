@@ -14,6 +14,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from stellar_tf.config import Config, FoldedConfig, ModelConfig
+from stellar_tf.network.axes import FromAxes, ToAxes
 from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.folded_conv import FoldedConv1D
 from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
@@ -57,7 +58,8 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
     z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
     if config.architecture == "folded":
-        z_mean, z_log_var = _compress(z_mean), _compress(z_log_var)
+        posterior = _compress(z_mean), _compress(z_log_var)
+        z_mean, z_log_var = ToAxes(dtype="float32", name="to_axes")(posterior)
     return keras.Model(flux, {"z_mean": z_mean, "z_log_var": z_log_var}, name="encoder")
 
 
@@ -106,7 +108,7 @@ def build_autoencoder(config: Config) -> keras.Model:
         Its layers "encoder" and "decoder" are models of their own.
     """
     n_pixels, seed = config.grid.n_pixels, config.training.seed
-    with _initial_weights(seed), _precision(config.training.mixed_precision):
+    with initial_weights(seed), use_precision(config.training.mixed_precision):
         encoder = build_encoder(config.model, n_pixels)
         decoder = build_decoder(config.model, n_pixels)
     bottleneck = GaussianBottleneck(seed, dtype="float32", name="bottleneck")
@@ -119,8 +121,20 @@ def build_autoencoder(config: Config) -> keras.Model:
 
 
 @contextmanager
-def _initial_weights(seed: int) -> Iterator[None]:
-    """Make the initial weights of all that is built inside depend on the seed."""
+def initial_weights(seed: int) -> Iterator[None]:
+    """
+    Make the initial weights of all that is built inside depend on the seed.
+
+    Parameters
+    ----------
+    seed : int
+        Another seed, other weights.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     # Keras seeds an initialiser without seed from Python's generator. Its own
     # set_random_seed would seed TensorFlow too, which then refuses a symbolic seed.
     state = random.getstate()
@@ -132,8 +146,20 @@ def _initial_weights(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _precision(mixed: bool) -> Iterator[None]:
-    """Let the layers that are built inside multiply in bfloat16, or in float32."""
+def use_precision(mixed: bool) -> Iterator[None]:
+    """
+    Let the layers that are built inside multiply in bfloat16, or in float32.
+
+    Parameters
+    ----------
+    mixed : bool
+        Whether in bfloat16.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     # Where it matters layers ask for float32: bfloat16 cannot number the pixels.
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
@@ -199,6 +225,9 @@ def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTen
     if folded.encoder_binning > 1:
         bins = layers.Reshape((-1, folded.encoder_binning), dtype="float32", name="bin")
         x = ops.mean(bins(x), axis=-1)
+    if config.subtract_mean:
+        # A star unlike all others comes out as a few units.
+        x = _asinh(x)
     x = layers.Reshape((-1, 1), name="to_channels")(x)
     stages = zip(folded.folds, folded.channels, folded.kernels, strict=True)
     for i, (fold, channels, kernel) in enumerate(stages, start=1):
@@ -217,6 +246,7 @@ def _folded_decoder(
     z: keras.KerasTensor, config: ModelConfig, n_pixels: int
 ) -> keras.KerasTensor:
     folded = config.folded
+    z = FromAxes(dtype="float32", name="from_axes")(z)
     hidden = _dense(z, folded.dense[::-1], config, "decode")
     code = layers.Concatenate(name="code_and_hidden")([z, hidden])
     terms = []
@@ -261,6 +291,13 @@ def _dense(
         x = layers.Dense(units, name=f"{name}_dense{i}")(x)
         x = layers.LeakyReLU(config.negative_slope, name=f"{name}_dense{i}_act")(x)
     return x
+
+
+def _asinh(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Compute it by functions that TensorFlow vectorises: in a quarter of the time."""
+    size = ops.abs(x)
+    square = ops.square(size)
+    return ops.sign(x) * ops.log1p(size + square / (1.0 + ops.sqrt(1.0 + square)))
 
 
 def _compress(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -231,7 +231,7 @@ def describe_traversal(
     positions = traversal.positions[row]
     caption = (
         f"z{traversal.dimensions[row]} from {format_number(positions[0])} (blue) to "
-        f"{format_number(positions[-1])} (orange) in {positions.size} steps; the "
+        f"{format_number(positions[-1])} (red) in {positions.size} steps; the "
         "largest change of the normalised flux is "
         f"{format_number(float(traversal.change[row].max()))}."
     )

@@ -73,6 +73,21 @@ BASELINE_COLUMNS = {
     "ridge_pca": "all of PCA",
     "ridge_behind": "behind",
 }
+PROBE_COLUMNS = {
+    "label": "label",
+    "unit": "unit",
+    "features": "from",
+    "method": "by",
+    "n_labelled": "labelled",
+    "mad": "MAD",
+    "mad_low": "low",
+    "mad_high": "high",
+    "r2": "R²",
+    "r2_low": "low",
+    "r2_high": "high",
+    "n_draws": "draws",
+    "n_held_out": "held out",
+}
 CONDITIONAL_COLUMNS = {
     "dimension": "z",
     "label": "label",

@@ -14,7 +14,7 @@ from astropy.table import Table
 
 from stellar_tf import __version__
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
-from stellar_tf.analysis.files import list_tables, write_named
+from stellar_tf.analysis.files import list_tables, read_probes, write_named
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import Factors, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
@@ -143,6 +143,7 @@ class RunAnalysis:
             traversals=self.traversal,
             reconstructions=self._reconstruct(),
             baselines=self.baselines,
+            probes=read_probes(self.run.analysis),
             history=self._read_history(),
             provenance=self._describe_origin(),
         )
@@ -311,7 +312,7 @@ def analyze_run(
     notes: list[str] = []
     for known in (labels, truth):
         if known is not None:
-            notes += join_labels(table, known, label_config)
+            notes += join_labels(table, known, label_config).lines
     factors = [] if truth is None else _list_factors(table)
     result = analyze(table, config.analysis, factors=factors)
     analysis = RunAnalysis(run, result, tuple(notes))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
+from numpy.typing import NDArray
 
 from stellar_tf.analysis.labels.baselines import (
     MAX_STARS,
@@ -21,6 +23,36 @@ from tfrecords_tools.split import SPLITS
 
 if TYPE_CHECKING:
     from stellar_tf.inference.spectrum_model import SpectrumModel
+
+
+def read_spectra(
+    rows: Mapping[str, int], model: SpectrumModel, manifest: Manifest
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """
+    Read spectra as the network has them.
+
+    Parameters
+    ----------
+    rows : mapping of str to int
+        Rows of the spectra wanted, by dp_id.
+    model : SpectrumModel
+        Normalises them.
+    manifest : Manifest
+        The records.
+
+    Yields
+    ------
+    row : int
+        One of `rows`, in the order of the records.
+    flux : ndarray of float32, shape (n_pixels,)
+        Normalised, NaN at bad pixels.
+    """
+    for split in SPLITS:
+        records = RecordTable(manifest, split)
+        for number in range(len(records)):
+            row = rows.get(records.locate(number).dp_id)
+            if row is not None:
+                yield row, model.normalise(records.read(number, names=())[0])
 
 
 def measure_baselines(
@@ -55,14 +87,9 @@ def measure_baselines(
     drawn = np.random.default_rng(config.seed).permutation(len(stars))[:MAX_STARS]
     wanted = {str(stars["dp_id"][row]): int(row) for row in drawn}
     rows, spectra = [], []
-    for split in SPLITS:
-        records = RecordTable(manifest, split)
-        for number in range(len(records)):
-            row = wanted.get(records.locate(number).dp_id)
-            if row is not None:
-                flux = model.normalise(records.read(number, names=())[0])
-                rows.append(row)
-                spectra.append(average_pixels(flux))
+    for row, flux in read_spectra(wanted, model, manifest):
+        rows.append(row)
+        spectra.append(average_pixels(flux))
     chosen = stars[rows]
     seen = np.asarray(chosen["split"]) != HELD_OUT
     if not len(label_table) or seen.sum() < 2 or seen.all():

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import describe_dimensions
+from stellar_tf.analysis.labels.probe_table import describe_probes
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
 from stellar_tf.figures.corner import draw_corner
@@ -24,6 +25,7 @@ from stellar_tf.figures.dimensions import (
     order_dimensions,
 )
 from stellar_tf.figures.labels import choose_pairs, draw_pair
+from stellar_tf.figures.probes import draw_probes
 from stellar_tf.figures.spectra import (
     Reconstructions,
     draw_reconstruction,
@@ -44,6 +46,7 @@ from stellar_tf.report.columns import (
     EXTREME_COLUMNS,
     LABEL_COLUMNS,
     MOVING_COLUMNS,
+    PROBE_COLUMNS,
     SCORE_COLUMNS,
     UNUSUAL_COLUMNS,
     VERDICT_COLUMNS,
@@ -60,6 +63,7 @@ _LABELS = {
     "associations": "Mutual information of informative dimensions and labels",
     "leakage": "Mutual information of informative dimensions and the exposure",
     "importance": "Importance of informative dimensions for the true factors",
+    "probes": "Errors of predicted labels against the number of labelled stars",
     "pair": "Scatter plot of {}",
     "traversal": "Spectra along {}",
     "reconstruction": "Spectrum, reconstruction and residual of {}",
@@ -119,6 +123,7 @@ def write_report(
     reconstructions: Reconstructions,
     provenance: Provenance,
     baselines: Table | None = None,
+    probes: Table | None = None,
     history: Table | None = None,
 ) -> None:
     """
@@ -138,6 +143,8 @@ def write_report(
         Where the numbers come from.
     baselines : astropy.table.Table, optional
         What linear methods find in the same spectra.
+    probes : astropy.table.Table, optional
+        What frozen latents predict from few labels.
     history : astropy.table.Table, optional
         The training, one row an epoch.
     """
@@ -156,6 +163,7 @@ def write_report(
             if len(compared)
             else None,
             headlines=choose_headlines(result),
+            **_draw_probes(Table() if probes is None else probes),
             training=None
             if history is None
             else _plot("training", draw_training(history)),
@@ -209,6 +217,16 @@ def _draw_labels(result: AnalysisResult) -> dict[str, Any]:
         "leakage": leakage,
         "importance": importance,
         "pairs": pairs,
+    }
+
+
+def _draw_probes(probes: Table) -> dict[str, Any]:
+    if not len(probes):
+        return {"probes": None}
+    return {
+        "probes": _plot("probes-curves", draw_probes(probes), min_width=640),
+        "probe_sentences": describe_probes(probes),
+        "probe_sheet": build_sheet("probes", probes, PROBE_COLUMNS),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
+from stellar_tf.network.axes import velocity_axis
 from stellar_tf.network.model import save_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.training.checkpoints import (
@@ -211,5 +212,6 @@ class TrainingLoop:
         if scores["loss"] < best_loss:
             best_loss = scores["loss"]
             if self._is_chief:
-                save_autoencoder(self._trainer.model, self._run)
+                with velocity_axis(self._trainer.model):
+                    save_autoencoder(self._trainer.model, self._run)
         self._state = self._state._replace(best_loss=best_loss, totals={})

@@ -14,6 +14,7 @@ from stellar_tf.batches.dataset import TrainingStream
 from stellar_tf.batches.reading import name_corrupt_records
 from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError
+from stellar_tf.network.axes import reset_axes
 from stellar_tf.network.model import load_autoencoder, set_flux_scale
 from stellar_tf.network.transfer import keep_dimensions
 from stellar_tf.run import Run, lock_run, open_run
@@ -131,6 +132,7 @@ def _load_weights(
             f"{run.folder}: its network differs from that of the settings; give "
             f"its own, {run.config_path}"
         ) from None
+    reset_axes(trainer.model)
     trainer.model.get_layer("bottleneck").step.assign(0)
 
 

@@ -35,6 +35,9 @@ NOT_RUN = {
     "python3 -m venv": "installs",
     ". .venv/bin/activate": "installs",
     "stellar-tf download": "asks the live archive; its own tests ask one of theirs",
+    "stellar-tf probe run": "needs more held-out stars than a survey of seconds has; "
+    "tests/stellar_tf/report/test_probes.py runs it",
+    "probes = st.probe(": "as above",
     "export TF_CONFIG=": "several machines; test_multiworker.py runs two processes",
     "stellar-tf fit /share/records": "as above",
     "#!/bin/bash\n#SBATCH": "a script for Slurm",

@@ -16,6 +16,8 @@ from stellar_tf.config import load_config, write_config
 from tests.docs.pages import ROOT
 from tests.stellar_tf.conftest import SMALL
 
+SPLIT = "convert.split={train: 0.5, validation: 0.15, test: 0.35}"
+"""With as many held-out stars as a probe needs."""
 PACKAGES = ("stellar_tf", "tfrecords_tools")
 
 
@@ -41,7 +43,7 @@ EXAMPLES = list_examples()
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated survey, its records, a run that was analysed, and an export."""
     folder = tmp_path_factory.mktemp("examples")
-    config = load_config(None, SMALL)
+    config = load_config(None, [*SMALL, SPLIT])
     write_config(config, folder / "small.yaml")
     with chdir(folder):
         st.simulate("fits", config=config, seed=1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from astropy.table import Table
@@ -15,10 +17,14 @@ from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.simulator.simulate import simulate
+from stellar_tf.tables import write_table
 from stellar_tf.training.fit import fit
 from stellar_tf.training.strategy import build_strategy
 from tests.stellar_tf.analysis.planted import FACTORS, plant_latents
 from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.records.manifest import read_manifest
+from tfrecords_tools.records.record_table import RecordTable
+from tfrecords_tools.split import SPLITS
 
 # TensorFlow must know of the replicas' devices before its first operation.
 tf.config.set_logical_device_configuration(
@@ -79,6 +85,30 @@ def run(tmp_path_factory: pytest.TempPathFactory, config: Config, records: Path)
     """A run of a few steps on these records."""
     folder = tmp_path_factory.mktemp("run") / "run"
     return fit(records, folder, config, build_strategy("single"))
+
+
+@pytest.fixture
+def labelled_run(run: Run, records: Path, tmp_path: Path) -> Run:
+    """The run with codes that are drawn, and labels that are linear in them."""
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("analysis"))
+    manifest, rng = read_manifest(records), np.random.default_rng(0)
+    rows = []
+    for split in SPLITS:
+        table = RecordTable(manifest, split)
+        for number, star in enumerate(table.stars()):
+            rows.append((table.locate(number).dp_id, star, split))
+    latents = Table(rows=rows, names=("dp_id", "star", "split"))
+    latents["z_mean"] = rng.normal(size=(len(rows), 4))
+    latents["z_log_var"] = np.zeros((len(rows), 4))
+    latents["snr"] = rng.normal(size=len(rows))
+    latents["mirror"] = 100.0 + latents["z_mean"] @ [1.0, -1.0, 2.0, 0.0]
+    latents["mirror"].unit = "m"
+    latents["spectral_type"] = "G2"
+    # Of few stars, so that there are enough held-out ones.
+    latents["split"][latents["split"] == "validation"] = "test"
+    write_table(latents, Run(folder).latents_path)
+    return Run(folder)
 
 
 @pytest.fixture(scope="session")

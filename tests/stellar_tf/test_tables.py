@@ -80,7 +80,8 @@ def test_labels_are_joined_by_star(table: Table, tmp_path: Path) -> None:
     labels["snr"] = [1.0, 2.0]  # every record has its own
     path = tmp_path / "labels.ecsv"
     labels.write(path)
-    lines = join_labels(table, path, ConvertConfig())
+    names, lines = join_labels(table, path, ConvertConfig())
+    assert names == ("teff",)
     np.testing.assert_array_equal(table["teff"], [np.nan, 5000.0])
     assert str(table["teff"].unit) == "K"
     assert "snr" not in table.colnames

@@ -119,6 +119,11 @@ def test_all_is_on_the_disk_before_it_has_its_name(
     (folder / "b").touch()
     put_in_place(folder, tmp_path / "a")
     assert flushed == [folder / "b", folder, tmp_path]
+    flushed.clear()
+    write_whole(tmp_path / "c", "c", for_good=False)
+    (partial,) = flushed
+    assert partial.parent == tmp_path
+    assert partial.name.startswith("c.")
 
 
 def test_a_disk_that_fails_is_told_and_a_folder_that_cannot_be_flushed_is_not(

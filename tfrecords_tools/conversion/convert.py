@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.empty_splits import warn_of_empty_splits
@@ -17,26 +15,30 @@ from tfrecords_tools.conversion.engine import Engine, local_engine
 from tfrecords_tools.conversion.inputs import search
 from tfrecords_tools.conversion.journal import ConversionJournal, describe_request
 from tfrecords_tools.conversion.plan import (
-    PlannedSpectrum,
-    Reject,
-    Scan,
     ShardPlan,
-    estimate_errors,
-    has_changed,
-    merge_scans,
     plan_shards,
-    scan_file,
     write_assumptions,
     write_plan,
     write_rejects,
     write_unlabelled,
 )
-from tfrecords_tools.conversion.prepare import TOO_MANY_BAD, TOO_MANY_SPIKES
+from tfrecords_tools.conversion.scan import (
+    PlannedSpectrum,
+    Reject,
+    Scan,
+    has_changed,
+    scan_file,
+)
 from tfrecords_tools.conversion.shards import (
     ShardSettings,
     WrittenShard,
     records_per_shard,
     write_shard,
+)
+from tfrecords_tools.conversion.summary import (
+    ConversionSummary,
+    Outcome,
+    summarize,
 )
 from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.errors import UserError
@@ -56,7 +58,7 @@ from tfrecords_tools.records.manifest import (
 )
 from tfrecords_tools.records.schema import SPECTRUM_NAMES, LabelColumn, RecordSchema
 from tfrecords_tools.records.tfds import write_tfds_metadata
-from tfrecords_tools.split import SPLITS, Split
+from tfrecords_tools.split import Split
 
 if TYPE_CHECKING:
     from tfrecords_tools.labels.catalog import Catalog
@@ -68,29 +70,6 @@ class ConvertError(UserError):
 
 class OutputExistsError(FileExistsError, ConvertError):
     """The output is there already."""
-
-
-class ConversionSummary(NamedTuple):
-    """What became of the inputs."""
-
-    n_taken: int
-    n_rejected: int
-    n_spectra: dict[Split, int]
-    """Records by split."""
-    n_stars: dict[Split, int]
-    """Stars by split."""
-    n_labelled: int
-    """Records with a row in the label table."""
-    n_ambiguous: int
-    """Records whose rows in the label table differ, so that none was used."""
-    label_notes: tuple[str, ...]
-    """What the user should know of the labels, a line each; empty without any."""
-    counts: Mapping[str, int]
-    """Of the manifest: spectra of which something is taken for granted, by what."""
-    passed_over: Mapping[str, int]
-    """Files in the folders that are not read, by their ending."""
-    warnings: tuple[str, ...]
-    """What is to be mended, a line each."""
 
 
 def convert(
@@ -167,8 +146,9 @@ def convert(
             is_published = journal.is_published(request)
             scan = journal.read_scan()
             if scan is None or (not is_published and has_changed(scan)):
-                scan = _scan(found.files, config, workers, progress)
-                journal.write_scan(scan)
+                scanned = _scan(found.files, config, workers, progress)
+                scan = journal.write_scan(scanned, config)
+            found.files.clear()  # there may be hundreds of thousands
             table = None if catalog is None else catalog.find(_exposures(scan))
             columns = _list_columns(scan, table)
             schema = RecordSchema.with_labels(
@@ -178,20 +158,20 @@ def convert(
                 with_errors=config.store_errors == "auto",
             )
             settings = ShardSettings(grid, config, schema, table)
-            placed = _fill_positions(scan, table)
             n_records = records_per_shard(grid, config, scan.share_with_errors)
-            plans = plan_shards(placed.spectra, n_records)
+            plans = plan_shards(scan.spectra, n_records)
             folder = out if is_published else journal.staging
             shards = _write_shards(plans, folder, out, settings, workers, progress)
+        outcome = Outcome(scan, plans, shards)
+        totals = outcome.totals()
+        warnings = warn_of_empty_splits(totals, outcome.taken(), config)
+        # Here, since the journal has the spectra.
+        summary = summarize(outcome, totals, table, found.passed_over, warnings)
         if not is_published:
             labels_file = "" if labels is None else str(labels)
-            _complete(folder, scan, plans, shards, settings, labels_file)
+            _complete(folder, outcome, totals, settings, labels_file)
             journal.publish(check)
-    summary = _summarize(plans, shards, scan, table)
-    return summary._replace(
-        passed_over=found.passed_over,
-        warnings=warn_of_empty_splits(_taken(plans, shards), config),
-    )
+    return summary
 
 
 def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> WrittenShard:
@@ -219,18 +199,15 @@ def convert_shard(plan: ShardPlan, out: Path, settings: ShardSettings) -> Writte
 
 
 def _scan(
-    files: Sequence[Path],
+    files: Sequence[str],
     config: ConvertConfig,
     engine: Engine,
     progress: bool,
-) -> Scan:
-    scanned: list[PlannedSpectrum | Reject] = []
+) -> Iterator[PlannedSpectrum | Reject]:
     with show_progress("Reading headers", len(files), progress) as advance:
         for items in engine.map(partial(scan_file, config=config), files):
-            scanned += items
+            yield from items
             advance(1, any(isinstance(item, Reject) for item in items))
-    scan = merge_scans(scanned, config)
-    return scan._replace(share_with_errors=estimate_errors(scan.spectra, config))
 
 
 def _write_shards(
@@ -242,12 +219,14 @@ def _write_shards(
     progress: bool,
 ) -> list[WrittenShard]:
     journal = ConversionJournal(out)
-    done = {plan.file: journal.read_shard(plan, folder) for plan in plans}
-    missing = [plan for plan in plans if done[plan.file] is None]
     n_spectra = sum(len(plan.spectra) for plan in plans)
+    missing = []
     with show_progress("Writing records", n_spectra, progress) as advance:
-        for shard in done.values():
-            if shard is not None:
+        for plan in plans:
+            shard = journal.read_shard(plan, folder)
+            if shard is None:
+                missing.append(plan)
+            else:
                 advance(shard.n_planned, len(shard.rejects))
         function = partial(convert_shard, out=out, settings=settings)
         for shard in engine.map(function, missing):
@@ -269,19 +248,18 @@ def _read_written(
 
 def _complete(
     folder: Path,
-    scan: Scan,
-    plans: Sequence[ShardPlan],
-    shards: Sequence[WrittenShard],
+    outcome: Outcome,
+    totals: dict[Split, SplitInfo],
     settings: ShardSettings,
     labels_file: str,
 ) -> None:
     """Write all that is not a shard, the manifest last."""
-    write_plan(plans, folder)
-    rejects = _all_rejects(scan, shards)
+    shards, rejects = outcome.shards, outcome.rejects
+    write_plan(outcome.plans, settings.labels, folder)
     write_rejects(rejects, folder)
     write_assumptions((a for shard in shards for a in shard.assumptions), folder)
     if settings.labels is not None:
-        write_unlabelled(_taken(plans, shards), settings.labels, folder)
+        write_unlabelled(outcome.taken(), settings.labels, folder)
     infos = tuple(shard.info for shard in shards)
     write_tfds_metadata(folder, settings.schema, infos)
     remove_partial(folder)
@@ -295,10 +273,10 @@ def _complete(
         record_schema=settings.schema,
         labels_file=labels_file,
         n_rejected=len(rejects),
-        splits={split: _total(split, plans, shards) for split in SPLITS},
+        splits=totals,
         shards=infos,
         files=_hash_files(folder, {info.file for info in infos}),
-        counts=_count(scan, shards),
+        counts=outcome.counts(),
     )
     manifest.write()
 
@@ -358,22 +336,6 @@ def _exposures(scan: Scan) -> list[Exposure]:
     return [Exposure(s.dp_id, s.target, s.star, s.ra, s.dec) for s in scan.spectra]
 
 
-def _fill_positions(scan: Scan, labels: Labels | None) -> Scan:
-    """Take right ascension and declination of the table where a header lacks one."""
-    if labels is None:
-        return scan
-    spectra = []
-    for spectrum in scan.spectra:
-        ra, dec = labels.locate(spectrum.dp_id)
-        is_filled = _lacks_position(spectrum) and math.isfinite(ra + dec)
-        spectra.append(spectrum._replace(ra=ra, dec=dec) if is_filled else spectrum)
-    return scan._replace(spectra=spectra)
-
-
-def _lacks_position(spectrum: PlannedSpectrum) -> bool:
-    return not math.isfinite(spectrum.ra + spectrum.dec)
-
-
 def _list_columns(scan: Scan, labels: Labels | None) -> list[LabelColumn]:
     """List the labels of a table, then those that the files themselves hold."""
     columns = list(labels.columns) if labels else []
@@ -385,69 +347,3 @@ def _list_columns(scan: Scan, labels: Labels | None) -> list[LabelColumn]:
             kinds[name] = "string" if is_text else "float"
     own = [LabelColumn(n, kind, "") for n, kind in kinds.items() if n not in known]
     return [*columns, *own]
-
-
-def _count(scan: Scan, shards: Iterable[WrittenShard]) -> dict[str, int]:
-    """Count spectra by what is taken for granted, bad or stored beside the flux."""
-    shards = list(shards)
-    counts = Counter(a.assumption for shard in shards for a in shard.assumptions)
-    counts["with errors"] = sum(shard.n_with_errors for shard in shards)
-    counts["with spikes"] = sum(shard.n_with_spikes for shard in shards)
-    for reject in _all_rejects(scan, shards):
-        for reason in (TOO_MANY_SPIKES, TOO_MANY_BAD):
-            counts[f"refused: {reason}"] += reject.reason.startswith(reason)
-    return {name: n for name, n in sorted(counts.items()) if n}
-
-
-def _all_rejects(scan: Scan, shards: Iterable[WrittenShard]) -> list[Reject]:
-    return [*scan.rejects, *(reject for shard in shards for reject in shard.rejects)]
-
-
-def _taken(
-    plans: Iterable[ShardPlan], shards: Iterable[WrittenShard]
-) -> list[PlannedSpectrum]:
-    dp_ids = {dp_id for shard in shards for dp_id in shard.info.dp_ids}
-    return [s for plan in plans for s in plan.spectra if s.dp_id in dp_ids]
-
-
-def _total(
-    split: Split, plans: Iterable[ShardPlan], shards: Iterable[WrittenShard]
-) -> SplitInfo:
-    spectra = _taken((plan for plan in plans if plan.split == split), shards)
-    stars = sorted({spectrum.star for spectrum in spectra})
-    return SplitInfo(n_spectra=len(spectra), stars=tuple(stars))
-
-
-def _summarize(
-    plans: Sequence[ShardPlan],
-    shards: Sequence[WrittenShard],
-    scan: Scan,
-    labels: Labels | None,
-) -> ConversionSummary:
-    spectra = _taken(plans, shards)
-    totals = {split: _total(split, plans, shards) for split in SPLITS}
-    matches = [labels.match(s.dp_id) for s in spectra] if labels else []
-    return ConversionSummary(
-        n_taken=len(spectra),
-        n_rejected=len(_all_rejects(scan, shards)),
-        n_spectra={split: total.n_spectra for split, total in totals.items()},
-        n_stars={split: len(total.stars) for split, total in totals.items()},
-        n_labelled=matches.count("matched"),
-        n_ambiguous=matches.count("ambiguous"),
-        label_notes=_describe_labels(spectra, scan, labels) if labels else (),
-        counts=_count(scan, shards),
-        passed_over={},
-        warnings=(),
-    )
-
-
-def _describe_labels(
-    spectra: Sequence[PlannedSpectrum], scan: Scan, labels: Labels
-) -> tuple[str, ...]:
-    lines = labels.describe({s.dp_id: s.star for s in spectra})
-    lacked = {s.dp_id for s in scan.spectra if _lacks_position(s)}
-    n_filled = sum(s.dp_id in lacked and not _lacks_position(s) for s in spectra)
-    if not n_filled:
-        return lines
-    given = f"gives ra and dec of {n_filled:,} spectra whose headers have none"
-    return (*lines, f"{labels.path.name}: {given}")

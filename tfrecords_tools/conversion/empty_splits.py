@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.plan import PlannedSpectrum
+from tfrecords_tools.conversion.scan import PlannedSpectrum
+from tfrecords_tools.records.manifest import SplitInfo
 from tfrecords_tools.split import SPLITS, Split, split_of
 
 _N_SALTS = 100
@@ -13,15 +14,19 @@ _FEW_STARS = 10
 
 
 def warn_of_empty_splits(
-    spectra: Sequence[PlannedSpectrum], config: ConvertConfig
+    totals: Mapping[Split, SplitInfo],
+    spectra: Iterable[PlannedSpectrum],
+    config: ConvertConfig,
 ) -> tuple[str, ...]:
     """
     Tell of splits without a spectrum.
 
     Parameters
     ----------
-    spectra : sequence of PlannedSpectrum
-        Those that were taken.
+    totals : mapping of str to SplitInfo
+        What each split got.
+    spectra : iterable of PlannedSpectrum
+        Those that were taken; they are not looked at if no split is empty.
     config : ConvertConfig
         How they were split.
 
@@ -32,11 +37,10 @@ def warn_of_empty_splits(
         split that is to have a share has a spectrum.
     """
     wanted = [split for split in SPLITS if getattr(config.split, split) > 0.0]
-    filled = {spectrum.split for spectrum in spectra}
-    empty = [split for split in wanted if split not in filled]
-    if not empty or not spectra:
+    empty = [split for split in wanted if not totals[split].n_spectra]
+    if not empty or len(empty) == len(wanted):
         return ()
-    stars = {spectrum.star for spectrum in spectra}
+    stars = {star for total in totals.values() for star in total.stars}
     dp_ids = {spectrum.dp_id for spectrum in spectra}
     what = f"{len(dp_ids)} spectra of {len(stars)} star{'s' * (len(stars) != 1)}"
     mend = _find_mend(stars, dp_ids, wanted, config)

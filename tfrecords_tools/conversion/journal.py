@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.plan import (
-    Assumption,
+from tfrecords_tools.conversion.plan import Assumption, ShardPlan
+from tfrecords_tools.conversion.scan import (
     PlannedSpectrum,
     Reject,
     Scan,
-    ShardPlan,
     has_changed,
+    read_scan,
+    write_scan,
 )
 from tfrecords_tools.conversion.shards import WrittenShard
 from tfrecords_tools.durable import (
@@ -66,7 +65,8 @@ class ConversionJournal:
     Notes
     -----
     Every file here is written under another name, flushed to the disk and renamed:
-    after a kill it is there whole or not at all. A shard is done when its note is.
+    after a kill it is there whole or not at all. A shard is done when its note is. A
+    power cut may take the names of notes and shards: what lacks one is done again.
     """
 
     def __init__(self, out: Path) -> None:
@@ -172,34 +172,34 @@ class ConversionJournal:
         Returns
         -------
         scan : Scan or None
-            None if the scan is not complete.
+            None if the scan is not complete. Its spectra are in the journal: they can
+            be read until the conversion is finished.
         """
         path = self._folder / _SCAN
-        if not path.is_file():
-            return None
-        with path.open(encoding="ascii") as lines:
-            rejects, share = json.loads(next(lines))
-            rows = map(json.loads, lines)
-            spectra = [PlannedSpectrum(Path(path), *rest) for path, *rest in rows]
-        return Scan(spectra, _to_rejects(rejects), share)
+        return read_scan(path) if path.is_file() else None
 
-    def write_scan(self, scan: Scan) -> None:
+    def write_scan(
+        self, scanned: Iterable[PlannedSpectrum | Reject], config: ConvertConfig
+    ) -> Scan:
         """
-        Note what the headers of all inputs said.
+        Note what the headers of all inputs say.
 
         Parameters
         ----------
+        scanned : iterable of PlannedSpectrum or Reject
+            From `scan_file` of all inputs.
+        config : ConvertConfig
+            As for a scan's own `write_scan`.
+
+        Returns
+        -------
         scan : Scan
-            What `read_scan` gives again.
+            As from `read_scan`.
         """
-        head = _to_rows(scan.rejects), scan.share_with_errors
-        rows = ([str(s.path), *s[1:]] for s in scan.spectra)
-        with (
-            replacing(self._folder / _SCAN) as partial,
-            partial.open("w", encoding="ascii") as stream,
-        ):
-            for row in chain([head], rows):  # a line each
-                stream.write(f"{json.dumps(row)}\n")
+        path = self._folder / _SCAN
+        with replacing(path, for_good=False) as partial:
+            write_scan(scanned, partial, config)
+        return read_scan(path)
 
     def read_shard(self, plan: ShardPlan, folder: Path) -> WrittenShard | None:
         """
@@ -218,7 +218,7 @@ class ConversionJournal:
             None if the shard is not done by this plan, or has vanished since.
         """
         tree = self._read(f"{plan.file}.json")
-        if tree is None or tree["plan"] != _digest(plan):
+        if tree is None or tree["plan"] != plan.digest:
             return None
         info = ShardInfo.model_validate(tree["info"])
         if not _is_whole(folder, info):
@@ -242,14 +242,14 @@ class ConversionJournal:
             What became of its spectra.
         """
         tree = {
-            "plan": _digest(plan),
+            "plan": plan.digest,
             "info": written.info.model_dump(mode="json"),
             "rejects": _to_rows(written.rejects),
             "assumptions": _to_rows(written.assumptions),
             "n_with_spikes": written.n_with_spikes,
             "n_with_errors": written.n_with_errors,
         }
-        self._write(f"{written.info.file}.json", tree)
+        self._write(f"{written.info.file}.json", tree, for_good=False)
 
     def _restore(self) -> None:
         """Give back its name to what was to be replaced when the process ended."""
@@ -268,11 +268,14 @@ class ConversionJournal:
                 f"settings; finish it with its own command, or pass overwrite=True"
             )
         # Disowned first: whatever ends this, nobody goes on with half of it.
-        remove(self._folder / _REQUEST)
-        for path in self._folder.iterdir():
-            if path.name not in (_LOCK, _REPLACED):
-                path.unlink()
-        flush(self._folder)
+        if noted is not None:
+            remove(self._folder / _REQUEST)
+        kept = _LOCK, _REPLACED
+        notes = [path for path in self._folder.iterdir() if path.name not in kept]
+        for path in notes:
+            path.unlink()
+        if notes:
+            flush(self._folder)
         if self.staging.exists():
             shutil.rmtree(self.staging)
         make_folder(self.staging)
@@ -284,8 +287,8 @@ class ConversionJournal:
             return None
         return json.loads(path.read_text(encoding="ascii"))
 
-    def _write(self, name: str, tree: object) -> None:
-        write_whole(self._folder / name, json.dumps(tree))
+    def _write(self, name: str, tree: object, *, for_good: bool = True) -> None:
+        write_whole(self._folder / name, json.dumps(tree), for_good=for_good)
 
 
 def describe_request(
@@ -337,8 +340,3 @@ def _is_whole(folder: Path, shard: ShardInfo) -> bool:
     except RecordError:
         return False
     return True
-
-
-def _digest(plan: ShardPlan) -> str:
-    """Tell plans apart, also by the state of their files."""
-    return hashlib.sha256(repr(plan).encode(errors="backslashreplace")).hexdigest()

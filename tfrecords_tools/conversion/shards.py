@@ -11,13 +11,9 @@ import numpy as np
 
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import InputError
-from tfrecords_tools.conversion.plan import (
-    Assumption,
-    PlannedSpectrum,
-    Reject,
-    ShardPlan,
-)
+from tfrecords_tools.conversion.plan import Assumption, ShardPlan
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
+from tfrecords_tools.conversion.scan import PlannedSpectrum, Reject
 from tfrecords_tools.durable import replacing
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.labels.lookup import Labels
@@ -98,7 +94,8 @@ def write_shard(
     plan : ShardPlan
         Which spectra.
     folder : Path
-        The data set. The shard has a temporary name until it is complete.
+        The data set. The shard has a temporary name until it is complete, and is then
+        on the disk but for a name that is new.
     settings : ShardSettings
         What is the same for all shards.
 
@@ -117,7 +114,10 @@ def write_shard(
     rejects: list[Reject] = []
     assumptions: list[Assumption] = []
     n_with_spikes = n_with_errors = 0
-    with replacing(folder / plan.file) as partial, RecordWriter(partial) as writer:
+    path = folder / plan.file
+    # What lacks its name after a power cut is written again; an older shard is not.
+    whole = replacing(path, for_good=path.exists())
+    with whole as partial, RecordWriter(partial) as writer:
         for spectrum, made in _make_records(plan, settings):
             if isinstance(made, Reject):
                 rejects.append(made)
@@ -153,16 +153,17 @@ def _make_records(
     plan: ShardPlan, settings: ShardSettings
 ) -> Iterator[tuple[PlannedSpectrum, _Made | Reject]]:
     """Make records in the order of the plan, those of one file one after the other."""
-    order = sorted(range(len(plan.spectra)), key=lambda i: plan.spectra[i][:2])
-    n_files = len({spectrum.path for spectrum in plan.spectra})
-    if n_files == len(plan.spectra):  # all of one spectrum: none has to wait
-        order = list(range(len(plan.spectra)))
+    spectra = list(plan.spectra)
+    order = sorted(range(len(spectra)), key=lambda i: spectra[i][:2])
+    n_files = len({spectrum.path for spectrum in spectra})
+    if n_files == len(spectra):  # all of one spectrum: none has to wait
+        order = list(range(len(spectra)))
     waiting: dict[int, _Made | Reject] = {}
     n_done = 0
     for i in order:
-        waiting[i] = _make_record(plan.spectra[i], settings)
+        waiting[i] = _make_record(spectra[i], settings)
         while n_done in waiting:
-            yield plan.spectra[n_done], waiting.pop(n_done)
+            yield spectra[n_done], waiting.pop(n_done)
             n_done += 1
 
 
@@ -216,13 +217,14 @@ def record_values(
         By the names of the schema's features.
     """
     metadata = prepared.metadata
+    # The header's, or those of a label table where it has none.
+    placed = spectrum.placed(settings.labels)
     return {
         **_label_values(spectrum, settings),
         **vars(metadata),
         "star": spectrum.star,
-        # The header's, or those of a label table where it has none.
-        "ra": spectrum.ra,
-        "dec": spectrum.dec,
+        "ra": placed.ra,
+        "dec": placed.dec,
         "flux_scale": prepared.flux_scale,
         "median_flux": prepared.median_flux,
         "phase_error": prepared.phase_error,

@@ -10,26 +10,27 @@ import math
 import re
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
 
 from tfrecords_tools.spectrum import SpectrumError
 
 CARD_SIZE = 80
 _HIERARCH, _CONTINUE = "HIERARCH", "CONTINUE"
-_REMARKS = (b"HISTORY ", b"COMMENT ")
+_REMARKS = ("HISTORY ", "COMMENT ")
 # Nearly all cards; astropy needs 50 microseconds for one of these.
 _PLAIN_VALUE = re.compile(
     r"(?:[A-Z0-9_-]{1,8} *|HIERARCH [A-Z0-9_ -]+?)= +"
     r"(?:(?P<logical>[TF])|(?P<integer>[+-]?[0-9]{1,15})"
     r"|(?P<real>[+-]?[0-9]+\.[0-9]*(?:E[+-]?[0-9]{1,2})?)"
     r"|'(?P<text>[^'&]*)')"
-    r" *(?:/.*)?",
+    r" *(?:/(?P<comment>.*))?",
     re.DOTALL,  # a comment may hold anything, and says nothing of the value
 )
 _KEYWORD_ENDS = re.compile(r" *[^A-Z0-9_ -]")
@@ -201,8 +202,8 @@ class Header(Cards):
     """Cards of 80 characters, without END."""
     _values: dict[str, object] = field(default_factory=dict, init=False, repr=False)
     """Of the cards parsed so far."""
-    _groups: dict[str, bool] = field(default_factory=dict, init=False, repr=False)
-    """Whether there are HIERARCH cards of which this is the first word."""
+    _found: dict[str, str | None] = field(default_factory=dict, init=False, repr=False)
+    """Cards that were looked up so far, by keyword."""
 
     @cached_property
     def cards(self) -> dict[str, str]:
@@ -243,17 +244,35 @@ class Header(Cards):
         """
         if keyword not in self._values:
             card = self._find(keyword)
-            is_stated = card is not None and _has_value_sign(card, keyword)
-            value = _parse(card) if card is not None and is_stated else None
-            if card is not None and value is None and not _NO_VALUE.fullmatch(card):
+            if card is None:
+                return None
+            value = _parse(card) if _has_value_sign(card, keyword) else None
+            if value is None and not _NO_VALUE.fullmatch(card):
                 raise SpectrumError(f"header card {keyword} cannot be read")
             self._values[keyword] = value
         return self._values[keyword]
 
     def comment(self, keyword: str) -> str:
-        """Read what stands behind a value; see `Cards.comment`."""
+        """
+        Read what stands behind a value.
+
+        Parameters
+        ----------
+        keyword : str
+            As in `get`.
+
+        Returns
+        -------
+        comment : str
+            "" if there is none, or no such card.
+        """
         card = self._find(keyword)
-        parsed = None if card is None else _parse_with_astropy(card)
+        if card is None:
+            return ""
+        plain = _PLAIN_VALUE.fullmatch(card) if len(card) == CARD_SIZE else None
+        if plain is not None:
+            return (plain["comment"] or "").strip(" ")
+        parsed = _parse_with_astropy(card)
         return "" if parsed is None else str(parsed.comment)
 
     @property
@@ -264,9 +283,8 @@ class Header(Cards):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What HISTORY and COMMENT say, card by card."""
-        keywords = self._keywords
-        numbers = np.flatnonzero(np.isin(keywords, _REMARKS))
-        starts = [CARD_SIZE * int(number) for number in numbers]
+        wanted = [_to_number(keyword) for keyword in _REMARKS]
+        starts = _to_places(np.isin(self._letters_before(8), wanted))
         return tuple(self.content[i + 8 : i + CARD_SIZE].strip() for i in starts)
 
     def mentions(self, text: str) -> bool:
@@ -302,49 +320,76 @@ class Header(Cards):
             raise SpectrumError(f"header card {keyword} is missing or malformed")
         return value
 
+    def has_group(self, words: str) -> bool:
+        """Tell whether the keyword of a HIERARCH card begins with these words."""
+        return next(self._find_long(f"{words} "), None) is not None
+
     @cached_property
-    def _keywords(self) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
-        """First eight letters of each card, shape (n_cards,)."""
-        text = self.content
-        whole = len(text) // CARD_SIZE * CARD_SIZE
-        letters = np.frombuffer(text[:whole].encode("latin-1"), np.uint8)
-        return letters.reshape(-1, CARD_SIZE)[:, :8].copy().view("S8")[:, 0]
+    def _bytes(self) -> bytes:
+        """All whole cards."""
+        whole = len(self.content) // CARD_SIZE * CARD_SIZE
+        return self.content[:whole].encode("latin-1")
+
+    def _letters_before(self, column: int) -> NDArray[np.uint64]:
+        """Eight letters of each card as one number, shape (n_cards,)."""
+        n_cards = len(self._bytes) // CARD_SIZE
+        return np.ndarray(n_cards, "<u8", self._bytes, column - 8, (CARD_SIZE,))
+
+    @cached_property
+    def _has_long(self) -> bool:
+        return bool((self._letters_before(8) == _to_number(_HIERARCH)).any())
 
     @cached_property
     def _short(self) -> dict[str, int]:
         """Place of the first card of each keyword but the HIERARCH ones."""
         text = self.content
-        numbers = np.flatnonzero(self._keywords != _HIERARCH.encode())
+        places = _to_places(self._letters_before(8) != _to_number(_HIERARCH))
         # The other way round, so that the first of equal keywords stays.
-        places = [CARD_SIZE * int(number) for number in numbers[::-1]]
-        return {text[i : i + 8].strip(): i for i in places}
+        return {text[i : i + 8].strip(): i for i in reversed(places)}
 
     def _find(self, keyword: str) -> str | None:
-        if keyword in self._short:
-            return self._card_at(self._short[keyword])
-        if len(keyword) <= 8 and " " not in keyword:
-            return None  # HIERARCH is for other names
-        # Most cards are HIERARCH ones that nobody asks for: they are not indexed.
-        group = keyword.partition(" ")[0]  # such as ESO or TNG: most have but one
-        if group not in self._groups:
-            self._groups[group] = f"{_HIERARCH} {group}" in self.content
-        if not self._groups[group]:
-            return None
-        prefix = f"{_HIERARCH} {keyword}"
-        start = self.content.find(prefix)
-        while start >= 0:
-            after = self.content[start + len(prefix) : start + CARD_SIZE]
+        if keyword not in self._found:
+            start = self._short.get(keyword)
+            # HIERARCH is for names that are longer or of several words.
+            is_long = len(keyword) > 8 or " " in keyword
+            if start is None and is_long and self._has_long:
+                start = next(self._find_long(keyword), None)
+            self._found[keyword] = None if start is None else self._card_at(start)
+        return self._found[keyword]
+
+    def _find_long(self, beginning: str) -> Iterator[int]:
+        """Find HIERARCH cards by a keyword or, with a blank behind, its first words."""
+        prefix = f"{_HIERARCH} {beginning}"
+        end = len(prefix)
+        if not self._has_long or end > CARD_SIZE:
+            return
+        # Most cards are such, and nobody asks for them: they are not indexed. The last
+        # letters tell one from nearly all others.
+        letters = _to_number(prefix[-8:])
+        for number in np.flatnonzero(self._letters_before(end) == letters):
+            start = CARD_SIZE * int(number)
+            after = self.content[start + end : start + CARD_SIZE]
             # Of a longer keyword, letters follow; a damaged sign is no other keyword.
-            if start % CARD_SIZE == 0 and _KEYWORD_ENDS.match(after):
-                return self._card_at(start)
-            start = self.content.find(prefix, start + 1)
-        return None
+            is_one = beginning.endswith(" ") or _KEYWORD_ENDS.match(after)
+            if is_one and self.content.startswith(prefix, start):
+                yield start
 
     def _card_at(self, start: int) -> str:
         stop = start + CARD_SIZE
         while self.content.startswith(_CONTINUE, stop):
             stop += CARD_SIZE
         return self.content[start:stop]
+
+
+def _to_number(letters: str) -> np.uint64:
+    """Return eight letters as the number that they are in memory."""
+    return np.uint64(int.from_bytes(letters.encode("latin-1", "replace"), "little"))
+
+
+def _to_places(is_chosen: NDArray[np.bool_]) -> list[int]:
+    """Return where in the header the chosen cards begin."""
+    numbers: list[int] = (CARD_SIZE * np.flatnonzero(is_chosen)).tolist()
+    return numbers
 
 
 def _has_value_sign(card: str, keyword: str) -> bool:

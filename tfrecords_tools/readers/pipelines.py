@@ -60,10 +60,8 @@ def _is_harps(traits: Traits) -> bool:
 
 
 def _is_harps_drs(traits: Traits) -> bool:
-    has_cards = traits.primary.mentions
-    return _is_harps(traits) and (
-        has_cards("HIERARCH ESO DRS ") or has_cards("HIERARCH TNG DRS ")
-    )
+    groups = "ESO DRS", "TNG DRS"
+    return _is_harps(traits) and any(map(traits.primary.has_group, groups))
 
 
 def _is_apogee(traits: Traits) -> bool:
@@ -122,9 +120,9 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
         lambda t: t.primary.text("TPLLIB").upper() == "MILES",
         Pipeline("MILES", "air", "SOURCE"),
     ),
-    (lambda t: t.primary.mentions("HIERARCH OHP DRS "), Pipeline("SOPHIE", "air")),
+    (lambda t: t.primary.has_group("OHP DRS"), Pipeline("SOPHIE", "air")),
     (
-        lambda t: t.primary.mentions("HIERARCH CARACAL "),
+        lambda t: t.primary.has_group("CARACAL"),
         Pipeline("CARMENES", "vacuum", "TOPOCENT"),
     ),
     (lambda t: t.telescope == "HST", HST),

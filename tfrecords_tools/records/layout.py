@@ -62,7 +62,7 @@ def index_name(shard: str) -> str:
 
 def write_index(offsets: list[int], folder: Path, shard: str) -> None:
     """
-    Write where the records of a shard begin.
+    Write where the records of a shard begin, flushed but for a name that is new.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def write_index(offsets: list[int], folder: Path, shard: str) -> None:
     path.parent.mkdir(exist_ok=True)
     content = io.BytesIO()
     np.save(content, np.array(offsets, dtype=np.uint64))
-    write_whole(path, content.getvalue())
+    write_whole(path, content.getvalue(), for_good=path.exists())
 
 
 def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:

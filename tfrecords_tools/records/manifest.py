@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from tfrecords_tools.config import ConvertConfig, Section
-from tfrecords_tools.durable import write_whole
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.schema import RecordSchema
@@ -109,10 +108,10 @@ class Manifest:
         return hashlib.sha256(self._to_json()).hexdigest()
 
     def write(self) -> None:
-        """Write manifest.json and its checksum into the folder."""
+        """Write manifest.json and its checksum into the folder; neither is flushed."""
         content = self._to_json()
-        write_whole(self.folder / CHECKSUM_NAME, _sum_line(content))
-        write_whole(self.folder / MANIFEST_NAME, content)
+        (self.folder / CHECKSUM_NAME).write_bytes(_sum_line(content))
+        (self.folder / MANIFEST_NAME).write_bytes(content)
 
     def _to_json(self) -> bytes:
         return _ADAPTER.dump_json(self, indent=1, exclude={"folder"}) + b"\n"

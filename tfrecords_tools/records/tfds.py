@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from tfrecords_tools.durable import write_whole
 from tfrecords_tools.records.layout import DATASET_NAME
 from tfrecords_tools.records.manifest import ShardInfo
 from tfrecords_tools.records.schema import Feature, RecordSchema
@@ -21,7 +20,7 @@ def write_tfds_metadata(
     folder: Path, schema: RecordSchema, shards: Iterable[ShardInfo]
 ) -> None:
     """
-    Write dataset_info.json and features.json.
+    Write dataset_info.json and features.json; nothing is flushed.
 
     Parameters
     ----------
@@ -90,4 +89,4 @@ def _describe(feature: Feature, schema: RecordSchema) -> dict[str, object]:
 
 
 def _write_json(path: Path, tree: object) -> None:
-    write_whole(path, json.dumps(tree, indent=1) + "\n")
+    path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")

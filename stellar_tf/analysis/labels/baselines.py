@@ -76,6 +76,60 @@ def average_pixels(flux: NDArray[np.float32]) -> NDArray[np.float32]:
     return averaged
 
 
+def fill_bad_pixels(
+    flux: NDArray[np.float32], seen: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """
+    Put the mean spectrum where a spectrum has bad pixels.
+
+    Parameters
+    ----------
+    flux : ndarray of float32, shape (n_stars, n_pixels)
+        Normalised as for the network, NaN at bad pixels.
+    seen : ndarray of bool, shape (n_stars,)
+        Stars whose mean is taken: those that are not held out.
+
+    Returns
+    -------
+    filled : ndarray of float32, shape (n_stars, n_pixels)
+        Finite; zero where no star has a valid pixel.
+    """
+    counts = np.isfinite(flux[seen]).sum(axis=0)
+    total = np.nansum(flux[seen], axis=0, dtype=np.float64)
+    mean = np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
+    return np.where(np.isfinite(flux), flux, mean.astype(np.float32))
+
+
+def find_principal_components(
+    filled: NDArray[np.float32],
+    seen: NDArray[np.bool_],
+    n_components: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """
+    Fit principal components to the spectra that the fit of the network has seen.
+
+    Parameters
+    ----------
+    filled : ndarray of float32, shape (n_stars, n_pixels)
+        As of `fill_bad_pixels`.
+    seen : ndarray of bool, shape (n_stars,)
+        Stars that are not held out.
+    n_components : int
+        As many as the network has latent dimensions; fewer if there are fewer stars.
+    seed : int
+        Of the random start.
+
+    Returns
+    -------
+    scores : ndarray of float, shape (n_stars, n_found)
+        Of all stars, in normalised flux, the largest variance first.
+    """
+    n_found = min(n_components, int(seen.sum()) - 1, filled.shape[1])
+    pca = PCA(n_found, svd_solver="randomized", random_state=seed).fit(filled[seen])
+    return np.asarray(pca.transform(filled), np.float64)
+
+
 def find_components(
     flux: NDArray[np.float32],
     seen: NDArray[np.bool_],
@@ -106,13 +160,8 @@ def find_components(
     Hyvarinen and Oja 2000, Neural Networks 13, 411, for FastICA; it starts from the
     same principal components.
     """
-    counts = np.isfinite(flux[seen]).sum(axis=0)
-    total = np.nansum(flux[seen], axis=0, dtype=np.float64)
-    mean = np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
-    filled = np.where(np.isfinite(flux), flux, mean.astype(np.float32))
-    n_found = min(n_components, int(seen.sum()) - 1, flux.shape[1])
-    pca = PCA(n_found, svd_solver="randomized", random_state=seed).fit(filled[seen])
-    scores = np.asarray(pca.transform(filled), np.float64)
+    filled = fill_bad_pixels(flux, seen)
+    scores = find_principal_components(filled, seen, n_components, seed)
     scores /= np.maximum(scores[seen].std(axis=0), 1e-12)
     ica = FastICA(whiten="unit-variance", random_state=seed, tol=1e-3)
     with warnings.catch_warnings():

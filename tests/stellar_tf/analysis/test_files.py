@@ -10,6 +10,7 @@ from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.files import (
     AnalysisError,
     list_tables,
+    read_probes,
     read_width_scales,
     write_named,
 )
@@ -77,3 +78,12 @@ def test_widths_that_could_not_be_checked_are_told(
     write_named(named, tmp_path)
     with pytest.raises(AnalysisError, match="no width could be checked"):
         read_width_scales(tmp_path, N_LATENT)
+
+
+def test_probes_of_labels_without_unit_are_read_as_written(tmp_path: Path) -> None:
+    table = Table({"unit": ["", "K"], "mad": [1.0, np.nan], "n_labelled": [10, 30]})
+    write_named({"probes": table}, tmp_path)
+    found = read_probes(tmp_path)
+    assert list(found["unit"]) == ["", "K"]
+    np.testing.assert_array_equal(found["mad"], table["mad"])
+    assert len(read_probes(tmp_path / "elsewhere")) == 0

@@ -14,7 +14,7 @@ def test_numbers_are_on_a_ramp() -> None:
     np.testing.assert_allclose(colouring.ends, (1.98, 98.02), atol=0.05)
     red, blue = colouring.rgba[:, 0].astype(int), colouring.rgba[:, 2].astype(int)
     known = np.isfinite(label)
-    assert (np.diff((red - blue)[known]) >= -2).all()  # from blue to orange
+    assert (np.diff((red - blue)[known]) >= -2).all()  # from blue to red
     assert red[0] - blue[0] < -100 < 100 < red[-1] - blue[-1]
     assert colouring.marker[50] == "x"
     assert [entry.text for entry in colouring.legend] == [UNKNOWN]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import panel as pn
 import pytest
 
 from stellar_tf.analysis.labels.units import UnitMap
@@ -116,6 +118,22 @@ def test_a_file_that_is_none_leaves_the_start_alone(
     page.finder.receive(path.name, path.read_bytes())
     assert f"Taken: {path.name}" in page.finder.message.object
     assert "your file" in page.subject.object
+
+
+def test_it_says_that_it_is_busy_before_it_is(
+    page: Page, fits_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduled: list[Callable[[], None]] = []
+    monkeypatch.setattr(pn.state, "execute", lambda f, schedule: scheduled.append(f))
+    path = sorted(fits_folder.glob("*.fits"))[0]
+    page.finder.receive(path.name, path.read_bytes())
+    assert f"Reading {path.name}" in page.finder.message.object
+    scheduled.pop()()
+    assert f"Taken: {path.name}" in page.finder.message.object
+    assert "drawing" in page.busy.object
+    scheduled.pop()()
+    assert page.busy.object == ""
+    assert not scheduled
 
 
 def test_the_view_moves_by_buttons_and_lines(page: Page) -> None:

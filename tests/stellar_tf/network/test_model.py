@@ -128,6 +128,16 @@ def test_a_binned_network_sees_and_makes_no_finer_detail() -> None:
     np.testing.assert_allclose(np.diff(made[2:6], 2), 0.0, atol=1e-4)
 
 
+def test_an_encoder_sees_the_asinh_of_its_bins() -> None:
+    encoder = build_encoder(BINNED, 32)
+    seen = keras.Model(encoder.input, encoder.get_layer("to_channels").input)
+    standardise = encoder.get_layer("standardise")
+    standardise.scale.assign(0.05)
+    flux = np.random.default_rng(3).normal(0.0, 1.0, (2, 32)).astype(np.float32)
+    bins = (flux / 0.05).reshape(2, 16, 2).mean(axis=-1)
+    np.testing.assert_allclose(seen(flux), np.arcsinh(bins), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0e30, -3.0e38, np.nan])
 def test_posteriors_of_ours_are_bounded_whatever_the_flux(value: float) -> None:
     encoder = build_encoder(FOLDED, 32)
@@ -213,7 +223,8 @@ class TestAnyArchitecture:
                 "grid": {"n_pixels": 60},
                 "training": {"seed": seed},
             }
-            weights = build_autoencoder(Config.model_validate(tree)).get_weights()
+            autoencoder = build_autoencoder(Config.model_validate(tree))
+            weights = [w.numpy() for w in autoencoder.trainable_weights]
             return [w for w in weights if w.ndim > 1]
 
         state = random.getstate()

@@ -36,6 +36,24 @@ PROVENANCE = Provenance(
     created="2026-11-22T12:00:00+00:00",
     config="seed: 0  # a & b",
 )
+PROBES = Table(
+    {
+        "label": ["teff", "teff", "rv", "rv"],
+        "unit": ["K", "K", "km/s", "km/s"],
+        "features": ["latents", "network"] * 2,
+        "method": ["ridge", "network"] * 2,
+        "n_labelled": [100] * 4,
+        "n_draws": [10, 3] * 2,
+        "n_held_out": [50] * 4,
+        "spread": [500.0, 500.0, 20.0, 20.0],
+        "mad": [100.0, 120.5, 0.25, 2.0],
+        "mad_low": [90.0, 110.0, 0.2, 1.0],
+        "mad_high": [110.0, 130.0, 0.3, 3.0],
+        "r2": [0.95, 0.93, 0.99, 0.5],
+        "r2_low": [0.94, 0.92, 0.98, 0.4],
+        "r2_high": [0.96, 0.94, 0.995, 0.6],
+    }
+)
 HISTORY = Table(
     {
         "step": [10, 20, 30],
@@ -97,7 +115,7 @@ def path(result: AnalysisResult, tmp_path_factory: pytest.TempPathFactory) -> Pa
     traversals, reconstructions = make_spectra(result, WAVE)
     write_report(
         result, path, traversals=traversals, reconstructions=reconstructions,
-        provenance=PROVENANCE, history=HISTORY,
+        provenance=PROVENANCE, history=HISTORY, probes=PROBES,
     )  # fmt: skip
     return path
 
@@ -119,13 +137,28 @@ def test_has_every_figure_and_links_lead_somewhere(page: Page) -> None:
         "dimensions", "associations", "leakage", "importance", "pair-0-rv",
         "pair-3-teff", "traversal-0", "traversal-9", "reconstruction-0",
         "reconstruction-1", "pair-3-spectral_type", "unexplained", "unusual",
-        "corner", "training", "fit",
+        "corner", "training", "fit", "probes", "probes-curves",
     }  # fmt: skip
     assert expected <= set(page.ids)
-    assert len(page.figures) == 6 + 5 + 5 + 2
+    assert len(page.figures) == 7 + 5 + 5 + 2
     assert len(page.ids) == len(set(page.ids))
     links = {address[1:] for address in page.addresses if address.startswith("#")}
     assert links <= set(page.ids)
+
+
+def test_probes_are_shown_where_there_are_some(path: Path, page: Page) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert (
+        "teff: 100 labelled stars with frozen latents (ridge, MAD 100 K) do as well as "
+        "100 with a network trained on them (MAD 120 K)."
+    ) in text
+    cells = page.cells["table-probes"]
+    n_columns = len(cells) // len(PROBES)
+    found = np.array(cells).reshape(len(PROBES), n_columns)[:, 5:11].astype(float)
+    columns = [
+        f"{name}{end}" for name in ("mad", "r2") for end in ("", "_low", "_high")
+    ]
+    np.testing.assert_array_equal(found, np.stack([PROBES[n] for n in columns], axis=1))
 
 
 _PULLS = ("width_scale", "coverage_68", "coverage_95")

@@ -13,12 +13,12 @@ from stellar_tf.batches.reading import read_split
 from tests.tfrecords_tools.fits_files import GRID, WAVE, make_flux, write_adp
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.convert import convert
-from tfrecords_tools.conversion.plan import (
+from tfrecords_tools.conversion.prepare import prepare_spectrum
+from tfrecords_tools.conversion.scan import (
     PlannedSpectrum,
     estimate_errors,
     scan_file,
 )
-from tfrecords_tools.conversion.prepare import prepare_spectrum
 from tfrecords_tools.conversion.verify import verify
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.records.manifest import Manifest, read_manifest

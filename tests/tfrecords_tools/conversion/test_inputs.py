@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.tfrecords_tools.fits_files import GRID
@@ -52,10 +54,10 @@ def test_what_is_passed_over_is_counted_by_its_ending(tmp_path):
     (tmp_path / "notes.txt").write_text("5000 spectra or so")
     (tmp_path / "labels.csv").write_text("star,teff\nHD 1,5000\n")
     found = search([tmp_path])
-    assert [path.name for path in found.files] == sorted((*taken, "h.dat"))
+    assert [Path(file).name for file in found.files] == sorted((*taken, "h.dat"))
     others = {"": 1, ".csv": 1, ".parquet": 1, ".png": 1, ".txt": 1, ".yaml": 2}
     assert found.passed_over == others
     asked_for = search([tmp_path, tmp_path / "notes.txt", tmp_path / "x.yaml"])
-    assert {"notes.txt", "x.yaml"} <= {path.name for path in asked_for.files}
+    assert {"notes.txt", "x.yaml"} <= {Path(file).name for file in asked_for.files}
     del others[".txt"]
     assert asked_for.passed_over == {**others, ".yaml": 1}

@@ -312,9 +312,8 @@ def test_an_input_replaced_after_its_scan_is_told_and_read_again(
     scan = conversion._scan
 
     def scan_and_replace(*arguments):
-        scanned = scan(*arguments)
+        yield from scan(*arguments)
         replace_input(path, 77)
-        return scanned
 
     with monkeypatch.context() as patch:
         patch.setattr(conversion, "_scan", scan_and_replace)

@@ -32,10 +32,12 @@ COMMENTS = st.text(
 def test_values_survive_a_card(keyword: str, value: object, comment: str) -> None:
     prefix = "HIERARCH " if " " in keyword else ""
     card = fits.Card(prefix + keyword, value, comment)
-    expected = fits.Card.fromstring(str(card)).value
-    found = Header(str(card)).get(keyword)
-    assert found == expected
-    assert type(found) is type(expected)
+    expected = fits.Card.fromstring(str(card))
+    header = Header(str(card))
+    found = header.get(keyword)
+    assert found == expected.value
+    assert type(found) is type(expected.value)
+    assert header.comment(keyword) == expected.comment
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,7 @@ def test_a_card_may_say_that_there_is_no_value(value: str) -> None:
 def test_a_comment_may_hold_anything() -> None:
     header = Header("KEY     =                 -8.5 / [°] in Å, 'open".ljust(80))
     assert header.get("KEY") == -8.5
+    assert header.comment("KEY") == "[°] in Å, 'open"
 
 
 @pytest.mark.parametrize(
@@ -131,3 +134,13 @@ def test_the_first_card_of_a_keyword_counts() -> None:
     assert list(header.cards) == [
         *("OBJECT", "ESO DRS BERV", "ESO DRS BERVMX", "COMMENT", "LONG"),
     ]
+
+
+def test_a_header_knows_the_words_that_begin_its_long_keywords() -> None:
+    cards = ["HIERARCH ESO DRS BERV = 1.5", "COMMENT HIERARCH OHP DRS BERV = 1.5"]
+    header = Header("".join(card.ljust(80) for card in cards))
+    assert header.has_group("ESO")
+    assert header.has_group("ESO DRS")
+    for words in ("ESO DRS BERV 1", "ESO DR", "OHP", "OHP DRS", "E" * 80):
+        assert not header.has_group(words)
+    assert not Header("").has_group("ESO")

@@ -1,0 +1,374 @@
+"""What the headers of all inputs say: kept in a file, since there may be any number."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import math
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrecords_tools.config import ConvertConfig
+from tfrecords_tools.labels.lookup import Labels
+from tfrecords_tools.readers import read_spectrum
+from tfrecords_tools.readers import scan_file as list_spectra
+from tfrecords_tools.readers.metadata import Identity
+from tfrecords_tools.spectrum import SpectrumError
+from tfrecords_tools.split import Split, order_key, split_of
+from tfrecords_tools.star import star_of
+
+_N_LOOKED_INTO, _SHARE_LOOKED_INTO = 16, 1 / 64
+"""Spectra at most, and of all: reading them twice must not show in the time."""
+_KEY_BYTES = 16
+"""Of the key by which records are ordered: no two products share as many."""
+
+
+class PlannedSpectrum(NamedTuple):
+    """A spectrum of a file with what is said of where its record goes."""
+
+    path: Path
+    number: int
+    """Number of the spectrum in the file, from 0."""
+    dp_id: str
+    target: str
+    """As in the header."""
+    star: str
+    """Normalised name; of its own for a file without target."""
+    ra: float
+    """Right ascension [deg]."""
+    dec: float
+    """Declination [deg]."""
+    mjd: float
+    """Modified Julian date of the start [d]."""
+    split: Split
+    labels: dict[str, float | str]
+    """What a catalogue of spectra has of this one beside its metadata, by name."""
+    n_bytes: int
+    """Size of the file when its headers were read."""
+    mtime_ns: int
+    """Time of its last change by then [ns]."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is as it was when its headers were read."""
+        return _state_of(self.path) == (self.n_bytes, self.mtime_ns)
+
+    @property
+    def has_position(self) -> bool:
+        """Whether right ascension and declination are known."""
+        return math.isfinite(self.ra + self.dec)
+
+    def placed(self, labels: Labels | None) -> PlannedSpectrum:
+        """
+        Take the position of a label table where the header lacks one.
+
+        Parameters
+        ----------
+        labels : Labels or None
+            What is known.
+
+        Returns
+        -------
+        spectrum : PlannedSpectrum
+            With a position if there is one.
+        """
+        if labels is None or self.has_position:
+            return self
+        ra, dec = labels.locate(self.dp_id)
+        is_known = math.isfinite(ra + dec)
+        return self._replace(ra=ra, dec=dec) if is_known else self
+
+
+class Reject(NamedTuple):
+    """A file, or a spectrum of it, that is not taken."""
+
+    path: Path
+    reason: str
+    """One line."""
+    number: int | None = None
+    """Number of the spectrum in the file; None for the whole of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSpectra:
+    """Spectra in a file, read whenever they are asked for."""
+
+    path: Path
+    """Each is a line of JSON."""
+    starts: NDArray[np.int64]
+    """Byte at which each begins, shape (n_spectra,)."""
+
+    def __len__(self) -> int:
+        return self.starts.size
+
+    def __iter__(self) -> Iterator[PlannedSpectrum]:
+        with self.path.open("rb") as lines:
+            for start in self.starts:
+                lines.seek(start)
+                path, *rest = json.loads(lines.readline())
+                yield PlannedSpectrum(Path(path), *rest)
+
+    def take(self, places: NDArray[np.intp]) -> StoredSpectra:
+        """Choose some by their places, in this order."""
+        return StoredSpectra(self.path, self.starts[places])
+
+    def order_keys(self) -> NDArray[np.uint64]:
+        """
+        Compute the keys by which records are ordered.
+
+        Returns
+        -------
+        keys : ndarray of uint64
+            Shape (2, n_spectra); of equal columns if the dp_ids are equal. The first
+            row counts before the second.
+        """
+        keys = bytearray()
+        for spectrum in self:
+            keys += order_key(spectrum.dp_id)[:_KEY_BYTES]
+        numbers = np.frombuffer(bytes(keys), ">u8").astype(np.uint64)
+        return numbers.reshape(-1, 2).T
+
+
+class Scan(NamedTuple):
+    """What the headers of all inputs say."""
+
+    spectra: StoredSpectra
+    rejects: list[Reject]
+    share_with_errors: float = 0.0
+    """Of the spectra, about: by which the size of shards is planned."""
+
+
+def scan_file(
+    path: str | Path, config: ConvertConfig
+) -> list[PlannedSpectrum | Reject]:
+    """
+    List the spectra of one input.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    config : ConvertConfig
+        Names and splits of the stars.
+
+    Returns
+    -------
+    scanned : list of PlannedSpectrum or Reject
+        What they are, or why the file is not taken.
+    """
+    path = Path(path)
+    state = _state_of(path)  # before it is read: what changes meanwhile is noticed
+    try:
+        identities = list_spectra(path)
+    except SpectrumError as error:
+        return [Reject(path, str(error))]
+    return [
+        _plan(path, i, identity, state, config) for i, identity in enumerate(identities)
+    ]
+
+
+def has_changed(scan: Scan) -> bool:
+    """
+    Tell whether files are others than when their headers were read.
+
+    Parameters
+    ----------
+    scan : Scan
+        What the headers said.
+
+    Returns
+    -------
+    answer : bool
+        A file that is gone does not count: whoever reads it will tell.
+    """
+    last = None
+    for spectrum in scan.spectra:
+        if spectrum.path != last and spectrum.path.exists() and not spectrum.is_current:
+            return True
+        last = spectrum.path
+    return False
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _plan(
+    path: Path,
+    number: int,
+    identity: Identity,
+    state: tuple[int, int],
+    config: ConvertConfig,
+) -> PlannedSpectrum:
+    star = star_of(identity.target, identity.dp_id, config.aliases)
+    kept_together = star if config.split_by == "star" else identity.dp_id
+    return PlannedSpectrum(
+        path=path,
+        number=number,
+        dp_id=identity.dp_id,
+        target=identity.target,
+        star=star,
+        ra=identity.ra,
+        dec=identity.dec,
+        mjd=identity.mjd,
+        split=split_of(kept_together, config.split, config.split_salt),
+        labels=dict(identity.labels),
+        n_bytes=state[0],
+        mtime_ns=state[1],
+    )
+
+
+def write_scan(
+    scanned: Iterable[PlannedSpectrum | Reject], path: Path, config: ConvertConfig
+) -> None:
+    """
+    Write what the headers of all inputs say, each product once.
+
+    Parameters
+    ----------
+    scanned : iterable of PlannedSpectrum or Reject
+        From `scan_file` of all inputs; of those with the same dp_id the first that can
+        be read is taken, since another may be a download that broke off.
+    path : Path
+        The file, for `read_scan`: a line for each spectrum, one for the others.
+    config : ConvertConfig
+        Whether checksums count, and errors are stored.
+    """
+    rejects: list[Reject] = []
+    starts, end = array("q"), 0
+    with path.open("wb") as stream:
+        for item in scanned:
+            if isinstance(item, Reject):
+                rejects.append(item)
+            else:
+                starts.append(end)
+                end += stream.write(_to_line([str(item.path), *item[1:]]))
+    spectra = StoredSpectra(path, np.array(starts, np.int64))
+    copies = _find_copies(spectra, config)
+    spectra = spectra.take(np.delete(np.arange(len(spectra)), list(copies)))
+    with path.open("ab") as stream:
+        rows = [[str(path), *rest] for path, *rest in (*rejects, *copies.values())]
+        share = estimate_errors(spectra, config)
+        stream.write(_to_line([rows, list(copies), share]))
+
+
+def read_scan(path: Path) -> Scan:
+    """
+    Read what the headers of all inputs say.
+
+    Parameters
+    ----------
+    path : Path
+        From `write_scan`.
+
+    Returns
+    -------
+    scan : Scan
+        Its spectra stay in the file.
+    """
+    starts, end, line = array("q"), 0, b""
+    with path.open("rb") as stream:
+        for line in stream:
+            starts.append(end)
+            end += len(line)
+    rows, copies, share = json.loads(line)
+    rejects = [Reject(Path(path), *rest) for path, *rest in rows]
+    kept = np.delete(np.array(starts[:-1], np.int64), copies)
+    return Scan(StoredSpectra(path, kept), rejects, share)
+
+
+def _to_line(row: list[object]) -> bytes:
+    return f"{json.dumps(row)}\n".encode("ascii")
+
+
+def estimate_errors(
+    spectra: StoredSpectra | Sequence[PlannedSpectrum], config: ConvertConfig
+) -> float:
+    """
+    Look into a few spectra for errors of the flux, which no header promises.
+
+    Parameters
+    ----------
+    spectra : StoredSpectra or sequence of PlannedSpectrum
+        Each product once.
+    config : ConvertConfig
+        Whether errors are stored at all.
+
+    Returns
+    -------
+    share : float
+        Of those looked into that can be read, the ones with errors; 0 without any.
+    """
+    if config.store_errors == "no":
+        return 0.0
+    n_enough = max(1.0, _SHARE_LOOKED_INTO * len(spectra))
+    has_errors: list[bool] = []
+    for spectrum in nsmallest(_N_LOOKED_INTO, spectra, lambda s: order_key(s.dp_id)):
+        with suppress(SpectrumError):
+            read = read_spectrum(
+                spectrum.path, spectrum.number, verify_checksums=config.verify_checksums
+            )
+            has_errors.append(read.error is not None)
+        if len(has_errors) >= n_enough:
+            break
+    return sum(has_errors) / len(has_errors) if has_errors else 0.0
+
+
+def _find_copies(spectra: StoredSpectra, config: ConvertConfig) -> dict[int, Reject]:
+    """Find, by their places, the spectra of which another is taken."""
+    keys = spectra.order_keys()
+    order = np.lexsort(keys[::-1])  # stable: copies stay in their order
+    follows = np.zeros(order.size + 1, bool)  # a copy of itself; none behind the last
+    follows[1:-1] = (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0)
+    is_copied = follows[:-1] | follows[1:]
+    places, begins = order[is_copied], np.flatnonzero(~follows[:-1][is_copied])
+    copies: dict[int, Reject] = {}
+    for begin, end in pairwise((*begins, places.size)):
+        group = places[begin:end]
+        members = list(spectra.take(group))
+        taken = _choose_copy(members, config)
+        for place, member in zip(group.tolist(), members, strict=True):
+            if member is not taken:
+                copies[place] = _duplicate(member, taken)
+    return copies
+
+
+def _choose_copy(
+    members: Sequence[PlannedSpectrum], config: ConvertConfig
+) -> PlannedSpectrum:
+    for member in members:
+        with suppress(SpectrumError):
+            read_spectrum(
+                member.path, member.number, verify_checksums=config.verify_checksums
+            )
+            return member
+    return members[0]
+
+
+def _duplicate(copy: PlannedSpectrum, taken: PlannedSpectrum) -> Reject:
+    try:
+        same = filecmp.cmp(copy.path, taken.path, shallow=False)
+    except OSError:
+        same = False
+    reason = f"duplicate of {printable(taken.path)}"
+    told = reason if same else f"{reason}, with other content"
+    return Reject(copy.path, told, copy.number)
+
+
+def printable(path: Path) -> str:
+    """Write a path as valid Unicode."""
+    return os.fsencode(path).decode(errors="backslashreplace")

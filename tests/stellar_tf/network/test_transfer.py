@@ -74,6 +74,28 @@ def test_what_is_kept_encodes_and_decodes_as_before(changes: dict[str, Any]) -> 
     )
 
 
+def test_codes_on_axes_stay_on_them() -> None:
+    """The decoder exactly, the encoder where its compression does nothing yet."""
+    source, target = build(config(4)), build(config(2))
+    rotation = np.linalg.qr(RNG.normal(size=(4, 4)))[0].astype(np.float32)
+    source.get_layer("encoder").get_layer("to_axes").matrix.assign(rotation)
+    source.get_layer("decoder").get_layer("from_axes").matrix.assign(rotation.T)
+    for name in ("z_mean", "z_log_var"):
+        layer = source.get_layer("encoder").get_layer(name)
+        layer.set_weights([1e-3 * weight for weight in layer.get_weights()])
+    keep_dimensions(source, target, [3, 1])
+    flux = RNG.normal(1.0, 0.1, (3, N_PIXELS)).astype(np.float32)
+    before, after = np.asarray(source(flux)["z_mean"]), target(flux)["z_mean"]
+    np.testing.assert_allclose(after, before[:, [3, 1]], atol=1e-6)
+    code = np.zeros((3, 4), np.float32)
+    code[:, [3, 1]] = RNG.normal(size=(3, 2))
+    np.testing.assert_allclose(
+        target.get_layer("decoder")(code[:, [3, 1]]),
+        source.get_layer("decoder")(code),
+        atol=1e-5,
+    )
+
+
 def test_splines_pass_through_the_values() -> None:
     values = RNG.normal(size=(2, 30)).astype(np.float32)
     ends = np.pad(to_cubic(values), ((0, 0), (1, 1)), mode="edge")

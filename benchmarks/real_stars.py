@@ -3,7 +3,7 @@ What a run by the recipe finds in real stars, beside a principal component analy
 
     python benchmarks/real_stars.py --data FOLDER --out FOLDER
         [--surveys lamost miles apogee alpha_cen_b_o2b] [--seeds 0 1 2 3 4]
-        [--figure PNG]
+        [--set KEY=VALUE ...] [--figure PNG]
 
 FOLDER holds for each survey the folder of its files and NAME_labels.csv: spectra of
 LAMOST DR10, the MILES library, aspcapStar files of APOGEE DR10, and HARPS exposures
@@ -14,7 +14,8 @@ Nothing but the grid and the way of splitting is set. For each label the dimensi
 chosen on the training stars and tried on the test stars; printed are the |Spearman|
 there, median over the seeds and the worst, and beside it the best of 16 principal
 components of the same spectra, chosen and tried alike, and a ridge regression on all
-dimensions. What is there already is not made again. --figure draws, for the first
+dimensions. What is there already is not made again. --set changes a setting of the fits
+(into another --out), such as objective.visits=4. --figure draws, for the first
 survey and seed, the two labels that are found best.
 """
 
@@ -219,7 +220,9 @@ def draw(name: str, folder: Path, seed: int, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def measure(name: str, data: Path, folder: Path, seeds: list[int]) -> None:
+def measure(
+    name: str, data: Path, folder: Path, seeds: list[int], changes: list[str]
+) -> None:
     """Convert a survey, train on it once a seed, and print what was found."""
     survey = SURVEYS[name]
     records = folder / "records"
@@ -232,7 +235,8 @@ def measure(name: str, data: Path, folder: Path, seeds: list[int]) -> None:
     of_components: dict[str, float] = {}
     for seed in seeds:
         run = folder / f"seed{seed}"
-        st.fit(records, run, settings=[f"training.seed={seed}"], progress=False)
+        settings = [f"training.seed={seed}", *changes]
+        st.fit(records, run, settings=settings, progress=False)
         latents = st.encode(run, records, progress=False).table
         split = np.asarray(latents["split"])
         values = {label: np.asarray(latents[label], float) for label in survey.labels}
@@ -258,11 +262,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--surveys", nargs="+", default=list(SURVEYS), choices=SURVEYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--figure", type=Path)
     args = parser.parse_args()
     print("survey           label median worst  PCA   ridge  (each seed)", flush=True)
     for name in args.surveys:
-        measure(name, args.data, args.out / name, args.seeds)
+        measure(name, args.data, args.out / name, args.seeds, args.set)
     if args.figure is not None:
         name = args.surveys[0]
         draw(name, args.out / name, args.seeds[0], args.figure)

@@ -98,6 +98,8 @@ class AnalysisResult:
     """Those of them with at least two visits."""
     n_held_out: int
     """Held-out stars."""
+    blocks: tuple[str, ...]
+    """Block of each dimension; none without training on visits."""
     config: AnalysisConfig
     """The settings."""
 
@@ -118,6 +120,7 @@ def analyze(
     *,
     labels: Sequence[str] | None = None,
     factors: Sequence[str] = (),
+    blocks: Sequence[str] = (),
 ) -> AnalysisResult:
     """
     Say which latent dimensions carry information, and about what.
@@ -133,6 +136,9 @@ def analyze(
         Label columns; by default those of `config`, else every numeric column.
     factors : sequence of str, default ()
         Label columns that are the true factors of variation.
+    blocks : sequence of str, default ()
+        After training on visits, which block each dimension belongs to: ``stellar`` or
+        ``observational``.
 
     Returns
     -------
@@ -187,7 +193,7 @@ def analyze(
         verdict=verdict,
         independence=independence,
         verdict_table=_tabulate_verdict(
-            verdict, independence, evidence, associations, unit_maps, config
+            verdict, independence, evidence, associations, unit_maps, blocks, config
         ),
         associations=associations,
         association_table=association_table(associations, config),
@@ -199,7 +205,9 @@ def analyze(
         unexplained=unexplained,
         extremes=list_extremes(stars, unexplained),
         unusual=list_unusual(visits, verdict.dimensions),
-        leakage=measure_leakage(stars, draws, associations, config, streams[5]),
+        leakage=measure_leakage(
+            stars, draws, associations, config, streams[5], blocks=blocks
+        ),
         factors=varying,
         disentanglement=_score(stars, varying, streams[3]),
         unusable_labels=unusable,
@@ -208,6 +216,7 @@ def analyze(
         n_stars=stars.dp_id.size,
         n_repeated_stars=evidence.repeats.n_stars,
         n_held_out=int((all_stars.split == HELD_OUT).sum()),
+        blocks=tuple(blocks),
         config=config,
     )
 
@@ -218,6 +227,7 @@ def _tabulate_verdict(
     evidence: Evidence,
     associations: Associations,
     unit_maps: Sequence[UnitMap],
+    blocks: Sequence[str],
     config: AnalysisConfig,
 ) -> Table:
     """Put the evidence on each dimension side by side, the most informative first."""
@@ -227,6 +237,7 @@ def _tabulate_verdict(
     table["informative"] = verdict.informative
     # Only an informative dimension has something to be a class of.
     table["kind"] = np.where(verdict.informative, repeats.kind, "uninformative")
+    table["block"] = list(blocks or [""] * len(table))
     table["independent"] = independence.independent
     for name in ("added", "given_rest"):
         estimate: Estimate = getattr(independence, name)

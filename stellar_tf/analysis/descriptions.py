@@ -10,6 +10,8 @@ DESCRIPTIONS = {
     "dimension": "latent dimension, counted from 0",
     "informative": "Kolmogorov-Smirnov rejected and information_low above the floor",
     "kind": "from repeat visits: stellar, observational or undecided",
+    "block": "of training on visits: stellar, in which visits of a star were made to "
+    "agree, or observational",
     "independent": "whether K counts it: added_low above the floor",
     "added": "what it adds to the dimensions that K counts before it [nat]",
     "added_low": "lower end of its interval [nat]",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
 from stellar_tf.batches.reading import Pair, SplitReader, call
-from stellar_tf.batches.sampling import Sampler, balanced_weights
+from stellar_tf.batches.sampling import Sampler, VisitSampler, balanced_weights
 from stellar_tf.config import Config
 from tfrecords_tools.records.manifest import Manifest
 from tfrecords_tools.records.record_table import RecordLocation
@@ -49,9 +49,11 @@ class TrainingStream:
         self._grid, self._config = manifest.grid, config.dataset
         training, table = config.training, self._reader.table
         self._batch_size, self._seed = training.batch_size, training.seed
-        balance = self._config.balance_stars
-        weights = balanced_weights(table.stars()) if balance else None
-        self._sampler = Sampler(len(table), self._seed, weights)
+        in_pairs, balance = config.objective.visits > 0, self._config.balance_stars
+        stars = table.stars() if balance or in_pairs else []
+        weights = balanced_weights(stars) if balance else None
+        self._pairs = VisitSampler(stars, self._seed, weights) if in_pairs else None
+        self._sampler = self._pairs or Sampler(len(table), self._seed, weights)
 
     def build(
         self,
@@ -73,7 +75,9 @@ class TrainingStream:
         dataset : tf.data.Dataset
             Infinite; elements are dicts with ``flux``, float32 (spectra of a replica,
             n_pixels), NaN at bad pixels, and ``error`` alike if the objective weighs
-            by it. The replicas' elements follow each other.
+            by it; if it is of visits ``paired``, bool (spectra,): whether the spectra
+            of rows 2 i and 2 i + 1 are two of one star. The replicas' elements follow
+            each other.
         """
         n_replicas = context.num_replicas_in_sync if context else 1
         n_workers = context.num_input_pipelines if context else 1
@@ -109,7 +113,12 @@ class TrainingStream:
         """Read the spectra at some positions in a row."""
         dtypes = [tf.float32 for _ in self._reader.names]
         arrays = call(partial(self._read, size=size), first, dtypes)
-        return self._reader.finish(arrays, size)
+        spectra = self._reader.finish(arrays, size)
+        if self._pairs is not None:
+            find = partial(_find_pairs, self._pairs, size=size)
+            (paired,) = call(find, first, [tf.bool])
+            spectra["paired"] = tf.ensure_shape(paired, (size,))
+        return spectra
 
     def _read(
         self, first: NDArray[np.int64], size: int
@@ -130,6 +139,10 @@ class TrainingStream:
         rng = np.random.Generator(np.random.Philox(key=(self._seed, position)))
         if largest > 0.0:
             velocity = rng.uniform(-largest, largest)
+            if self._pairs is not None and position % 2 == 0:
+                # A pair moves as one: a velocity stays the star's if it is.
+                partner = np.random.Philox(key=(self._seed, position + 1))
+                velocity = np.random.Generator(partner).uniform(-largest, largest)
             flux = shift_velocity(flux, self._grid, velocity)
             if error is not None:
                 error = shift_velocity(error, self._grid, velocity)
@@ -138,6 +151,14 @@ class TrainingStream:
             if error is not None:
                 error = np.hypot(error, np.float32(noise * abs(median)))
         return flux, error
+
+
+def _find_pairs(
+    sampler: VisitSampler, first: NDArray[np.int64], size: int
+) -> NDArray[np.bool_]:
+    """Tell which of the spectra at some positions in a row are two of one star."""
+    positions = range(int(first), int(first) + size)
+    return np.array([sampler.is_paired(position) for position in positions])
 
 
 def build_evaluation_dataset(

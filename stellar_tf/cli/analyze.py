@@ -126,6 +126,8 @@ def _print_verdict(result: AnalysisResult) -> None:
     informative = result.verdict_table[result.verdict_table["informative"]]
     columns = ["dimension", "kind", "information", "information_low", "added"]
     columns += ["independent", "repeats", "tracks", "tracks_mi"]
+    if result.blocks:
+        columns.insert(2, "block")
     print_table(informative[columns])
     print("each label and the dimension that follows it best, on held-out stars:")
     columns = ["label", "spearman_dimension", "spearman_held_out", "mi_held_out"]

@@ -71,6 +71,7 @@ def recommend_refinement(config: Config, n_latent: int) -> dict[str, Any]:
             "kl_reduction": "sum",
             "free_nats": 0.0,
             "total_correlation": 0.0,
+            "visits": 0,  # each spectrum is measured by itself
             "scales": (1,),
             "coarse_scales": (),
             "coarse_end": 0,

@@ -169,6 +169,9 @@ class ObjectiveConfig(Section):
     total_correlation: float = Field(default=0.0, ge=0.0)
     """Weight of the dimensions' dependence on each other, in normalised flux per
     nat."""
+    visits: int = Field(default=0, ge=0)
+    """Training on visits: the last so many dimensions are each spectrum's own, the
+    others are made to agree between two visits of a star; 0 is without."""
     scales: tuple[int, ...] = (1,)
     """Errors are also taken on spectra averaged over this many pixels."""
     coarse_scales: tuple[int, ...] = ()
@@ -284,3 +287,22 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     inference: InferenceConfig = InferenceConfig()
     analysis: AnalysisConfig = AnalysisConfig()
+
+    @model_validator(mode="after")
+    def _leave_the_star_some(self) -> Config:
+        n_visit, n_latent = self.objective.visits, self.model.n_latent
+        if n_visit >= n_latent:
+            raise ValueError(
+                f"objective.visits must leave the star some of the {n_latent} "
+                f"dimensions of model.n_latent, got {n_visit}"
+            )
+        return self
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """``stellar`` or ``observational`` for each dimension; none without visits."""
+        n_visit = self.objective.visits
+        if not n_visit:
+            return ()
+        n_stellar = self.model.n_latent - n_visit
+        return ("stellar",) * n_stellar + ("observational",) * n_visit

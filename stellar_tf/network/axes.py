@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,7 +64,9 @@ class FromAxes(_Axes):
 
 
 @contextmanager
-def velocity_axis(autoencoder: keras.Model) -> Iterator[None]:
+def velocity_axis(
+    autoencoder: keras.Model, blocks: Sequence[str] = ()
+) -> Iterator[None]:
     """
     Let one axis be the direction in which lines only move, as long as it lasts.
 
@@ -73,6 +75,9 @@ def velocity_axis(autoencoder: keras.Model) -> Iterator[None]:
     autoencoder : keras.Model
         As `build_autoencoder` builds it; of another architecture, without
         displacement, or where lines hardly move, it stays as it is.
+    blocks : sequence of str, default ()
+        After training on visits, the block of each dimension: the axis turns within
+        its own.
 
     Notes
     -----
@@ -85,7 +90,7 @@ def velocity_axis(autoencoder: keras.Model) -> Iterator[None]:
     """
     layers = _find_axes(autoencoder)
     if layers is not None:
-        rotation = _find_rotation(autoencoder.get_layer("decoder"))
+        rotation = _find_rotation(autoencoder.get_layer("decoder"), blocks)
         layers[0].matrix.assign(rotation)
         layers[1].matrix.assign(rotation.T)
     try:
@@ -113,7 +118,7 @@ def _find_axes(autoencoder: keras.Model) -> tuple[ToAxes, FromAxes] | None:
     return (found[0], found[1]) if found else None
 
 
-def _find_rotation(decoder: keras.Model) -> NDArray[np.float32]:
+def _find_rotation(decoder: keras.Model, blocks: Sequence[str]) -> NDArray[np.float32]:
     """Find what multiplies codes from the right."""
     n_latent = decoder.input_shape[-1]
     unchanged = np.eye(n_latent, dtype=np.float32)
@@ -138,6 +143,9 @@ def _find_rotation(decoder: keras.Model) -> NDArray[np.float32]:
         projected += jacobian.T @ change
     ridge = _PENALTY * normal.diagonal().max() * np.eye(n_latent)
     direction = np.linalg.solve(normal + ridge, projected)
+    if blocks:
+        own = blocks[int(np.argmax(np.abs(direction)))]
+        direction = np.where(np.array(blocks) == own, direction, 0.0)
     rest = direction @ normal @ direction - 2.0 * direction @ projected
     total = np.square(wanted, dtype=np.float64).sum()
     if not rest + total < _LARGEST_REST * total:

@@ -68,12 +68,35 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
         names = [f"z{row['dimension']}" for row in informative if row["kind"] == kind]
         if names:
             sentences.append(f"{', '.join(names)} {_agree(words, len(names))}.")
+    sentences += _describe_blocks(informative, result.blocks)
     unexplained = [f"z{row['dimension']}" for row in informative if not row["tracks"]]
     if unexplained and result.associations.labels:
         sentences.append(
             f"{', '.join(unexplained)} {_agree('follow', len(unexplained))} "
             "no label that was given."
         )
+    return sentences
+
+
+def _describe_blocks(informative: Table, blocks: Sequence[str]) -> list[str]:
+    """Say which dimensions visits of a star were made to agree in, and which do not."""
+    if not blocks:
+        return []
+    n_stellar = blocks.count("stellar")
+    sentences = [
+        f"Trained on visits: the first {n_stellar} dimensions are the stellar block, "
+        f"in which visits of a star were made to agree, the last "
+        f"{len(blocks) - n_stellar} the observational one."
+    ]
+    for block, kind in (("stellar", "observational"), ("observational", "stellar")):
+        against = (informative["block"] == block) & (informative["kind"] == kind)
+        names = [f"z{row['dimension']}" for row in informative[against]]
+        if names:
+            sentences.append(
+                f"In the {block} block, {', '.join(names)} "
+                f"{_agree('describe', len(names))} the "
+                f"{'star' if kind == 'stellar' else 'observation'} all the same."
+            )
     return sentences
 
 
@@ -153,6 +176,7 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
         headlines.append(Headline(str(result.n_factors), "true factors", "that varied"))
     informative = result.verdict_table["informative"]
     total = float(np.sum(result.verdict_table["information"][informative]))
+    where = " in the stellar block" if result.blocks else ""
     headlines += [
         Headline(f"{total:.1f}", "nats in them", "sum over dimensions"),
         *(_label_headline(row) for row in result.label_table
@@ -160,7 +184,7 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
         Headline(
             f"{result.leakage.total:.1f}",
             "nats of leakage",
-            f"about the exposure; {level} interval "
+            f"about the exposure{where}; {level} interval "
             f"{result.leakage.total_low:.1f}–{result.leakage.total_high:.1f}",
         ),
         Headline(

@@ -12,6 +12,7 @@ VERDICT_COLUMNS = {
     "given_rest": "beyond the rest",
     "repeats": "repeats",
     "kind": "class",
+    "block": "block",
     "tracks": "tracks",
     "tracks_mi": "MI",
     "tracks_spearman": "Spearman",

@@ -314,7 +314,7 @@ def analyze_run(
         if known is not None:
             notes += join_labels(table, known, label_config).lines
     factors = [] if truth is None else _list_factors(table)
-    result = analyze(table, config.analysis, factors=factors)
+    result = analyze(table, config.analysis, factors=factors, blocks=config.blocks)
     analysis = RunAnalysis(run, result, tuple(notes))
     if save:
         analysis.save(overwrite=overwrite)

@@ -265,8 +265,13 @@ def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
     extremes = _sort(result, result.extremes)
     unexplained = result.unexplained[order_dimensions(result, result.unexplained)]
     scores = result.disentanglement
+    evidence = {
+        name: title
+        for name, title in VERDICT_COLUMNS.items()
+        if name != "block" or result.blocks
+    }
     return {
-        "verdict_sheet": build_sheet("verdict", result.verdict_table, VERDICT_COLUMNS),
+        "verdict_sheet": build_sheet("verdict", result.verdict_table, evidence),
         "width_sheet": build_sheet("widths", result.verdict_table, WIDTH_COLUMNS),
         "label_sheet": build_sheet("labels", result.label_table, LABEL_COLUMNS),
         "conditional_sheet": build_sheet(

@@ -153,7 +153,7 @@ def start(
         )
     n_replicas = _count_replicas(strategy, devices)
     if n_replicas is not None:
-        check_replicas(request.config.training, n_replicas)
+        check_replicas(request.config, n_replicas)
     if not is_multiworker:  # of whose processes one may have begun to write
         check_place(request)
     # TensorFlow comes after what a mistake is seen without.

@@ -212,6 +212,7 @@ class TrainingLoop:
         if scores["loss"] < best_loss:
             best_loss = scores["loss"]
             if self._is_chief:
-                with velocity_axis(self._trainer.model):
+                blocks = self._trainer.config.blocks
+                with velocity_axis(self._trainer.model, blocks):
                     save_autoencoder(self._trainer.model, self._run)
         self._state = self._state._replace(best_loss=best_loss, totals={})

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from stellar_tf.config import Config, ConfigError, TrainingConfig, describe_error
+from stellar_tf.config import Config, ConfigError, describe_error
 from stellar_tf.config.recipe import complete_config
 from stellar_tf.run import Run, check_run, check_split, lock_run
 from tfrecords_tools.records.manifest import Manifest, hash_file
@@ -79,6 +79,8 @@ def check_request(
     """
     for split in ("train", "validation"):
         check_split(manifest, split)
+    if config.objective.visits:
+        _check_visits(manifest)
     if minutes is not None:
         if "n_steps" in config.training.model_fields_set:
             raise ConfigError("minutes and training.n_steps must not be given both")
@@ -92,6 +94,16 @@ def check_request(
     return FitRequest(
         manifest, run, config, whole, origin, init_from, minutes, overwrite
     )
+
+
+def _check_visits(manifest: Manifest) -> None:
+    """See that there is a pair to train on."""
+    train = manifest.splits["train"]
+    if len(train.stars) == train.n_spectra:
+        raise ConfigError(
+            f"{manifest.folder}: no star of the training split has two spectra, as "
+            f"objective.visits needs; set it to 0"
+        )
 
 
 def check_place(request: FitRequest) -> None:
@@ -185,13 +197,13 @@ def describe_records(manifest: Manifest) -> dict[str, object]:
     }
 
 
-def check_replicas(training: TrainingConfig, n_replicas: int) -> None:
+def check_replicas(config: Config, n_replicas: int) -> None:
     """
     See that replicas can share a batch.
 
     Parameters
     ----------
-    training : TrainingConfig
+    config : Config
         The settings.
     n_replicas : int
         Of all machines.
@@ -199,12 +211,19 @@ def check_replicas(training: TrainingConfig, n_replicas: int) -> None:
     Raises
     ------
     ConfigError
-        If the batch cannot be shared out equally, or XLA is to compile the step of
-        several.
+        If the batch, or its pairs of visits, cannot be shared out equally, or XLA is
+        to compile the step of several.
     """
+    training = config.training
     if training.batch_size % n_replicas:
         raise ConfigError(
             f"training.batch_size must be a multiple of the {n_replicas} replicas, "
+            f"got {training.batch_size}"
+        )
+    if config.objective.visits and training.batch_size % (2 * n_replicas):
+        raise ConfigError(
+            f"training.batch_size must be a multiple of {2 * n_replicas} with "
+            f"objective.visits, for whole pairs in each replica, "
             f"got {training.batch_size}"
         )
     if training.jit_compile and n_replicas > 1:

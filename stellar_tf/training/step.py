@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.network.model import build_autoencoder
-from stellar_tf.training import losses
+from stellar_tf.training import losses, visits
 from stellar_tf.training.gradient_limit import GradientLimit
 from stellar_tf.training.optimizer import build_optimizer
 from stellar_tf.training.steering import DivergenceWeight, Steering
 
 Batch = Mapping[str, tf.Tensor]
-"""``flux``, and ``error`` where pixels count by it: (batch, n_pixels)."""
+"""``flux``, and ``error`` where pixels count by it: (batch, n_pixels); ``paired`` where
+rows 2 i and 2 i + 1 can be visits of one star: (batch,)."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -222,7 +223,7 @@ class Trainer:
         if coarse > 1:
             flux = _coarsen(flux, coarse)
             counted = None if counted is None else _coarsen(counted, coarse)
-        outputs = self.model(flux, training=training)
+        outputs, counted_kl = self._run_model(flux, batch.get("paired"), training)
         reconstruction = outputs["reconstruction"]
         if coarse > 1:
             reconstruction = _coarsen(reconstruction, coarse)
@@ -232,16 +233,28 @@ class Trainer:
         if objective.error == "likelihood":
             error = tf.math.log(error + losses.LEAST_ERROR)
         beta, idle = tf.unstack(weight)
-        kl = outputs["kl"]
         if training:
-            kl *= 1.0 + idle * _idleness(kl)
-        kl = losses.reduce_kl(kl, objective.kl_reduction, objective.free_nats)
+            counted_kl *= 1.0 + idle * _idleness(outputs["kl"])
+        kl = losses.reduce_kl(counted_kl, objective.kl_reduction, objective.free_nats)
         dependence = tf.zeros_like(error)
         if objective.total_correlation > 0.0:
             dependence = _total_correlation(outputs)
         total = error + beta * kl + objective.total_correlation * dependence
         mae = losses.masked_absolute_error(flux, reconstruction)
         return Terms(mae, outputs["kl"], dependence, total, tf.ones_like(total))
+
+    def _run_model(
+        self, flux: tf.Tensor, paired: tf.Tensor | None, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Return the network's outputs, and the divergence as far as it counts."""
+        outputs = self.model(flux, training=training)
+        if paired is None:
+            return outputs, outputs["kl"]
+        n_stellar = self.config.blocks.count("stellar")
+        # The compiled step leaves out the reconstruction that is replaced.
+        exchanged = visits.exchange_stellar(outputs["z"], paired, n_stellar)
+        outputs["reconstruction"] = self.model.get_layer("decoder")(exchanged)
+        return outputs, visits.count_stellar_once(outputs["kl"], paired, n_stellar)
 
     def _sum_replicas(self, sums: Terms) -> Terms:
         reduce = self.strategy.reduce

@@ -75,7 +75,7 @@ def train(
         As of `stellar_tf.training.fit.fit`.
     """
     manifest, run = request.manifest, request.run
-    check_replicas(request.config.training, strategy.num_replicas_in_sync)
+    check_replicas(request.config, strategy.num_replicas_in_sync)
     config = request.config
     if request.minutes is not None:
         config = _fill_minutes(request, request.minutes, strategy)

@@ -80,7 +80,14 @@ class Outcome(NamedTuple):
         }
 
     def counts(self) -> dict[str, int]:
-        """Count spectra by what is taken for granted, bad or stored beside the flux."""
+        """
+        Count spectra by what is taken for granted, bad or stored beside the flux.
+
+        Returns
+        -------
+        counts : dict of str to int
+            Those that are not zero.
+        """
         counts = Counter(a.assumption for s in self.shards for a in s.assumptions)
         counts["with errors"] = sum(shard.n_with_errors for shard in self.shards)
         counts["with spikes"] = sum(shard.n_with_spikes for shard in self.shards)

@@ -36,7 +36,8 @@ class Leakage(NamedTuple):
     largest: NDArray[np.float64]
     """Largest significant one of each dimension, or 0, shape (n_dimensions,) [nat]."""
     total: float
-    """Sum of `largest` over the dimensions [nat]."""
+    """Sum of `largest` over the dimensions, but for the observational block, which is
+    meant to know [nat]."""
     total_low: float
     """Lower end of its interval [nat]."""
     total_high: float
@@ -49,6 +50,8 @@ def measure_leakage(
     associations: Associations,
     config: AnalysisConfig,
     rng: np.random.Generator,
+    *,
+    blocks: Sequence[str] = (),
 ) -> Leakage:
     """
     Take the exposure's columns out of the table of associations and sum them up.
@@ -65,6 +68,8 @@ def measure_leakage(
         The false discovery rate, the level, and the size of the subsampling.
     rng : numpy.random.Generator
         Source of the subsamples.
+    blocks : sequence of str, default ()
+        Block of each latent dimension, after training on visits.
 
     Returns
     -------
@@ -79,21 +84,23 @@ def measure_leakage(
     columns = np.array(
         [i for i, name in enumerate(associations.labels) if name in NUISANCES], np.intp
     )
-    mi = associations.mi[:, columns]
+    dimensions, mi = associations.dimensions, associations.mi[:, columns]
     significant = associations.q_value[:, columns] <= config.fdr
     counted = np.where(significant, mi, 0.0)
     largest = counted.max(axis=1, initial=0.0)
     nuisances = tuple(associations.labels[column] for column in columns)
+    meant = [bool(blocks) and blocks[d] == "observational" for d in dimensions]
+    leaked = np.where(meant, 0.0, largest)
     cells = [
-        (int(associations.dimensions[row]), nuisances[int(np.argmax(counted[row]))])
-        for row in np.flatnonzero(largest > 0.0)
+        (int(dimensions[row]), nuisances[int(np.argmax(counted[row]))])
+        for row in np.flatnonzero(leaked > 0.0)
     ]
-    total = float(largest.sum())
+    total = float(leaked.sum())
     half = _error(draws, stars.labels, cells, config, rng) * ndtri(
         0.5 + 0.5 * config.confidence
     )
     return Leakage(
-        dimensions=associations.dimensions,
+        dimensions=dimensions,
         nuisances=nuisances,
         mi=mi,
         significant=significant,

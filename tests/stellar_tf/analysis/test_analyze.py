@@ -44,6 +44,34 @@ def test_says_what_each_dimension_is(result: AnalysisResult) -> None:
     assert rows[1]["kind"] == "uninformative"
 
 
+def test_blocks_of_a_training_on_visits_are_told(
+    latents: Table, result: AnalysisResult
+) -> None:
+    blocks = ("stellar",) * AIRMASS + ("observational",) * (result.n_latent - AIRMASS)
+    found = analyze(latents, FAST, blocks=blocks)
+    of_dimension = dict(
+        zip(found.verdict_table["dimension"], found.verdict_table["block"], strict=True)
+    )
+    assert tuple(of_dimension[i] for i in range(found.n_latent)) == blocks
+    # The observational block is meant to know of the exposure.
+    assert found.leakage.total == found.leakage.total_high == 0.0
+    np.testing.assert_allclose(found.leakage.mi, result.leakage.mi, atol=1e-3)
+    swapped = tuple({"stellar": "observational"}.get(b, "stellar") for b in blocks)
+    leaking = analyze(latents, FAST, blocks=swapped)
+    assert leaking.leakage.total == pytest.approx(result.leakage.total, abs=1e-3)
+    sentences = describe_verdict(found)
+    assert any("first 7 dimensions are the stellar block" in s for s in sentences)
+    assert (
+        f"In the observational block, z{UNEXPLAINED} describes the star all the same."
+        in sentences
+    )
+    assert (
+        f"In the stellar block, z{AIRMASS} describes the observation all the same."
+        in describe_verdict(leaking)
+    )
+    assert set(result.verdict_table["block"]) == {""}
+
+
 def test_what_no_label_explains_is_laid_out(result: AnalysisResult) -> None:
     assert result.unexplained.tolist() == [UNEXPLAINED]
     ends = result.extremes

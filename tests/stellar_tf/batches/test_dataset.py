@@ -192,6 +192,75 @@ def test_the_records_of_a_batch_are_known(manifest: Manifest) -> None:
             assert location.dp_id == shard_dp_ids(manifest, location.path)[location.row]
 
 
+def visits(manifest: Manifest, seed: int, batch_size: int = 6) -> TrainingStream:
+    """Batches of pairs, each record changed afresh."""
+    config = Config.model_validate(
+        {
+            "dataset": {"noise": 0.01},
+            "training": {"batch_size": batch_size, "seed": seed},
+            "objective": {"visits": 1},
+            "model": MODEL.model_dump(),
+        }
+    )
+    return TrainingStream(manifest, config)
+
+
+def test_rows_two_and_two_are_visits_of_one_star(manifest: Manifest) -> None:
+    from tfrecords_tools.records.record_table import RecordTable
+
+    table = RecordTable(manifest, "train")
+    star = {table.locate(i).dp_id: name for i, name in enumerate(table.stars())}
+    taken = visits(manifest, seed=1)
+    for step, batch in enumerate(taken.build().take(12).as_numpy_iterator()):
+        dp_ids = [location.dp_id for location in taken.locate_batch(step)]
+        assert batch["paired"].tolist() == [True] * 6  # all stars have two visits
+        for one, other in zip(dp_ids[::2], dp_ids[1::2], strict=True):
+            assert one != other
+            assert star[one] == star[other]
+
+
+def test_a_pair_moves_as_one(manifest: Manifest) -> None:
+    """Velocity whitening leaves a star's velocity the star's."""
+    config = Config.model_validate(
+        {
+            "dataset": {"max_velocity_shift": 60.0},
+            "training": {"batch_size": 8, "seed": 3},
+            "objective": {"visits": 1},
+            "model": MODEL.model_dump(),
+        }
+    )
+    (batch,) = TrainingStream(manifest, config).build().take(1)
+    # The ends that nothing was shifted into tell by how far.
+    flux = batch["flux"].numpy()
+    shift = [
+        np.argmax(row) if not row[0] else -np.argmax(row[::-1])
+        for row in np.isfinite(flux)
+    ]
+    assert len(set(shift[::2])) == 4
+    np.testing.assert_allclose(shift[::2], shift[1::2], atol=1)
+
+
+def test_a_stream_of_visits_goes_on_and_is_shared_out_as_any(
+    manifest: Manifest,
+) -> None:
+    whole = list(visits(manifest, seed=2).build().take(20).as_numpy_iterator())
+    rest = list(visits(manifest, seed=2).build(17).take(3).as_numpy_iterator())
+    parts = [
+        list(
+            visits(manifest, seed=2)
+            .build(17, tf.distribute.InputContext(3, worker, 3))
+            .take(3)
+            .as_numpy_iterator()
+        )
+        for worker in range(3)
+    ]
+    for i, batch in enumerate(whole[17:]):
+        for name, values in batch.items():
+            np.testing.assert_array_equal(rest[i][name], values)
+            shared = np.concatenate([part[i][name] for part in parts])
+            np.testing.assert_array_equal(shared, values)
+
+
 def shard_dp_ids(manifest: Manifest, path: Path) -> tuple[str, ...]:
     (shard,) = (shard for shard in manifest.shards if shard.file == path.name)
     return shard.dp_ids

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellar_tf.batches.sampling import Sampler, balanced_weights, one_per_star
+from stellar_tf.batches.sampling import (
+    Sampler,
+    VisitSampler,
+    balanced_weights,
+    one_per_star,
+)
 
 stars = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=60)
 
@@ -48,6 +53,55 @@ def test_balanced_draws_are_unbiased():
     np.testing.assert_allclose(rates[0], 1 / 3, atol=0.006)
     np.testing.assert_allclose(rates[1:3], 1 / 6, atol=0.006)
     np.testing.assert_allclose(rates[3:], 1 / 21, atol=0.006)
+
+
+@given(stars, st.integers(0, 2**31), st.integers(0, 3))
+def test_pairs_are_two_visits_of_one_star(names, seed, number):
+    n, counts = len(names), Counter(names)
+    sampler = VisitSampler(names, seed)
+    positions = range(2 * n * number, 2 * n * (number + 1))
+    found = [sampler.record_at(position) for position in positions]
+    assert sorted(found[::2]) == list(range(n))
+    n_alone = sum(count == 1 for count in counts.values())
+    for leader, partner, position in zip(
+        found[::2], found[1::2], positions[::2], strict=True
+    ):
+        has_visits = counts[names[leader]] > 1
+        assert sampler.is_paired(position) == has_visits
+        assert sampler.is_paired(position + 1) == has_visits
+        if has_visits:
+            assert names[partner] == names[leader]
+        else:
+            assert counts[names[partner]] == 1
+        assert (partner != leader) == (has_visits or n_alone > 1)
+
+
+@given(stars, st.integers(0, 100), st.integers(0, 200))
+def test_pairs_are_known_from_anywhere(names, seed, first):
+    whole = VisitSampler(names, seed)
+    expected = [whole.record_at(position) for position in range(first + 9)]
+    later = VisitSampler(names, seed)
+    assert [later.record_at(first + i) for i in range(9)] == expected[first:]
+
+
+def test_every_other_visit_is_a_partner_as_often():
+    names = ["two"] * 2 + ["five"] * 5
+    sampler = VisitSampler(names, seed=1)
+    partners = Counter(
+        (sampler.record_at(2 * i), sampler.record_at(2 * i + 1))
+        for i in range(7 * 2000)
+    )
+    assert partners[0, 1] == partners[1, 0] == 2000
+    rates = [partners[i, j] / 2000 for i in range(2, 7) for j in range(2, 7) if i != j]
+    # Standard error: 0.01.
+    np.testing.assert_allclose(rates, 0.25, atol=0.04)
+
+
+def test_pairs_are_balanced_by_their_leaders():
+    names = ["two"] * 2 + ["eight"] * 8
+    sampler = VisitSampler(names, 3, balanced_weights(names))
+    leaders = [names[sampler.record_at(2 * i)] for i in range(20_000)]
+    assert abs(leaders.count("two") / len(leaders) - 0.5) < 0.01
 
 
 @given(stars, st.integers(0, 100))

@@ -62,6 +62,16 @@ def test_the_direction_that_only_displaces_becomes_an_axis(
         np.testing.assert_array_equal(found, expected)
 
 
+def test_an_axis_turns_within_its_block(autoencoder: keras.Model) -> None:
+    displace_by(autoencoder, [0.002, 0.006, -0.008])
+    mean = encode(autoencoder)[0]
+    with velocity_axis(autoencoder, ("stellar", *3 * ("observational",))):
+        of_axes = encode(autoencoder)[0]
+    np.testing.assert_array_equal(of_axes[:, 0], mean[:, 0])
+    rotation = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    np.testing.assert_allclose(of_axes[:, 1:3], mean[:, 1:3] @ rotation.T, atol=0.05)
+
+
 def test_an_axis_turns_in_one_plane() -> None:
     direction = RNG.normal(size=7)
     direction /= np.linalg.norm(direction)

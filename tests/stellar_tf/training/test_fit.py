@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -19,10 +20,10 @@ from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, RunError
 from stellar_tf.training.fit import fit
 from stellar_tf.training.loop import TrainingError
-from stellar_tf.training.request import adopt_grid
+from stellar_tf.training.request import adopt_grid, check_request
 from stellar_tf.training.strategy import build_strategy
 from tests.stellar_tf.settings import with_settings
-from tfrecords_tools.records.manifest import read_manifest
+from tfrecords_tools.records.manifest import SplitInfo, read_manifest
 from tfrecords_tools.records.tfrecord import RecordError, read_records
 
 
@@ -112,6 +113,38 @@ def test_batch_must_divide_among_replicas(
     with pytest.raises(ConfigError, match=r"batch_size must be a multiple of the 2"):
         fit(records, tmp_path / "run", config, build_strategy("mirrored", 2))
     assert not (tmp_path / "run").exists()
+
+
+def test_pairs_must_divide_among_replicas(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    config = with_settings(config, training={"batch_size": 6}, objective={"visits": 1})
+    with pytest.raises(
+        ConfigError, match=r"a multiple of 4 with objective.visits, .* 6"
+    ):
+        fit(records, tmp_path / "run", config, build_strategy("mirrored", 2))
+
+
+def test_visits_must_leave_the_star_dimensions(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    given = Config.model_validate({"objective": {"visits": 16}})
+    with pytest.raises(ConfigError, match=r"leave the star some of the 16 .* got 16"):
+        fit(records, tmp_path / "run", given, build_strategy("single"))
+
+
+def test_visits_need_stars_that_were_visited_twice(
+    config: Config, records: Path, tmp_path: Path
+) -> None:
+    manifest = read_manifest(records)
+    alone = {
+        split: SplitInfo(n_spectra=len(info.stars), stars=info.stars)
+        for split, info in manifest.splits.items()
+    }
+    once = dataclasses.replace(manifest, splits=alone)
+    config = with_settings(config, objective={"visits": 1})
+    with pytest.raises(ConfigError, match=r"no star of the training split has two"):
+        check_request(once, Run(tmp_path / "run"), config)
 
 
 def test_compiled_steps_are_for_one_device(

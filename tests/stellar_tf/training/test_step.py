@@ -64,6 +64,21 @@ def test_two_replicas_follow_the_single_curve(
     assert abs(np.log(single[-1, 2] / single[0, 2])) > np.log(2.0)
 
 
+def test_two_replicas_have_whole_pairs(config: Config, records: Path) -> None:
+    config = with_settings(
+        config,
+        model={
+            "architecture": "strided",
+            "strided": {"channels": (4, 8, 8), "kernels": (7, 5, 3)},
+        },
+        objective={"visits": 1},
+        training={"learning_rate": 3e-4},
+    )
+    single = loss_curve(config, records, build_strategy("single"), 12)
+    mirrored = loss_curve(config, records, build_strategy("mirrored", 2), 12)
+    np.testing.assert_allclose(mirrored, single, rtol=1e-4, atol=1e-6)
+
+
 def test_replicas_know_each_others_posteriors(config: Config, records: Path) -> None:
     """The total correlation is that of the global batch."""
     config = with_settings(
@@ -154,6 +169,33 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         # has it: before the bias correction.
         step = 1e-3 * g / (np.abs(g) + 1e-7 / np.sqrt(1.0 - 0.999))
         np.testing.assert_allclose(before - after.numpy(), step, rtol=0.01, atol=1e-6)
+
+
+def test_a_step_on_visits_is_the_formula(config: Config, records: Path) -> None:
+    """Each spectrum is rebuilt with the star of the other, whose divergence is half."""
+    config = with_settings(config, objective={"kl_weights": ((0, 0.002),), "visits": 1})
+    trainer = Trainer(config, build_strategy("single"))
+    batch = next(iter(TrainingStream(read_manifest(records), config).build()))
+    rng = np.random.default_rng(0)
+    trainer.model.set_weights(
+        [w if w.ndim == 0 else rng.normal(0.0, 0.1, w.shape)
+         for w in trainer.model.get_weights()]
+    )  # fmt: skip
+    step = trainer.model.get_layer("bottleneck").step
+    before = int(step)
+    outputs = trainer.model(batch["flux"], training=True)
+    step.assign(before)
+    z, kl = outputs["z"].numpy(), outputs["kl"].numpy()
+    swapped = z.copy()
+    swapped[::2, :3], swapped[1::2, :3] = z[1::2, :3], z[::2, :3]
+    rebuilt = trainer.model.get_layer("decoder")(swapped)
+    error = losses.masked_absolute_error(batch["flux"], rebuilt).numpy()
+    counted = 0.5 * kl[:, :3].sum(axis=1) + kl[:, 3]
+    logs = trainer.train_step(batch, 0)
+    assert logs["loss"] == pytest.approx(np.mean(error + 0.002 * counted), rel=1e-4)
+    assert logs["flux_mae"] == pytest.approx(error.mean(), rel=1e-4)
+    # The divergence that is told is that of each spectrum by itself.
+    assert logs["kl"] == pytest.approx(kl.sum(axis=1).mean(), rel=1e-4)
 
 
 def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) -> None:

@@ -38,6 +38,7 @@ _HOMES = {
     "neighbours": "stellar_tf.api",
     "probe": "stellar_tf.api",
     "read_spectrum": "stellar_tf.api",
+    "refine": "stellar_tf.api",
     "simulate": "stellar_tf.api",
     "verify": "stellar_tf.api",
 }

@@ -11,6 +11,7 @@ from stellar_tf.api import load_model as load_model
 from stellar_tf.api import neighbours as neighbours
 from stellar_tf.api import probe as probe
 from stellar_tf.api import read_spectrum as read_spectrum
+from stellar_tf.api import refine as refine
 from stellar_tf.api import simulate as simulate
 from stellar_tf.api import verify as verify
 from stellar_tf.config import Config as Config

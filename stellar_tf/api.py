@@ -311,6 +311,73 @@ def fit(
     )
 
 
+def refine(
+    source: StrPath,
+    run: StrPath | None = None,
+    *,
+    records: StrPath | None = None,
+    config: Config | StrPath | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    strategy: str | tf.distribute.Strategy = "single",
+    devices: int | None = None,
+    skip_corrupt: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Run:
+    """
+    Go on from an analysed run to measure what it discovered.
+
+    Parameters
+    ----------
+    source : str or Path
+        A run that is finished, encoded and analysed; its informative dimensions are
+        kept.
+    run : str or Path, optional
+        Folder of the refined run; by default "refined" in the source.
+    records : str or Path, optional
+        Records to train on; by default those of the source.
+    config : Config, str or Path, optional
+        Settings that shall differ from those of a refinement.
+    settings : mapping or iterable of str
+        Changes to it.
+    strategy, devices, skip_corrupt, overwrite, progress, callbacks
+        As of `fit`.
+
+    Returns
+    -------
+    run : Run
+        The refined run. It encodes by Gauss-Newton steps from the encoder's code to the
+        most likely one; widths are those of the likelihood there.
+
+    Raises
+    ------
+    RunError
+        If the source is not finished or has no verdict; and as of `fit`.
+    ConfigError, CorruptRecordsError, TrainingError
+        As of `fit`.
+
+    Examples
+    --------
+    >>> st.refine("run", "refined", settings={"training.n_steps": 2}).folder.name
+    'refined'
+    """
+    from stellar_tf.training.refine import refine as refine_run
+
+    return refine_run(
+        Path(source),
+        _path(run),
+        load_config(config, settings),
+        strategy,
+        records=_path(records),
+        devices=devices,
+        skip_corrupt=skip_corrupt,
+        overwrite=overwrite,
+        progress=progress,
+        extra_callbacks=callbacks,
+    )
+
+
 def load_model(source: StrPath | Run) -> SpectrumModel:
     """
     Load a trained model.

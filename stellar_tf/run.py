@@ -96,6 +96,11 @@ class Run:
         return self.analysis / "report.html"
 
     @property
+    def refined(self) -> Path:
+        """Folder of the run that goes on from this one, to measure."""
+        return self.folder / "refined"
+
+    @property
     def is_begun(self) -> bool:
         """Whether there is a state to go on from, or a model."""
         states = self.checkpoints.glob("step-*")

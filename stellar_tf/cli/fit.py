@@ -9,19 +9,40 @@ from stellar_tf.cli.options import (
     EXIT_OK,
     add_config_options,
     add_overwrite_option,
-    add_run_option,
     at_least,
     existing_path,
+    new_path,
     positive,
     read_config,
 )
+from tfrecords_tools.errors import UserError
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "records", type=existing_path, metavar="RECORDS", help="folder of records"
+    parser.usage = (
+        "%(prog)s [-h] [options] (RECORDS --run RUN | --refine RUN [RECORDS])"
     )
-    add_run_option(parser, "folder of the run; an interrupted one continues")
+    parser.add_argument(
+        "records",
+        nargs="?",
+        type=existing_path,
+        metavar="RECORDS",
+        help="folder of records; with --refine by default those of the run",
+    )
+    parser.add_argument(
+        "--run",
+        dest="run_folder",
+        type=new_path,
+        metavar="RUN",
+        help="folder of the run; an interrupted one continues",
+    )
+    parser.add_argument(
+        "--refine",
+        type=existing_path,
+        metavar="RUN",
+        help="measure: go on from an analysed run by a likelihood, in its informative "
+        "dimensions alone; the new run is RUN/refined unless --run says otherwise",
+    )
     parser.add_argument(
         "--strategy",
         choices=("single", "mirrored", "multiworker"),
@@ -64,25 +85,52 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.api import fit
-
+    _check(args)
     steps = [] if args.steps is None else [f"training.n_steps={args.steps}"]
+    options = {
+        "strategy": args.strategy,
+        "devices": args.devices,
+        "skip_corrupt": args.skip_corrupt,
+        "overwrite": args.overwrite,
+        "progress": not args.quiet,
+    }
+    if args.refine is not None:
+        from stellar_tf.api import refine
 
-    run = fit(
-        args.records,
-        args.run_folder,
-        config=read_config(args, *steps),
-        strategy=args.strategy,
-        devices=args.devices,
-        minutes=args.minutes,
-        init_from=args.init_from,
-        skip_corrupt=args.skip_corrupt,
-        overwrite=args.overwrite,
-        progress=not args.quiet,
-    )
+        run = refine(
+            args.refine,
+            args.run_folder,
+            records=args.records,
+            config=args.config,
+            settings=[*args.assignments, *steps],
+            **options,
+        )
+    else:
+        from stellar_tf.api import fit
+
+        run = fit(
+            args.records,
+            args.run_folder,
+            config=read_config(args, *steps),
+            minutes=args.minutes,
+            init_from=args.init_from,
+            **options,
+        )
     print(f"best model: {run.model_path}")
     print(f"history: {run.history_path}")
     return EXIT_OK
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    if args.refine is None:
+        if args.records is None or args.run_folder is None:
+            raise UserError("name the records and --run, or a run by --refine")
+        return
+    for name in ("init_from", "minutes"):
+        if getattr(args, name) is not None:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option}: does not go with --refine; use --steps")
 
 
 COMMAND = Command(
@@ -94,5 +142,6 @@ COMMAND = Command(
     examples=(
         "records --run run",
         "records --run run --config demo --set training.n_steps=2000",
+        "--refine run",
     ),
 )

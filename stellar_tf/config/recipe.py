@@ -45,7 +45,7 @@ def complete_config(config: Config, grid: Grid, n_spectra: int) -> Config:
     """
     given = config.model_dump(exclude_unset=True)
     n_steps = given.get("training", {}).get("n_steps") or count_steps(n_spectra)
-    tree = _merge(recommend(grid, n_spectra, n_steps), given)
+    tree = merge_settings(recommend(grid, n_spectra, n_steps), given)
     whole = Config.model_validate({**tree, "grid": grid.model_dump()})
     # Nothing is open any more, whoever completes it again.
     return Config.model_validate(whole.model_dump())
@@ -182,10 +182,22 @@ def _coarse_scales(step: float) -> tuple[int, ...]:
     return tuple(1 << stage for stage in range(n_stages, 0, -1))
 
 
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Put one tree of settings over another."""
+def merge_settings(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """
+    Put one tree of settings over another.
+
+    Parameters
+    ----------
+    below, above : dict
+        Settings by section and key.
+
+    Returns
+    -------
+    settings : dict
+        Those of both; where both have one, that of `above`.
+    """
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
+        merged[key] = merge_settings(merged[key], value) if both else value
     return merged

@@ -79,6 +79,9 @@ class FoldedConfig(Section):
     """Pixels per value of those spectra; they are interpolated in between."""
     displacement_scale: float = Field(default=50.0, gt=0.0)
     """Displacement by a coefficient of 1 [pixel]."""
+    spline_order: Literal[1, 3] = 1
+    """Of the B-splines that displaced spectra are made of: linear, or cubic, by which
+    velocities are more precise."""
 
     @model_validator(mode="after")
     def _same_length(self) -> FoldedConfig:
@@ -228,6 +231,14 @@ class TrainingConfig(Section):
     """Replicas of the mirrored strategy; on a machine without GPUs, logical CPUs."""
 
 
+class InferenceConfig(Section):
+    """How a trained network encodes."""
+
+    n_steps: int = Field(default=0, ge=0)
+    """Gauss-Newton steps from the encoder's code to the most likely one, where the
+    likelihood's curvature is the width; with 0 the posterior is the encoder's."""
+
+
 class AnalysisConfig(Section):
     """Levels and sizes of the statistics."""
 
@@ -274,6 +285,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
+    inference: InferenceConfig = InferenceConfig()
     analysis: AnalysisConfig = AnalysisConfig()
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -18,6 +19,7 @@ from stellar_tf.batches.normalisation import (
 from stellar_tf.config import Config
 from stellar_tf.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.inference.placement import place_flux
+from stellar_tf.network.gauss_newton import measure_codes
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, RunError
 from tfrecords_tools.errors import UserError
@@ -159,6 +161,7 @@ class ModelGraph:
         flux: tf.Tensor,
         flags: tf.Tensor | None = None,
         median_flux: tf.Tensor | None = None,
+        error: tf.Tensor | None = None,
     ) -> Outputs:
         """
         Encode spectra as the converter prepares them.
@@ -171,13 +174,16 @@ class ModelGraph:
             What is known of each spectrum already.
         median_flux : Tensor of float32, shape (batch,), optional
             Over the valid pixels, where it is known.
+        error : Tensor of float32, shape (batch, n_pixels), optional
+            Standard deviation of the flux, in its unit, NaN where it is unknown. It
+            counts in a refined run.
 
         Returns
         -------
         outputs : dict
             As of `encode`.
         """
-        return self._encode(flux, flags, median_flux)[0]
+        return self._encode(flux, flags, median_flux, error)[0]
 
     def _mask(self, flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Mark gaps and spikes; return also the flags."""
@@ -200,11 +206,14 @@ class ModelGraph:
         flux: tf.Tensor,
         flags: tf.Tensor | None = None,
         median_flux: tf.Tensor | None = None,
+        error: tf.Tensor | None = None,
     ) -> tuple[Outputs, tf.Tensor]:
         """Encode; return also what the flux was divided by."""
         normalised = self._normalise(flux, median_flux)
         encoder = self.autoencoder.get_layer("encoder")
         posterior = encoder(normalised.flux, training=False)
+        if self.config.inference.n_steps:
+            posterior = self._measure(normalised, posterior, error)
         n_valid = tf.math.count_nonzero(tf.math.is_finite(flux), axis=-1)
         median_flux = normalised.median_flux
         has_median = tf.math.is_finite(median_flux) & (median_flux > 0.0)
@@ -228,6 +237,21 @@ class ModelGraph:
             "flags": flags,
         }
         return outputs, normalised.unit
+
+    def _measure(
+        self, normalised: NormalisedFlux, start: Outputs, error: tf.Tensor | None
+    ) -> Outputs:
+        """Go from the encoder's code to the most likely one."""
+        decoder = self.autoencoder.get_layer("decoder")
+        found = measure_codes(
+            partial(decoder, training=False),
+            normalised.flux,
+            start["z_mean"],
+            None if error is None else error / normalised.unit,
+            n_steps=self.config.inference.n_steps,
+        )
+        variance = tf.linalg.diag_part(found.covariance)
+        return {"z_mean": found.z, "z_log_var": tf.math.log(variance)}
 
 
 def load_graph(run: Run) -> ModelGraph:

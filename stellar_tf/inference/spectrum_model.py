@@ -62,6 +62,9 @@ class Functions(NamedTuple):
     """Of codes, float32 (batch, n_latent)."""
     normalise: Callable[..., Outputs]
     """Of flux on the grid, float32 (batch, n_pixels), as of `ModelGraph.normalise`."""
+    encode_with_errors: Callable[..., Outputs] | None = None
+    """As `encode_prepared`, of the flux's standard deviations, too, (batch, n_pixels),
+    if they count."""
 
 
 class SpectrumModel:
@@ -270,10 +273,16 @@ class SpectrumModel:
         """
         if manifest.grid != self.grid:
             raise GridError(f"{manifest.folder}: has another grid than {self.folder}")
-        for stored in read_split(manifest, split, batch_size):
+        has_errors = manifest.counts.get("with errors", 0) > 0
+        counts_errors = has_errors and self._functions.encode_with_errors is not None
+        n_rows = batch_size if fill else 0
+        for stored in read_split(
+            manifest, split, batch_size, with_errors=counts_errors
+        ):
             flux, median = stored.pop("flux"), stored.pop("median_flux")
             n_spikes = stored.pop("n_spikes", np.zeros(len(flux)))
-            outputs = self._encode_batch(flux, median, batch_size if fill else 0)
+            error = stored.pop("error", None)
+            outputs = self._encode_batch(flux, median, n_rows, error)
             flags = add_spikes(outputs["flags"], n_spikes)
             splits = np.full(len(flux), split)
             yield {**stored, "split": splits, **outputs, "flags": flags}
@@ -480,14 +489,24 @@ class SpectrumModel:
         return build_latents(columns)
 
     def _encode_batch(
-        self, flux: NDArray[Any], median: NDArray[Any], n_rows: int = 0
+        self,
+        flux: NDArray[Any],
+        median: NDArray[Any],
+        n_rows: int = 0,
+        error: NDArray[Any] | None = None,
     ) -> Columns:
         """Encode spectra as the converter prepares them, filled up to so many rows."""
         n, n_missing = len(flux), max(0, n_rows - len(flux))
+        inputs = [x for x in (flux, median, error) if x is not None]
         if n_missing:
-            flux = np.pad(flux, ((0, n_missing), (0, 0)), "edge")
-            median = np.pad(median, (0, n_missing), "edge")
-        outputs = _to_numpy(self._functions.encode_prepared(flux, median))
+            inputs = [
+                np.pad(x, ((0, n_missing), *[(0, 0)] * (x.ndim - 1)), "edge")
+                for x in inputs
+            ]
+        encode = self._functions.encode_prepared
+        if error is not None and self._functions.encode_with_errors is not None:
+            encode = self._functions.encode_with_errors
+        outputs = _to_numpy(encode(*inputs))
         return {name: values[:n] for name, values in outputs.items()}
 
 
@@ -506,7 +525,23 @@ def _compile_graph(graph: ModelGraph) -> Functions:
         tf.function(graph.encode_spectrum, input_signature=spectrum),
         tf.function(graph.decode, input_signature=[code]),
         tf.function(graph.normalise, input_signature=[pixels]),
+        _compile_with_errors(graph, [pixels, median, pixels]),
     )
+
+
+def _compile_with_errors(
+    graph: ModelGraph, signature: list[tf.TensorSpec]
+) -> Callable[..., Outputs] | None:
+    config = graph.config
+    counts = config.inference.n_steps and config.objective.weight_by_errors == "auto"
+    if not counts:
+        return None
+
+    def encode(flux: tf.Tensor, median: tf.Tensor, error: tf.Tensor) -> Outputs:
+        return graph.encode_prepared(flux, median_flux=median, error=error)
+
+    compiled: Callable[..., Outputs] = tf.function(encode, input_signature=signature)
+    return compiled
 
 
 def _are_paths(spectra: Any) -> bool:

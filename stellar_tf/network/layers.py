@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from stellar_tf.network.displacement import displace, displace_fast
+from stellar_tf.network.displacement import Order, displace, displace_fast
 
 _LARGEST = 100.0
 """Units of the scale that count: what is larger is a cosmic ray or a damaged pixel."""
@@ -76,7 +76,7 @@ class Destandardise(Standardise):
 @keras.saving.register_keras_serializable("stellar_tf")
 class Displace(keras.layers.Layer):
     """
-    Move the content of spectra along their pixels, by linear interpolation.
+    Move the content of spectra along their pixels.
 
     From flux, (batch, n_pixels), and coefficients, (batch, n_terms), to the displaced
     flux, (batch, n_pixels); beyond its ends a spectrum goes on with its last value.
@@ -87,6 +87,8 @@ class Displace(keras.layers.Layer):
     ----------
     scale : float
         Displacement by a coefficient of 1 [pixel].
+    order : {1, 3}, default 1
+        Of the B-splines that the flux is the coefficients of: linear or cubic.
     **kwargs
         Passed on to `keras.layers.Layer`.
 
@@ -97,21 +99,22 @@ class Displace(keras.layers.Layer):
     ``scale * (c_0 + c_1 u + c_2 u^2 + ...)``, positive to the right.
     """
 
-    def __init__(self, scale: float, **kwargs: Any) -> None:
+    def __init__(self, scale: float, order: Order = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.scale = scale
+        self.scale, self.order = scale, order
 
     def call(
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
     ) -> tf.Tensor:
         flux, coefficients = inputs
-        return (displace_fast if training else displace)(flux, coefficients, self.scale)
+        way = displace_fast if training else displace
+        return way(flux, coefficients, self.scale, self.order)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scale": self.scale}
+        return {**super().get_config(), "scale": self.scale, "order": self.order}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")

@@ -280,7 +280,8 @@ def _displace(
         name=f"displacement{i}",
     )(z)
     scale = folded.displacement_scale / folded.decoder_binning
-    return Displace(scale, dtype="float32", name=f"displace{i}")((x, coefficients))
+    layer = Displace(scale, folded.spline_order, dtype="float32", name=f"displace{i}")
+    return layer((x, coefficients))
 
 
 def _dense(

@@ -111,6 +111,30 @@ class SpectrumSimulator:
         flux[gap.first : gap.last] = 0.0
         return SimulatedSpectrum(wave, flux)
 
+    def expect(self, star: Star, exposure: Exposure) -> SimulatedSpectrum:
+        """
+        Simulate what an exposure would be without noise.
+
+        Parameters
+        ----------
+        star : Star
+            Its atmosphere and velocities.
+        exposure : Exposure
+            Its circumstances.
+
+        Returns
+        -------
+        spectrum : SimulatedSpectrum
+            The window's pixels alone, which are the same for all.
+        """
+        first, last = self._extent(exposure.berv, 0)
+        flux = self._without_noise(star, exposure, first, last)
+        wave = self._wave[first - self._first : last + 1 - self._first]
+        gap = gap_pixels(wave[0], self._config.wave_step, len(wave), exposure.berv)
+        flux[gap.first : gap.last] = 0.0
+        window = slice(-first, self._config.n_pixels - first)
+        return SimulatedSpectrum(wave[window], flux[window])
+
     def _without_noise(
         self, star: Star, exposure: Exposure, first: int, last: int
     ) -> NDArray[np.float32]:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from stellar_tf.config import Config, ConfigError
 from stellar_tf.run import Run
-from stellar_tf.training.request import check_place, check_replicas, check_request
+from stellar_tf.training.request import (
+    FitRequest,
+    check_place,
+    check_replicas,
+    check_request,
+)
 from tfrecords_tools.records.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -92,13 +97,8 @@ def fit(
     and the step alone. SIGINT and SIGTERM end it after the step under way, with a
     checkpoint.
     """
-    is_multiworker = _is_multiworker(strategy)
-    if is_multiworker and minutes is not None:
+    if _is_multiworker(strategy) and minutes is not None:
         raise ConfigError("minutes works in one process only; set training.n_steps")
-    if is_multiworker and skip_corrupt:
-        raise ConfigError(
-            "skip_corrupt works in one process only; convert such records again"
-        )
     request = check_request(
         read_manifest(records),
         Run(run_folder),
@@ -107,6 +107,50 @@ def fit(
         init_from=None if init_from is None else Run(init_from),
         overwrite=overwrite,
     )
+    return start(
+        request,
+        strategy,
+        devices=devices,
+        skip_corrupt=skip_corrupt,
+        progress=progress,
+        extra_callbacks=extra_callbacks,
+    )
+
+
+def start(
+    request: FitRequest,
+    strategy: str | tf.distribute.Strategy,
+    *,
+    devices: int | None,
+    skip_corrupt: bool,
+    progress: bool,
+    extra_callbacks: Sequence[keras.callbacks.Callback],
+) -> Run:
+    """
+    Train what is asked for, or go on with it.
+
+    Parameters
+    ----------
+    request : FitRequest
+        Free of mistakes as far as the records and settings go.
+    strategy, devices, skip_corrupt, progress, extra_callbacks
+        As of `fit`.
+
+    Returns
+    -------
+    run : Run
+        The run folder's paths.
+
+    Raises
+    ------
+    ConfigError, CorruptRecordsError, RunError, StrategyError, TrainingError
+        As of `fit`.
+    """
+    is_multiworker = _is_multiworker(strategy)
+    if is_multiworker and skip_corrupt:
+        raise ConfigError(
+            "skip_corrupt works in one process only; convert such records again"
+        )
     n_replicas = _count_replicas(strategy, devices)
     if n_replicas is not None:
         check_replicas(request.config, n_replicas)

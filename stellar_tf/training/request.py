@@ -32,6 +32,8 @@ class FitRequest(NamedTuple):
     """Time that decides on the number of steps, unless it is known [min]."""
     overwrite: bool
     """Whether to replace a run that is there."""
+    dimensions: tuple[int, ...] | None = None
+    """Which latent dimensions of `init_from` are kept, if not all."""
 
 
 def check_request(

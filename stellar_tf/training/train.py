@@ -16,6 +16,7 @@ from stellar_tf.batches.statistics import measure_flux
 from stellar_tf.config import Config, ConfigError
 from stellar_tf.network.axes import reset_axes
 from stellar_tf.network.model import load_autoencoder, set_flux_scale
+from stellar_tf.network.transfer import keep_dimensions
 from stellar_tf.run import Run, lock_run, open_run
 from stellar_tf.training.callbacks import ProgressBar, build_callbacks, trim_history
 from stellar_tf.training.checkpoints import CheckpointStore
@@ -82,7 +83,7 @@ def train(
         tf.config.experimental.enable_op_determinism()
     trainer = Trainer(config, strategy)
     if request.init_from is not None:
-        _load_weights(trainer, request.init_from)
+        _load_weights(trainer, request.init_from, request.dimensions)
     with ExitStack() as stack:
         if is_chief(strategy):
             stack.enter_context(lock_run(run))
@@ -116,11 +117,16 @@ def _leave_out_corrupt(manifest: Manifest, folder: Path) -> Manifest:
     return intact
 
 
-def _load_weights(trainer: Trainer, run: Run) -> None:
+def _load_weights(
+    trainer: Trainer, run: Run, dimensions: tuple[int, ...] | None
+) -> None:
     """Take over the weights of another run."""
-    weights = load_autoencoder(run).get_weights()
+    source = load_autoencoder(run)
     try:
-        trainer.model.set_weights(weights)
+        if dimensions is None:
+            trainer.model.set_weights(source.get_weights())
+        else:
+            keep_dimensions(source, trainer.model, dimensions)
     except ValueError:
         raise ConfigError(
             f"{run.folder}: its network differs from that of the settings; give "

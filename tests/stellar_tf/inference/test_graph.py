@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from stellar_tf.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.inference.graph import ModelGraph, Outputs
+from stellar_tf.network.gauss_newton import measure_codes
+from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.conversion.prepare import correct_spectrum, prepare_spectrum
 from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.spectrum import mask_spikes, mask_zero_runs
@@ -218,3 +221,63 @@ def test_a_code_whose_flux_is_infinite_is_an_error(graph: ModelGraph) -> None:
             graph.decode(tf.fill((1, 4), 1.0e20))
     finally:
         scale.assign(before)
+
+
+@pytest.fixture(scope="module")
+def measuring(graph: ModelGraph) -> ModelGraph:
+    """The network, encoding as a refined run does."""
+    config = with_settings(graph.config, inference={"n_steps": 2})
+    return ModelGraph(graph.autoencoder, config)
+
+
+def draw_spectrum(graph: ModelGraph) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    mean = np.asarray(graph.decode(tf.zeros((1, 4)))["flux"])[0]
+    return (200.0 * rng.normal(mean, 0.01)).astype(np.float32)
+
+
+def test_a_refined_run_encodes_by_the_most_likely_code(
+    graph: ModelGraph, measuring: ModelGraph
+) -> None:
+    flux = draw_spectrum(graph)
+    start, found = encode(graph, flux), encode(measuring, flux)
+    decoder = graph.autoencoder.get_layer("decoder")
+    normalised = tf.constant(flux / start["median_flux"])[tf.newaxis]
+    expected = measure_codes(decoder, normalised, start["z_mean"], n_steps=2)
+    np.testing.assert_allclose(found["z_mean"], expected.z, atol=1e-4)
+    variance = np.diagonal(np.asarray(expected.covariance)[0])
+    np.testing.assert_allclose(np.exp(found["z_log_var"][0]), variance, rtol=1e-3)
+
+
+def test_errors_widen_what_a_refined_run_says(
+    graph: ModelGraph, measuring: ModelGraph
+) -> None:
+    flux = tf.constant(draw_spectrum(graph))[tf.newaxis]
+    widths = []
+    for error in (None, 100.0, 1000.0):  # medians are near 200
+        errors = None if error is None else error * tf.ones_like(flux)
+        outputs = measuring.encode_prepared(flux, error=errors)
+        widths.append(np.asarray(outputs["z_log_var"])[0])
+    assert (widths[0] < widths[1]).all()
+    assert (widths[1] < widths[2]).all()
+
+
+def test_of_nothing_a_refined_run_says_the_prior(measuring: ModelGraph) -> None:
+    outputs = encode(measuring, np.full(N_PIXELS, np.nan))
+    assert_finite(outputs)
+    assert not outputs["z_mean"].any()
+    assert not outputs["z_log_var"].any()
+
+
+def test_a_refined_runs_saved_model_encodes_alike(
+    graph: ModelGraph, measuring: ModelGraph, tmp_path: Path
+) -> None:
+    flux = tf.constant(draw_spectrum(graph))[tf.newaxis]
+    archive = keras.export.ExportArchive()
+    spec = tf.TensorSpec((None, N_PIXELS), tf.float32, name="flux")
+    archive.add_endpoint("encode", measuring.encode, [spec])
+    archive.write_out(str(tmp_path / "model"), verbose=False)
+    saved = tf.saved_model.load(str(tmp_path / "model")).signatures["encode"]
+    # Rounding of float32 counts where hardly anything depends on the code, as here.
+    for name, value in measuring.encode(flux).items():
+        np.testing.assert_allclose(saved(flux=flux)[name], value, atol=0.02)

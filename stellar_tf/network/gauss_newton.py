@@ -1,0 +1,187 @@
+"""Codes at the maximum of their posterior, and how wide that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Decode = Callable[[tf.Tensor], tf.Tensor]
+"""From codes, (batch, n_latent), to normalised flux, (batch, n_pixels)."""
+
+FREEDOM = 16.0
+"""Degrees of freedom of the noise's Student distribution: nearly normal, and a cosmic
+ray of 100 deviations counts for as little as one of 0.2."""
+LEAST_FLUX = 0.05
+"""Of the brightness that photon noise is taken from: lines are not quite black."""
+_LARGEST_CORRELATION = 0.45
+"""At one half what alternates from pixel to pixel would have no noise at all."""
+_DIFFERENCE = 0.005
+"""By which codes are moved to differentiate the decoder: little enough for its
+curvature, and much more than float32 resolves."""
+_LARGEST_STEP = 0.5
+"""Of a code, in each dimension."""
+_DEVIATION = 1.4826
+"""Of a normal distribution, in medians of the absolute."""
+
+
+class Noise(NamedTuple):
+    """What the pixels of each spectrum scatter by."""
+
+    deviation: tf.Tensor
+    """Standard deviation, in the flux's unit, shape (batch, n_pixels)."""
+    correlation: tf.Tensor
+    """Of neighbouring pixels, shape (batch,)."""
+
+
+class Measurement(NamedTuple):
+    """Posteriors of codes."""
+
+    z: tf.Tensor
+    """Means, shape (batch, n_latent)."""
+    covariance: tf.Tensor
+    """Shape (batch, n_latent, n_latent)."""
+    noise: Noise
+    """What they were weighted by."""
+
+
+def measure_codes(
+    decode: Decode,
+    flux: tf.Tensor,
+    z: tf.Tensor,
+    error: tf.Tensor | None = None,
+    *,
+    n_steps: int = 3,
+) -> Measurement:
+    """
+    Find the codes whose spectra are most likely, by Gauss-Newton steps.
+
+    Parameters
+    ----------
+    decode : callable
+        The decoder.
+    flux : Tensor of float32, shape (batch, n_pixels)
+        Normalised flux, NaN at bad pixels.
+    z : Tensor of float32, shape (batch, n_latent)
+        Where to start: the encoder's code.
+    error : Tensor of float32, shape (batch, n_pixels), optional
+        Standard deviation of the flux; NaN where it is unknown.
+    n_steps : int, default 3
+        Steps.
+
+    Returns
+    -------
+    measurement : Measurement
+        Of a spectrum without valid pixels the code it started from and the prior.
+
+    Notes
+    -----
+    With residuals r, their covariance C and the decoder's derivatives J, a step is
+    ``(J^T C^-1 J + 1)^-1 (J^T C^-1 r - z)``, the prior being a unit normal. The inverse
+    is the posterior's covariance where the decoder is linear over its width (Laplace's
+    approximation). The encoder's part is to be near enough: semi-amortised inference
+    (Kim et al. 2018, arXiv 1802.02550). C is `measure_noise`'s; residuals of many
+    deviations count less, as of a Student distribution, whose maximum the steps find
+    as iteratively reweighted least squares.
+    """
+    for _ in range(n_steps):
+        normal, gradient, _ = _build_equations(decode, flux, z, error)
+        step = tf.linalg.solve(normal, gradient[..., tf.newaxis])[..., 0]
+        z += tf.clip_by_value(step, -_LARGEST_STEP, _LARGEST_STEP)
+    normal, _, noise = _build_equations(decode, flux, z, error)
+    return Measurement(z, tf.linalg.inv(normal), noise)
+
+
+def measure_noise(
+    flux: tf.Tensor, model: tf.Tensor, error: tf.Tensor | None = None
+) -> Noise:
+    """
+    Measure the noise of spectra by what a model leaves.
+
+    Parameters
+    ----------
+    flux : Tensor of float32, shape (batch, n_pixels)
+        Normalised flux, NaN at bad pixels.
+    model : Tensor of float32, shape (batch, n_pixels)
+        What is expected.
+    error : Tensor of float32, shape (batch, n_pixels), optional
+        Standard deviation of the flux; NaN where it is unknown.
+
+    Returns
+    -------
+    noise : Noise
+        Where errors are known they count, and more if residuals are larger. Elsewhere
+        the variance is in proportion to the expected flux, as of photons, and the
+        median absolute residual says how large. Neighbours correlate, since rebinning
+        mixes detector pixels: by as much as the residuals do.
+    """
+    deviation = tf.sqrt(tf.maximum(model, LEAST_FLUX))
+    if error is not None:
+        known = tf.math.is_finite(error) & (error > 0.0)
+        by_errors = tf.reduce_any(known & tf.math.is_finite(flux), -1, keepdims=True)
+        # Errors and photons are not of one unit: a pixel of unknown error is bad there.
+        known_error = tf.where(known, error, float("inf"))
+        deviation = tf.where(by_errors, known_error, deviation)
+    residual = (flux - model) / deviation
+    scale = _DEVIATION * _median(tf.abs(residual))
+    if error is not None:
+        scale = tf.where(by_errors, tf.maximum(scale, 1.0), scale)
+    scaled = tf.clip_by_value(tf.math.divide_no_nan(residual, scale), -3.0, 3.0)
+    scaled = tf.where(tf.math.is_finite(scaled), scaled, 0.0)
+    product = tf.reduce_sum(scaled[:, 1:] * scaled[:, :-1], axis=-1)
+    correlation = tf.math.divide_no_nan(product, tf.reduce_sum(scaled**2, axis=-1))
+    return Noise(
+        deviation * scale, tf.clip_by_value(correlation, 0.0, _LARGEST_CORRELATION)
+    )
+
+
+def _build_equations(
+    decode: Decode, flux: tf.Tensor, z: tf.Tensor, error: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor, Noise]:
+    """Return the normal matrix and the gradient at a code, with the prior in both."""
+    n_latent = z.shape[-1]
+    model = decode(z)
+    noise = measure_noise(flux, model, error)
+    scaled = (flux - model) / noise.deviation
+    valid = tf.math.is_finite(scaled) & (noise.deviation > 0.0)
+    valid &= tf.math.is_finite(noise.deviation)
+    scaled = tf.where(valid, scaled, 0.0)
+    # The root of a Student distribution's weight, 1 in its middle.
+    root = tf.math.rsqrt(1.0 + scaled**2 / FREEDOM)
+    slope_weight = tf.where(valid, root / noise.deviation, 0.0)
+    moves = tf.unstack(_DIFFERENCE * tf.eye(n_latent))
+    slopes = [(decode(z + move) - model) / _DIFFERENCE for move in moves]
+    rows = [slope_weight * slope for slope in slopes]
+    columns = tf.stack(
+        [*rows, root * scaled], axis=1
+    )  # (batch, n_latent + 1, n_pixels)
+    whitened = _solve_tridiagonal(columns, noise.correlation)
+    product = tf.matmul(columns, whitened, transpose_b=True)
+    normal = product[:, :n_latent, :n_latent] + tf.eye(n_latent)
+    return normal, product[:, :n_latent, n_latent] - z, noise
+
+
+def _solve_tridiagonal(rows: tf.Tensor, correlation: tf.Tensor) -> tf.Tensor:
+    """Multiply rows of pixels by the inverse of a correlation between neighbours."""
+    shape = tf.shape(rows)
+    beside = tf.broadcast_to(
+        correlation[:, tf.newaxis, tf.newaxis], (shape[0], 1, shape[2])
+    )
+    bands = tf.concat([beside, tf.ones_like(beside), beside], axis=1)
+    solved = tf.linalg.tridiagonal_solve(
+        bands,
+        tf.linalg.matrix_transpose(rows),
+        diagonals_format="compact",
+        partial_pivoting=False,
+    )
+    return tf.linalg.matrix_transpose(solved)
+
+
+def _median(x: tf.Tensor) -> tf.Tensor:
+    """Take the median over the finite of the last axis, kept; 0 if there is none."""
+    finite = tf.math.is_finite(x)
+    n_finite = tf.math.count_nonzero(finite, axis=-1, keepdims=True)
+    ordered = tf.sort(tf.where(finite, x, float("inf")), axis=-1)
+    middle = tf.gather(ordered, tf.maximum(n_finite - 1, 0) // 2, axis=-1, batch_dims=1)
+    return tf.where(n_finite > 0, middle, 0.0)

@@ -1,0 +1,118 @@
+"""Weights of one network in another that has some of its dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_banded
+
+from stellar_tf.network.axes import FromAxes, ToAxes, reset_axes
+from stellar_tf.network.layers import Displace
+
+Weights = NDArray[np.float32]
+
+
+def keep_dimensions(
+    source: keras.Model, target: keras.Model, dimensions: Sequence[int]
+) -> None:
+    """
+    Give a network the weights of another, without some latent dimensions.
+
+    Parameters
+    ----------
+    source : keras.Model
+        Trained, as `stellar_tf.network.model.build_autoencoder` builds it.
+    target : keras.Model
+        Of as many dimensions as are kept, and otherwise alike. It may be displaced by
+        cubic splines where the other is by linear ones: it then decodes the same where
+        the displacement is of whole pixels.
+    dimensions : sequence of int
+        The dimensions that are kept, in their new order; of a network whose codes are
+        turned onto axes, of these.
+
+    Raises
+    ------
+    ValueError
+        If the networks differ in more than that.
+    """
+    rotation = _find_rotation(source)
+    axes = rotation[:, list(dimensions)]
+    splines = _orders(source) == {1} and _orders(target) == {3}
+    decoder = source.get_layer("decoder")
+    has_dense = "decode_dense1" in {layer.name for layer in decoder.layers}
+    for part in ("encoder", "decoder"):
+        of_source = source.get_layer(part)
+        for layer in target.get_layer(part).layers:
+            if isinstance(layer, ToAxes | FromAxes) or not layer.weights:
+                continue
+            kept = of_source.get_layer(layer.name).get_weights()
+            if layer.name == "z_mean":
+                kept = [values @ axes for values in kept]
+            elif layer.name == "z_log_var":
+                # The mean of logarithms, for variances that differ little.
+                kept = [values @ np.square(axes) for values in kept]
+            n_codes = _count_codes(layer.name, has_dense)
+            if n_codes:
+                kept[0] = _select_rows(kept[0], axes, n_codes)
+            if splines and layer.name.startswith(("basis", "destandardise")):
+                kept = [to_cubic(values) for values in kept]
+            layer.set_weights(kept)
+    reset_axes(target)
+    target.get_layer("bottleneck").step.assign(0)
+
+
+def to_cubic(values: Weights) -> Weights:
+    """
+    Find the cubic splines that pass through values.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (..., n_pixels)
+        Values of spectra; a number stays as it is.
+
+    Returns
+    -------
+    coefficients : ndarray of float32, shape (..., n_pixels)
+        Of the cubic B-splines centred on the pixels; beyond its ends a spectrum goes on
+        with its last coefficient.
+    """
+    if values.ndim == 0:
+        return values
+    bands = np.repeat([[1.0 / 6.0], [4.0 / 6.0], [1.0 / 6.0]], values.shape[-1], axis=1)
+    bands[1, [0, -1]] = 5.0 / 6.0
+    rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    solved: Weights = solve_banded((1, 1), bands, rows.T).T.astype(np.float32)
+    return solved.reshape(values.shape)
+
+
+def _find_rotation(autoencoder: keras.Model) -> Weights:
+    """Return what multiplies codes from the right, (n_latent, n_latent)."""
+    for layer in autoencoder.get_layer("encoder").layers:
+        if isinstance(layer, ToAxes):
+            rotation: Weights = layer.get_weights()[0]
+            return rotation
+    return np.eye(autoencoder.get_layer("decoder").input_shape[1], dtype=np.float32)
+
+
+def _orders(autoencoder: keras.Model) -> set[int]:
+    layers = autoencoder.get_layer("decoder").layers
+    return {layer.order for layer in layers if isinstance(layer, Displace)}
+
+
+def _count_codes(name: str, has_dense: bool) -> int:
+    """Say how many times a layer of the decoder takes the code."""
+    if name.startswith("weights"):  # beside it what dense layers make of it
+        return 1 if has_dense else 2
+    is_first = name in ("decode_dense1", "expand") or name.startswith("displacement")
+    return int(is_first)
+
+
+def _select_rows(kernel: Weights, axes: Weights, n_codes: int) -> Weights:
+    """Take the share of the axes that are kept, (n_latent, n_kept), of a kernel."""
+    n_latent = len(axes)
+    codes = kernel[: n_codes * n_latent].reshape(n_codes, n_latent, -1)
+    selected = np.einsum("lk,clo->cko", axes, codes).reshape(-1, kernel.shape[1])
+    return np.concatenate([selected, kernel[n_codes * n_latent :]])

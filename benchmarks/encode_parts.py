@@ -49,7 +49,7 @@ from dataclasses import replace
 from pathlib import Path
 import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads(1)
-from stellar_tf.api import load_model
+from stellar_tf.api.encoding import load_model
 from tfrecords_tools.records.manifest import read_manifest
 run, records, *shards = sys.argv[1:]
 model, manifest = load_model(run), read_manifest(Path(records))
@@ -61,7 +61,7 @@ for i in map(int, shards):
 MEMORY = """
 import sys
 from pathlib import Path
-from stellar_tf.api import encode_parts
+from stellar_tf.api.encoding import encode_parts
 from tfrecords_tools.conversion.engine import local_engine
 encode_parts(*sys.argv[1:], engine=local_engine(1), progress=False)
 status = Path("/proc/self/status").read_text()
@@ -131,7 +131,7 @@ def run_bare(run: Path, records: Path, shares: Sequence[Sequence[int]]) -> None:
 
 def measure_speed(work: Path, n_spectra: int, n_rounds: int) -> None:
     """Print rates and ratios."""
-    from stellar_tf.api import encode_parts
+    from stellar_tf.api.encoding import encode_parts
 
     config = load_config("default")
     config = complete_config(config, config.grid, n_spectra=2000)

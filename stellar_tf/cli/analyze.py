@@ -75,7 +75,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _run_run(args: argparse.Namespace) -> int:
-    from stellar_tf.api import analyze
+    from stellar_tf.api.analysis import analyze
 
     if args.out is not None:
         raise UserError("--out: is for CODES.npy; that of a run is RUN/analysis")
@@ -97,7 +97,7 @@ def _run_run(args: argparse.Namespace) -> int:
 
 
 def _run_codes(args: argparse.Namespace) -> int:
-    from stellar_tf.api import analyze_codes
+    from stellar_tf.api.analysis import analyze_codes
 
     for name in ("latents", "truth"):
         if getattr(args, name) is not None:

@@ -20,7 +20,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from stellar_tf.analysis.comparison import mean_stability
-    from stellar_tf.api import compare
+    from stellar_tf.api.analysis import compare
 
     comparisons = compare(*args.runs)
     for pair in comparisons:

@@ -62,7 +62,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.api import convert
+    from stellar_tf.api.records import convert
     from tfrecords_tools.conversion.engine import local_engine
     from tfrecords_tools.records.layout import REJECTS_NAME
 

@@ -72,7 +72,7 @@ def _run(args: argparse.Namespace) -> int:
     keep_freed_memory()
     progress = not args.quiet
     if args.server is None:
-        from stellar_tf.api import encode
+        from stellar_tf.api.encoding import encode
 
         run, *inputs = args.paths
         latents = encode(
@@ -98,7 +98,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _run_in_parts(args: argparse.Namespace, out: Path) -> int:
-    from stellar_tf.api import encode_parts
+    from stellar_tf.api.encoding import encode_parts
     from tfrecords_tools.conversion.engine import worker_engine
 
     if args.server is not None:

@@ -35,7 +35,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.out is None and args.page is None:
         raise UserError("give --out MODELS/NAME, --page PAGE.html or both")
-    from stellar_tf.api import export, export_page
+    from stellar_tf.api.exporting import export, export_page
 
     # The page first: it is refused where a SavedModel is not.
     if args.page is not None:

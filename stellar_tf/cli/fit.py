@@ -95,7 +95,7 @@ def _run(args: argparse.Namespace) -> int:
         "progress": not args.quiet,
     }
     if args.refine is not None:
-        from stellar_tf.api import refine
+        from stellar_tf.api.training import refine
 
         run = refine(
             args.refine,
@@ -106,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
             **options,
         )
     else:
-        from stellar_tf.api import fit
+        from stellar_tf.api.training import fit
 
         run = fit(
             args.records,

@@ -45,7 +45,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.api import neighbours
+    from stellar_tf.api.analysis import neighbours
 
     similar = neighbours(
         args.run_folder,

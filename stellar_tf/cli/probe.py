@@ -81,7 +81,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.api import probe
+    from stellar_tf.api.analysis import probe
 
     probes = probe(
         args.run_folder,

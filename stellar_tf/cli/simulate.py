@@ -33,7 +33,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.api import simulate
+    from stellar_tf.api.records import simulate
 
     assignments = []
     if args.n_stars is not None:

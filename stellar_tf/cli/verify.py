@@ -33,7 +33,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stellar_tf.api import verify
+    from stellar_tf.api.records import verify
     from tfrecords_tools.conversion.verify import SAME_POSITION
 
     records: Path = args.records

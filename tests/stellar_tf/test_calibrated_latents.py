@@ -7,7 +7,7 @@ import pytest
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.files import AnalysisError, list_tables, write_named
-from stellar_tf.api import encode
+from stellar_tf.api.encoding import encode
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run, RunError
 

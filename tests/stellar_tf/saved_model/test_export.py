@@ -16,7 +16,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 import stellar_tf as st
 from stellar_tf.analysis.analyze import analyze
 from stellar_tf.analysis.files import list_tables, write_named
-from stellar_tf.api import load_model
+from stellar_tf.api.encoding import load_model
 from stellar_tf.batches.normalisation import normalise_flux
 from stellar_tf.cli.main import run_command
 from stellar_tf.config import AnalysisConfig, write_config

@@ -314,7 +314,7 @@ def test_calibrated_widths(
     run: Run, records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scale = np.array([1.0, 2.0, 0.5, 1.0])
-    monkeypatch.setattr("stellar_tf.api._read_width_scales", lambda _: scale)
+    monkeypatch.setattr("stellar_tf.api.encoding._read_width_scales", lambda _: scale)
     for name, calibrated in (("a", False), ("b", True)):
         encode(run, records, tmp_path / f"{name}.parquet", calibrated=calibrated)
     a, b = (read_table(tmp_path / f"{name}.parquet") for name in "ab")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ def test_calibrated_widths_are_those_of_the_analysis(
     np.testing.assert_allclose(ratio, [[2.0, 1.0, 0.5, 1.0]], rtol=1e-5)
 
 
-def test_without_an_analysis_nothing_is_calibrated(run: Run) -> None:
+def test_without_an_analysis_nothing_is_calibrated(run: Run, tmp_path: Path) -> None:
+    without = shutil.ignore_patterns("analysis")
+    run = Run(shutil.copytree(run.folder, tmp_path / "run", ignore=without))
     with pytest.raises(AnalysisError, match="run stellar-tf analyze"):
         encode(str(run.folder), [5000.0], [1.0], calibrated=True)
     model = SpectrumModel.from_run(run)

@@ -10,6 +10,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import Label
+from stellar_tf.analysis.labels.units import NAMES
 from stellar_tf.analysis.latents import read_codes
 from stellar_tf.analysis.neighbours.space import InformativeSpace
 from stellar_tf.config import AnalysisConfig
@@ -70,7 +71,10 @@ class Survey:
             name: values for name, values in codes.labels.items() if _varies(values)
         }
         """Labels that are not the same everywhere, shape (n,) each."""
-        self.units = {name: str(latents[name].unit or "") for name in self.labels}
+        self.units = {
+            name: str(latents[name].unit or NAMES.get(name, ("", ""))[1])
+            for name in self.labels
+        }
         """Unit of each label."""
         self._space = InformativeSpace(
             self.z_mean, np.array([dimension.index for dimension in dimensions])

@@ -18,6 +18,8 @@ from tfrecords_tools.interruption import (
 def handlers() -> Iterator[None]:
     """SIGTERM raises here; both signals are afterwards what they were."""
     before = {number: signal.getsignal(number) for number in (2, 15)}
+    # What a shell starts in the background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     raise_on_sigterm()
     yield
     for number, handler in before.items():

@@ -88,3 +88,5 @@ def test_labels_that_say_nothing_are_left_out(survey: Survey) -> None:
     assert "exptime" not in survey.labels  # 600 s everywhere
     assert {"rv", "teff", "spectral_type"} <= set(survey.labels)
     assert survey.units["teff"] == "K"
+    assert survey.units["rv"] == "km / s"
+    assert survey.units["mjd"] == "d"  # which the table does not say

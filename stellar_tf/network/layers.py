@@ -54,11 +54,11 @@ class Standardise(keras.layers.Layer):
 
     def call(self, flux: tf.Tensor) -> tf.Tensor:
         """Map flux, (batch, n_pixels) with NaN, to finite x of that shape."""
-        x = ops.where(ops.isfinite(flux), flux, ops.zeros_like(flux))
-        if not self.relative:
-            return x
-        x = ops.clip((x - self.reference) / self.scale, -_LARGEST, _LARGEST)
-        return ops.where(ops.isfinite(flux), x, ops.zeros_like(x))
+        x = flux
+        if self.relative:
+            x = (x - self.reference) * (1.0 / self.scale)
+            x = ops.clip(x, -_LARGEST, _LARGEST)
+        return ops.where(ops.isfinite(flux), x, 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "relative": self.relative}
@@ -115,6 +115,37 @@ class Displace(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scale, "order": self.order}
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class Bin(keras.layers.Layer):
+    """
+    Average neighbouring pixels.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels a bin.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, n_pixels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_pixels = n_pixels
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Map pixels, (batch, n_bins * n_pixels), to bins, (batch, n_bins)."""
+        # A product with a matrix takes half the time of a mean.
+        weights = tf.fill((self.n_pixels, 1), 1.0 / self.n_pixels)
+        bins = tf.matmul(tf.reshape(x, (-1, self.n_pixels)), weights)
+        return tf.reshape(bins, (-1, x.shape[-1] // self.n_pixels))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape[0], input_shape[1] // self.n_pixels
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "n_pixels": self.n_pixels}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")

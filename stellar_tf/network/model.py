@@ -17,7 +17,7 @@ from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.network.axes import FromAxes, ToAxes
 from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.folded_conv import FoldedConv1D
-from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
+from stellar_tf.network.layers import Bin, Destandardise, Displace, Standardise, Unbin
 from stellar_tf.run import Run
 from tfrecords_tools.durable import partial_path, put_in_place
 
@@ -223,8 +223,7 @@ def _strided_decoder(
 def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
     folded = config.folded
     if folded.encoder_binning > 1:
-        bins = layers.Reshape((-1, folded.encoder_binning), dtype="float32", name="bin")
-        x = ops.mean(bins(x), axis=-1)
+        x = Bin(folded.encoder_binning, dtype="float32", name="bin")(x)
     if config.subtract_mean:
         # A star unlike all others comes out as a few units.
         x = _asinh(x)

@@ -120,7 +120,9 @@ class Trainer:
         norm = float(found.norm)
         if math.isfinite(logs["loss"]) and math.isfinite(norm):
             share = self.gradient_limit.find_share(step, norm)
-            self._apply(found.gradients, tf.constant(share, tf.float32))
+            # Hardly any gradient is shortened, and to multiply all of it takes time.
+            shortened = () if share == 1.0 else (tf.constant(share, tf.float32),)
+            self._apply(found.gradients, *shortened)
             self.steering.follow(step, logs["kl"])
             return logs
         reason = "a gradient is NaN or infinite"
@@ -198,9 +200,12 @@ class Trainer:
         norm = self.strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
         return _Gradients(self._sum_replicas(sums), norm, gradients)
 
-    def _run_update(self, gradients: list[tf.Tensor], share: tf.Tensor) -> None:
+    def _run_update(
+        self, gradients: list[tf.Tensor], share: tf.Tensor | None = None
+    ) -> None:
         def update(gradients: list[tf.Tensor]) -> None:
-            gradients = [share * gradient for gradient in gradients]
+            if share is not None:
+                gradients = [share * gradient for gradient in gradients]
             variables = self.model.trainable_variables
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 

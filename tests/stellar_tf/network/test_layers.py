@@ -6,7 +6,13 @@ import pytest
 import tensorflow as tf
 
 from stellar_tf.network.bottleneck import GaussianBottleneck
-from stellar_tf.network.layers import Destandardise, Displace, Standardise, Unbin
+from stellar_tf.network.layers import (
+    Bin,
+    Destandardise,
+    Displace,
+    Standardise,
+    Unbin,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -18,10 +24,19 @@ RNG = np.random.default_rng(0)
         (Standardise(relative=False), tf.ones((2, 4))),
         (Destandardise(), tf.ones((2, 4))),
         (Displace(3.0), (tf.ones((2, 4)), tf.ones((2, 2)))),
+        (Bin(2), tf.ones((2, 4))),
         (Unbin(2), tf.ones((2, 4))),
         (GaussianBottleneck(3), (tf.ones((2, 3)), tf.zeros((2, 3)))),
     ],
-    ids=["standardise", "identity", "destandardise", "displace", "unbin", "bottleneck"],
+    ids=[
+        "standardise",
+        "identity",
+        "destandardise",
+        "displace",
+        "bin",
+        "unbin",
+        "bottleneck",
+    ],
 )
 def test_config_round_trip(layer: keras.layers.Layer, inputs: tf.Tensor) -> None:
     expected = layer(inputs)
@@ -66,6 +81,12 @@ def test_unbinned_values_are_interpolated_between_centres(
     centre = (np.arange(n_bins * n_pixels) + 0.5) / n_pixels - 0.5
     expected = [np.interp(centre, np.arange(n_bins), row) for row in bins]
     np.testing.assert_allclose(Unbin(n_pixels)(bins), expected, atol=1e-6)
+
+
+def test_bins_are_means() -> None:
+    x = RNG.normal(size=(3, 24)).astype(np.float32)
+    expected = x.reshape(3, 6, 4).mean(axis=-1)
+    np.testing.assert_allclose(Bin(4)(x), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_displacement_is_interpolation_at_the_source() -> None:

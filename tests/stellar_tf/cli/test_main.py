@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stellar_tf import __version__, api
+from stellar_tf import __version__
+from stellar_tf.api import training
 from stellar_tf.cli.command import Command
 from stellar_tf.cli.main import (
     COMMANDS,
@@ -303,7 +304,7 @@ def test_signals_have_the_status_of_shells(
     def stop(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(api, "fit", stop)
+    monkeypatch.setattr(training, "fit", stop)
     assert run_command(["fit", str(tmp_path), "--run", "run"]) == status
     assert capsys.readouterr().err.startswith(message)
 

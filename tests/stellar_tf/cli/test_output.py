@@ -65,7 +65,7 @@ def test_every_command_can_be_quiet_or_verbose(
 
 SAY = """
 import sys
-from stellar_tf import api
+from stellar_tf.api import records
 from stellar_tf.cli import main
 
 def verify(*_, progress, **__):
@@ -75,7 +75,7 @@ def verify(*_, progress, **__):
         getattr(logging.getLogger("stellar_tf"), level)(f"{level}, {progress}")
     return SimpleNamespace(neighbours=[], problems=[], n_spectra=1)
 
-api.verify = verify
+records.verify = verify
 sys.argv = ["stellar-tf", "verify", ".", *sys.argv[1:]]
 main.run()
 """

@@ -204,8 +204,11 @@ class Trainer:
         self, gradients: list[tf.Tensor], share: tf.Tensor | None = None
     ) -> None:
         def update(gradients: list[tf.Tensor]) -> None:
-            if share is not None:
-                gradients = [share * gradient for gradient in gradients]
+            # An argument of a function has no device, by which workers are told apart.
+            gradients = [
+                tf.identity(gradient) if share is None else share * gradient
+                for gradient in gradients
+            ]
             variables = self.model.trainable_variables
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 

@@ -56,19 +56,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="replicas of the mirrored strategy: GPUs, or logical CPUs without any",
     )
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        "--steps",
-        type=at_least(1),
-        metavar="N",
-        help="batches to train on; default: by the number of spectra",
-    )
-    length.add_argument(
-        "--minutes",
-        type=positive,
-        metavar="M",
-        help="train on as many as this time holds, counted when the run begins",
-    )
+    _add_length(parser)
     parser.add_argument(
         "--init-from",
         type=existing_path,
@@ -82,6 +70,22 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_config_options(parser)
     add_overwrite_option(parser)
+
+
+def _add_length(parser: argparse.ArgumentParser) -> None:
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--steps",
+        type=at_least(1),
+        metavar="N",
+        help="batches to train on; default: by the number of spectra",
+    )
+    length.add_argument(
+        "--minutes",
+        type=positive,
+        metavar="M",
+        help="train on as many as this time holds, counted when the run begins",
+    )
 
 
 def _run(args: argparse.Namespace) -> int:

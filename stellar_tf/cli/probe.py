@@ -51,6 +51,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draws of labelled stars; default: 10",
     )
+    _add_reading(parser)
+    add_overwrite_option(parser)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latents",
         type=existing_path,
@@ -67,7 +72,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "convert.missing_values=[-9999] (repeatable); "
         f"one of {', '.join(LABEL_SETTINGS)}",
     )
-    add_overwrite_option(parser)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -117,8 +117,19 @@ class Displace(keras.layers.Layer):
         return {**super().get_config(), "scale": self.scale, "order": self.order}
 
 
+class _Bins(keras.layers.Layer):
+    """Bins of neighbouring pixels."""
+
+    def __init__(self, n_pixels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_pixels = n_pixels
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "n_pixels": self.n_pixels}
+
+
 @keras.saving.register_keras_serializable("stellar_tf")
-class Bin(keras.layers.Layer):
+class Bin(_Bins):
     """
     Average neighbouring pixels.
 
@@ -130,10 +141,6 @@ class Bin(keras.layers.Layer):
         Passed on to `keras.layers.Layer`.
     """
 
-    def __init__(self, n_pixels: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_pixels = n_pixels
-
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Map pixels, (batch, n_bins * n_pixels), to bins, (batch, n_bins)."""
         # A product with a matrix takes half the time of a mean.
@@ -144,12 +151,9 @@ class Bin(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0], input_shape[1] // self.n_pixels
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_pixels": self.n_pixels}
-
 
 @keras.saving.register_keras_serializable("stellar_tf")
-class Unbin(keras.layers.Layer):
+class Unbin(_Bins):
     """
     Interpolate linearly from the centres of bins to pixels.
 
@@ -162,10 +166,6 @@ class Unbin(keras.layers.Layer):
     **kwargs
         Passed on to `keras.layers.Layer`.
     """
-
-    def __init__(self, n_pixels: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_pixels = n_pixels
 
     def call(self, bins: tf.Tensor) -> tf.Tensor:
         """Map values at the centres of bins, (batch, n_bins), to pixels."""
@@ -187,6 +187,3 @@ class Unbin(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0], input_shape[1] * self.n_pixels
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_pixels": self.n_pixels}

@@ -19,6 +19,7 @@ from stellar_tf.analysis.evidence.intrinsic import (
     IntrinsicDimension,
     estimate_intrinsic_dimension,
 )
+from stellar_tf.analysis.evidence.pulls import Pulls
 from stellar_tf.analysis.evidence.verdict import (
     Evidence,
     Verdict,
@@ -261,6 +262,18 @@ def _tabulate_verdict(
     table["icc"] = repeats.correlation.value
     table["icc_low"] = repeats.correlation.low
     table["icc_high"] = repeats.correlation.high
+    _add_widths(table, pulls)
+    add_tracked_labels(table, associations, config.fdr)
+    table["tracks_error"], table["tracks_width"] = np.full((2, len(table)), np.nan)
+    for found in unit_maps:
+        table["tracks_error"][found.dimension] = found.error
+        table["tracks_width"][found.dimension] = found.width
+    table.sort("information", reverse=True)
+    return describe_columns(table, config)
+
+
+def _add_widths(table: Table, pulls: Pulls) -> None:
+    """Say how far the widths of stellar dimensions can be trusted."""
     # Between visits an observational dimension is meant to differ.
     stellar = np.asarray(table["kind"]) == "stellar"
     for name, estimate in (
@@ -271,13 +284,6 @@ def _tabulate_verdict(
         table[name] = np.where(stellar, estimate.value, np.nan)
         table[f"{name}_low"] = np.where(stellar, estimate.low, np.nan)
         table[f"{name}_high"] = np.where(stellar, estimate.high, np.nan)
-    add_tracked_labels(table, associations, config.fdr)
-    table["tracks_error"], table["tracks_width"] = np.full((2, len(table)), np.nan)
-    for found in unit_maps:
-        table["tracks_error"][found.dimension] = found.error
-        table["tracks_width"][found.dimension] = found.width
-    table.sort("information", reverse=True)
-    return describe_columns(table, config)
 
 
 def _score(

@@ -28,9 +28,9 @@ from stellar_tf.training.step_results import (
     StepNumbers,
     read_steps,
 )
-from stellar_tf.training.strategy import is_chief
+from stellar_tf.training.strategy import build_vote, is_chief
 from tfrecords_tools.errors import UserError
-from tfrecords_tools.interruption import StopRequested, StopSignals
+from tfrecords_tools.interruption import StopRequested, StopSignals, Terminated
 from tfrecords_tools.records.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,10 @@ class TrainingLoop:
         self._trainer, self._stream, self._run = trainer, stream, run
         self._store, self._callbacks = store, callbacks
         self._is_chief = is_chief(trainer.strategy)
+        self._is_alone = not isinstance(
+            trainer.strategy, tf.distribute.MultiWorkerMirroredStrategy
+        )
+        self._vote = build_vote(trainer.strategy)
         self._n_in_a_row = 0
         self._unread: dict[int, Step] = {}
         self._read_at = time.monotonic()
@@ -104,18 +108,25 @@ class TrainingLoop:
             Where to go on.
         stop : StopSignals
             They are held from the first step on: before it there is nothing to save.
+            Of several workers all stop after the same step when one is told to.
 
         Raises
         ------
         TrainingError
             If the loss or a gradient is not finite `MAX_IN_A_ROW` times.
+        Terminated
+            If another worker was told to stop.
         """
         self._state = self._saved = state
         if state.kl_level is not None:
             self._trainer.controls = Controls(state.kl_level, state.gradient_mean)
+        if not self._is_alone:
+            stop.hold()  # whoever leaves now leaves the others waiting
+        is_stopped = False
         try:
             self._train(stop)
         except StopRequested:
+            is_stopped = True
             self._read()
             logger.warning(
                 "%s: stopped after step %d of %d, goes on from there",
@@ -124,6 +135,9 @@ class TrainingLoop:
                 self._training.n_steps,
             )
         self._save()
+        self._vote(False)  # the first has saved before any leaves
+        if is_stopped and not stop.is_noted:
+            raise Terminated
 
     def _train(self, stop: StopSignals) -> None:
         training, first = self._training, self._state.n_steps
@@ -132,7 +146,8 @@ class TrainingLoop:
         batches = iter(distribute(partial(self._stream.build, first)))
         self._end_epoch(stop)  # in whose validation it may have been stopped
         for step in range(first, training.n_steps):
-            stop.check()
+            if self._is_alone or step == first or step % _N_UNREAD == 0:
+                self._check(stop)
             if step % training.steps_per_epoch == 0 or step == first:
                 self._callbacks.on_epoch_begin(step // training.steps_per_epoch)
             self._callbacks.on_train_batch_begin(step)
@@ -144,6 +159,11 @@ class TrainingLoop:
             self._end_epoch(stop)
             if is_due:
                 self._save()
+
+    def _check(self, stop: StopSignals) -> None:
+        """End the work if this worker was told to stop, or another."""
+        if self._vote(stop.is_noted):
+            raise StopRequested
 
     def _ends_epoch(self, n_done: int) -> bool:
         training = self._training
@@ -204,7 +224,7 @@ class TrainingLoop:
 
     def _find_culprits(self, step: int, made: Step) -> Iterator[str]:
         """Name the spectra that add what is not finite, or most."""
-        objective = self._trainer.gather_objective(made)
+        objective = made.objective.numpy()
         places = self._stream.locate_batch(step)
         finite = np.where(np.isfinite(objective), objective, np.inf)
         worst = np.argsort(-finite, kind="stable")
@@ -221,7 +241,7 @@ class TrainingLoop:
         epoch = (n_done - 1) // training.steps_per_epoch
         n_skipped = totals.pop("skipped")
         n_steps = n_done - epoch * training.steps_per_epoch - n_skipped
-        scores = self._trainer.evaluate(self._validation, stop.check)
+        scores = self._trainer.evaluate(self._validation, partial(self._check, stop))
         logs = {
             "step": float(n_done),
             "beta": self._beta_at(n_done - 1),

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.network.model import build_autoencoder
@@ -33,7 +32,7 @@ class _Gradients(NamedTuple):
     gradients: list[tf.Tensor]
     """Of each trainable weight, by replica; their sum is the global batch's."""
     objective: tf.Tensor
-    """What each spectrum adds, by replica."""
+    """What each spectrum of the global batch adds."""
 
 
 class Trainer:
@@ -88,22 +87,6 @@ class Trainer:
             batch, tf.constant(step, EXACT), controls
         )
         return made
-
-    def gather_objective(self, step: Step) -> NDArray[np.float32]:
-        """
-        Collect what each spectrum of a step's batch added to its loss.
-
-        Parameters
-        ----------
-        step : Step
-            Of `train_step`.
-
-        Returns
-        -------
-        objective : ndarray of float32, shape (batch,)
-            In the order of the batch.
-        """
-        return np.asarray(self.strategy.gather(step.objective, axis=0))
 
     def evaluate(
         self, batches: tf.data.Dataset, before_each: Callable[[], None] = lambda: None
@@ -192,9 +175,10 @@ class Trainer:
                 loss = sums.objective / float(self.config.training.batch_size)
             gradients = tape.gradient(loss, self.model.trainable_variables)
             norm = tf.linalg.global_norm(_sum_gradients(gradients))
-            return sums, gradients, norm, terms.objective
+            return sums, gradients, norm, _gather(terms.objective)
 
-        sums, gradients, norm, objective = self.strategy.run(differentiate, (batch,))
+        sums, gradients, norm, gathered = self.strategy.run(differentiate, (batch,))
+        objective = self.strategy.experimental_local_results(gathered)[0]
         norm = self.strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
         return _Gradients(self._sum_replicas(sums), norm, gradients, objective)
 
@@ -277,10 +261,7 @@ def _coarsen(flux: tf.Tensor, n_average: int) -> tf.Tensor:
 
 def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
     """Estimate it from the posteriors on all replicas."""
-    replica = tf.distribute.get_replica_context()
-    everywhere = [
-        replica.all_gather(outputs[name], axis=0) for name in ("z_mean", "z_log_var")
-    ]
+    everywhere = [_gather(outputs[name]) for name in ("z_mean", "z_log_var")]
     return losses.total_correlation(outputs["z"], *everywhere)
 
 
@@ -295,6 +276,14 @@ def _sum_gradients(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         return gradients
     total: list[tf.Tensor] = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
     return total
+
+
+def _gather(values: tf.Tensor) -> tf.Tensor:
+    """Return those of all replicas."""
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return values
+    return replica.all_gather(values, axis=0)
 
 
 def _idleness(kl: tf.Tensor) -> tf.Tensor:

@@ -77,7 +77,7 @@ class Step(NamedTuple):
     numbers: tf.Tensor
     """`StepNumbers`, float64, shape (7,)."""
     objective: tf.Tensor
-    """What each spectrum of the batch adds, shape (batch,), by replica."""
+    """What each spectrum of the global batch adds, shape (batch,)."""
 
 
 def average(sums: Terms) -> dict[str, tf.Tensor]:

@@ -307,3 +307,21 @@ def test_cosine_decay_ends_at_zero(config: Config) -> None:
         optimizer.iterations.assign(step)
         rates.append(float(optimizer.learning_rate))
     assert rates == pytest.approx([0.5, 0.25, 0.0])
+
+
+def test_a_step_that_is_not_finite_leaves_all_as_it_was(config: Config) -> None:
+    trainer = Trainer(config, build_strategy("single"))
+    rng = np.random.default_rng(0)
+    flux = rng.normal(1.0, 0.1, (8, config.grid.n_pixels)).astype(np.float32)
+    first = trainer.train_step({"flux": tf.constant(flux)}, 0)
+    kept = [*trainer.model.trainable_variables, *trainer.optimizer.variables]
+    before = [variable.numpy().copy() for variable in kept]
+    flux[5, 500:502] = 3e38, -3e38
+    made = trainer.train_step({"flux": tf.constant(flux)}, 1)
+    good, bad = read_steps([first, made])
+    assert good.fault is None
+    assert bad.fault == "the loss is inf"
+    assert (bad.level, bad.gradient_mean) == (good.level, good.gradient_mean)
+    np.testing.assert_array_equal(np.flatnonzero(~np.isfinite(made.objective)), [5])
+    for variable, value in zip(kept, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)

@@ -151,9 +151,9 @@ def _find_rotation(
         projected += jacobian.T @ change
         size += float(change @ change)
         spectrum = np.asarray(decoder(code[np.newaxis]), np.float64)[0]
-        basis, _ = np.linalg.qr(smooth_modes * spectrum[:, np.newaxis])
+        basis = smooth_modes * spectrum[:, np.newaxis]
         share = basis.T @ jacobian
-        smooth += share.T @ share
+        smooth += share.T @ solve(basis.T @ basis, share)
     normal += _PENALTY * normal.diagonal().max() * np.eye(n_latent)
     rotation, free = np.eye(n_latent), np.ones(n_latent, bool)
     if size:

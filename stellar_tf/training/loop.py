@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stellar_tf.batches.continuum import list_smooth_modes
 from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
-from stellar_tf.network.axes import velocity_axis
+from stellar_tf.network.axes import physical_axes
 from stellar_tf.network.model import save_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.training.checkpoints import (
@@ -255,12 +256,17 @@ class TrainingLoop:
         if scores["loss"] < best_loss:
             best_loss = scores["loss"]
             if self._is_chief:
-                blocks = self._trainer.config.blocks
-                with velocity_axis(self._trainer.model, blocks):
-                    save_autoencoder(self._trainer.model, self._run)
+                self._save_model()
         self._state = self._state._replace(best_loss=best_loss, totals={})
 
     def _beta_at(self, step: int) -> float:
         """Weight of the divergence in a step, as far as it has followed since."""
         steering, controls = self._trainer.steering, self._trainer.controls
         return float(steering.weight_at(tf.constant(step, EXACT), controls.level).beta)
+
+    def _save_model(self) -> None:
+        model, config = self._trainer.model, self._trainer.config
+        few = next(iter(self._validation))["flux"]
+        modes = list_smooth_modes(config.grid)
+        with physical_axes(model, few, modes, config.blocks):
+            save_autoencoder(model, self._run)

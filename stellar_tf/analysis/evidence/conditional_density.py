@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import SplineTransformer
 
 MAX_STARS = 3_000
@@ -125,7 +123,7 @@ def log_density_ratio(
     for other in weighing:
         log_weights += _log_parts(sample, other)
     own = _log_parts(sample, dimension, shift)
-    return _compare(sample, dimension, own, log_weights)
+    return _compare(sample, dimension, own, _log_mean(own), log_weights)
 
 
 def _choose_weighing(
@@ -136,13 +134,14 @@ def _choose_weighing(
 ) -> tuple[tuple[int, ...], float]:
     """Choose forward the dimensions that weigh the stars; return them and the mean."""
     own = _log_parts(sample, dimension, shift)
+    fixed = (sample, dimension, own, _log_mean(own))
     log_weights = _no_weights(len(own))
-    best = float(_compare(sample, dimension, own, log_weights).mean())
+    best = float(_compare(*fixed, log_weights).mean())
     chosen: list[int] = []
     left = {other: _log_parts(sample, other) for other in known}
     while left and len(chosen) < MAX_WEIGHING:
         tried = {
-            other: _compare(sample, dimension, own, log_weights + parts).mean()
+            other: _compare(*fixed, log_weights + parts).mean()
             for other, parts in left.items()
         }
         other = min(tried, key=lambda name: tried[name])
@@ -158,10 +157,10 @@ def _compare(
     sample: Sample,
     dimension: int,
     own: NDArray[np.float32],
+    background: NDArray[np.float64],
     log_weights: NDArray[np.float32],
 ) -> NDArray[np.float64]:
     conditional = _log_sum(own + log_weights) - _log_sum(log_weights)
-    background = _log_sum(own) - np.log(len(own))
     mixture = np.logaddexp(
         np.log1p(-_BACKGROUND) + conditional, np.log(_BACKGROUND) + background
     )
@@ -198,16 +197,40 @@ def _log_sum(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.log(values.sum(axis=1, dtype=np.float64)) + largest[:, 0])
 
 
+def _log_mean(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(_log_sum(values) - np.log(values.shape[1]), np.float64)
+
+
 def _predict(
     sample: Sample, dimension: int, known: Sequence[int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Predict the means from draws of other dimensions, each star by the others."""
-    model = make_pipeline(
-        SplineTransformer(_N_KNOTS, knots="quantile", extrapolation="linear"),
-        RidgeCV(_RIDGE),
-    )
+    z, target = sample.z[:, list(known)], sample.mean[:, dimension]
     folds = KFold(_N_FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
-    predicted = cross_val_predict(
-        model, sample.z[:, list(known)], sample.mean[:, dimension], cv=folds
-    )
-    return np.asarray(predicted, np.float32)
+    predicted = np.empty_like(target)
+    for rows, others in folds.split(z):
+        splines = SplineTransformer(
+            _N_KNOTS, knots="quantile", extrapolation="linear"
+        ).fit(z[rows])
+        basis, of_others = (splines.transform(z[part]) for part in (rows, others))
+        predicted[others] = _ridge(basis, target[rows], of_others)
+    return predicted
+
+
+def _ridge(
+    features: NDArray[np.floating],
+    target: NDArray[np.floating],
+    of_others: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """Predict others; the penalty has the least error when one is left out."""
+    # scikit-learn's RidgeCV does the same, but checks its input for longer than that.
+    level, centre = target.mean(dtype=np.float64), features.mean(axis=0, dtype=float)
+    centred, residual = features - centre, target - level
+    values, axes = np.linalg.eigh(centred.T @ centred)
+    along = centred @ axes  # (n_stars, n_features)
+    shrink = 1.0 / (values[:, np.newaxis] + _RIDGE)  # (n_features, n_penalties)
+    weights = (along.T @ residual)[:, np.newaxis] * shrink
+    leverage = along**2 @ shrink + 1.0 / len(target)
+    errors = (residual[:, np.newaxis] - along @ weights) / (1.0 - leverage)
+    best = weights[:, np.argmin(np.mean(errors**2, axis=0))]
+    return np.asarray(level + (of_others - centre) @ (axes @ best), np.float64)

@@ -116,7 +116,7 @@ def test_weak_copies_are_redundant_and_say_what_they_repeat() -> None:
 
 
 def test_false_independent_ones_are_rare() -> None:
-    """Three of six are redundant: the short form of benchmarks/calibration.py."""
+    """Three of six are redundant: the short form of benchmarks/independence.py."""
     nats, sources = [2.5, 2.0, 1.0, 0.5, 0.4, 0.3], [0, 1, 2, 0, 1, 0]
     found = [count(*plant(nats, sources, 300, seed), seed) for seed in range(8)]
     assert [f.n_independent for f in found].count(3) >= 7

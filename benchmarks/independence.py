@@ -29,7 +29,7 @@ from scipy.stats import binomtest
 
 from stellar_tf.analysis.evidence.conditional_density import (
     draw_sample,
-    log_density_ratio,
+    measure_added,
 )
 from stellar_tf.analysis.evidence.independence import (
     Independence,
@@ -149,7 +149,7 @@ def of_record(problem: Problem, rng: np.random.Generator) -> float:
     """Apply the estimator of the analysis."""
     sample = draw_sample(*problem, rng)
     last = problem[0].shape[1] - 1
-    return float(log_density_ratio(sample, last, range(last), rng).mean())
+    return measure_added(sample, last, range(last), rng).value
 
 
 def compare_estimators(n_samples: int) -> None:

@@ -51,7 +51,7 @@ def draw_training(history: Table) -> go.Figure:
         figure.add_vline(
             int(step[np.nanargmin(loss)]), line_dash="dot", line_color="#8C8C8C"
         )
-    figure.update_yaxes(type="log", dtick=1, tickformat="~g")
+    figure.update_yaxes(type="log", tickformat="~g")
     figure.update_xaxes(title_text="step", row=2, col=1)
     apply_style(figure, 460)
     return figure

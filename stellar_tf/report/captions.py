@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Row, Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.columns import NUISANCES
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.figures.labels import Pair
@@ -48,6 +49,11 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
         f"{found.n_independent} of {result.n_latent} latent {verb} independently "
         f"informative ({level} interval {found.n_low} to {found.n_high})."
     ]
+    if result.series_of:
+        sentences.append(
+            f"All spectra are of one star, {result.series_of}: each counts as a star "
+            "here. They are not independent, so that the intervals are too narrow."
+        )
     redundant = result.verdict_table[result.verdict_table["repeats"] != ""]
     if len(redundant):
         words = ", ".join(
@@ -112,10 +118,11 @@ def describe_baselines(baselines: Table) -> list[str]:
     Returns
     -------
     sentences : list of str
-        None if it is behind for no label.
+        None if it is behind for no label; to know little of the exposure is no fault.
     """
     if not len(baselines):
         return []
+    baselines = baselines[~np.isin(baselines["label"], NUISANCES)]
     sentences = []
     behind = baselines[baselines["behind"]]
     if len(behind):
@@ -307,7 +314,8 @@ def describe_residual(reconstructions: Reconstructions, row: int) -> str:
         )
     rv = float(reconstructions.rv[row])
     if np.isfinite(rv):
-        caption += f" Lines are marked at the star's velocity, {rv:.1f} km/s."
+        velocity = f"{rv:z.1f}".replace("-", "\u2212")
+        caption += f" Lines are marked at the star's velocity, {velocity}\u00a0km/s."
     return caption
 
 

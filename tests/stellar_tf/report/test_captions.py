@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from stellar_tf.analysis.analyze import AnalysisResult
@@ -24,6 +26,12 @@ def test_verdict_in_words(result: AnalysisResult) -> None:
     assert "z7 describes the observation." in sentences
     assert "z9 follows no label that was given." in sentences
     assert any(text.endswith("describe the star.") for text in sentences)
+
+
+def test_a_series_of_one_star_is_told(result: AnalysisResult) -> None:
+    sentences = describe_verdict(replace(result, series_of="HD128621"))
+    assert sentences[1].startswith("All spectra are of one star, HD128621: each counts")
+    assert not any("one star" in text for text in describe_verdict(result))
 
 
 def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
@@ -76,4 +84,4 @@ def test_a_residual_of_pure_noise_is_one_noise_and_the_velocity_is_told() -> Non
     text = describe_residual(shown, 0)
     size = float(text.split("Root mean square ")[1].split()[0])
     assert abs(size - 1.0) < 0.03
-    assert text.endswith("marked at the star's velocity, -12.3 km/s.")
+    assert text.endswith("marked at the star's velocity, \u221212.3\u00a0km/s.")

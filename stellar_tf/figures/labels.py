@@ -113,8 +113,10 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
             )
         )  # fmt: skip
     figure.update_xaxes(
-        title_text=pair.label + (f" [{unit}]" if unit else ""), nticks=6
+        title_text=pair.label + (f" [{unit}]" if unit else ""), nticks=5
     )
+    if not is_category(label):
+        figure.update_xaxes(tickangle=0)
     figure.update_yaxes(title_text=f"z{pair.dimension}", nticks=6)
     return figure
 

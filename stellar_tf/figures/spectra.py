@@ -254,10 +254,11 @@ class Marks(NamedTuple):
             high = min(band.wave_max, float(wave[-1]))
             if low < high:
                 self.shapes.append(_stretch(low, high, GREY, 0.18))
+                name = band.name.removesuffix(" (Earth)").replace("gamma", "γ")
                 self.annotations.append(
                     {
                         "x": low, "y": 1.0, "xref": "x", "yref": "y domain",
-                        "text": band.name, "showarrow": False, "xanchor": "left",
+                        "text": name, "showarrow": False, "xanchor": "left",
                         "yanchor": "bottom", "font": {"size": 10},
                     }
                 )  # fmt: skip

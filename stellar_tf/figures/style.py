@@ -64,4 +64,4 @@ def apply_style(figure: go.Figure, height: int, **layout: Any) -> None:
         **layout,
     )
     figure.update_yaxes(automargin=True, title_standoff=6)
-    figure.update_xaxes(title_standoff=6)
+    figure.update_xaxes(title_standoff=6, exponentformat="none")

@@ -23,7 +23,7 @@ def test_verdict_in_words(result: AnalysisResult) -> None:
         "(95 % interval 5 to 5)."
     )
     assert "4 known factors varied: rv, teff, logg, airmass." in sentences
-    assert "z7 describes the observation." in sentences
+    assert "z7 (airmass) describes the observation." in sentences
     assert "z9 follows no label that was given." in sentences
     assert any(text.endswith("describe the star.") for text in sentences)
 
@@ -32,6 +32,11 @@ def test_a_series_of_one_star_is_told(result: AnalysisResult) -> None:
     sentences = describe_verdict(replace(result, series_of="HD128621"))
     assert sentences[1].startswith("All spectra are of one star, HD128621: each counts")
     assert not any("one star" in text for text in describe_verdict(result))
+    leakage = result.leakage._replace(nuisances=())
+    series = replace(result, series_of="HD128621", leakage=leakage)
+    titles = [item.title for item in choose_headlines(series)]
+    assert titles[-1] == "spectra of one star"
+    assert "nats of leakage" not in titles
 
 
 def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
@@ -39,6 +44,8 @@ def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
     assert shown["independently informative dimensions"] == "5"
     assert shown["informative dimensions"] == "5"
     assert shown["true factors"] == "4"
+    assert "nats of leakage" in shown
+    assert shown["stars"] == f"{result.n_stars:,}"
     row = result.label_table[result.label_table["label"] == "rv"][0]
     assert shown["|Spearman| of rv and z0"] == f"{abs(row['spearman_held_out']):.3f}"
 

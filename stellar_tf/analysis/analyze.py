@@ -76,7 +76,7 @@ class AnalysisResult:
     unit_maps: tuple[UnitMap, ...]
     """What z means in the unit of the label, where a dimension tracks one closely."""
     unexplained: NDArray[np.intp]
-    """Informative dimensions that share nothing significant with any label."""
+    """Informative dimensions that follow no label."""
     extremes: Table
     """Spectra at both ends of those."""
     unusual: Table
@@ -101,6 +101,8 @@ class AnalysisResult:
     """Held-out stars."""
     blocks: tuple[str, ...]
     """Block of each dimension; none without training on visits."""
+    series_of: str
+    """The star, where all spectra are of one: each counts as a star; else empty."""
     config: AnalysisConfig
     """The settings."""
 
@@ -175,7 +177,13 @@ def analyze(
     usable, unusable = select_labels(stars.labels)
     draws = stars.draw(streams[6])
     associations = measure_associations(
-        stars.z_mean, verdict.dimensions, usable, config, streams[1], draws=draws
+        stars.z_mean,
+        verdict.dimensions,
+        usable,
+        config,
+        streams[1],
+        draws=draws,
+        carried=evidence.information.value[verdict.dimensions],
     )
     best = find_best_dimensions(all_stars, associations, config, streams[2])
     conditional = measure_conditional_associations(
@@ -218,6 +226,7 @@ def analyze(
         n_repeated_stars=evidence.repeats.n_stars,
         n_held_out=int((all_stars.split == HELD_OUT).sum()),
         blocks=tuple(blocks),
+        series_of=codes.series_of,
         config=config,
     )
 

@@ -18,7 +18,7 @@ NUISANCES = ("snr", "airmass", "berv", "mjd", "exptime")
 _NOT_LABELS = (
     *("dp_id", "target", "star", "split", "z_mean", "z_log_var", "ra", "dec"),
     # What was done to the file, or was wrong with it: no property of star or exposure.
-    *("history", "flags", "valid_fraction"),
+    *("history", "flags", "valid_fraction", "median_flux", "phase_error"),
 )
 
 

@@ -50,7 +50,8 @@ DESCRIPTIONS = {
     "tracks_error": "median absolute error of the label read from z by a monotone map, "
     "on held-out stars [label's unit]",
     "tracks_width": "median posterior width in the label's unit by that map",
-    "tracks": "label with the largest significant mutual information",
+    "tracks": "label with the largest significant mutual information, where that is a "
+    "tenth of the information or more",
     "tracks_mi": "that mutual information, of draws of z [nat]",
     "tracks_spearman": "rank correlation with that label",
     "nuisance": "whether it describes the exposure",

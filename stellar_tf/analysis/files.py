@@ -18,6 +18,7 @@ from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
 from stellar_tf.tables import TableError, read_table, write_table
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.records.manifest import hash_file
 
 VERDICT_NAME = "verdict.ecsv"
 """The table by which an analysed run is known."""
@@ -25,6 +26,8 @@ UNIT_MAPS = "unit_maps"
 """The table of what values of dimensions mean in the units of labels."""
 PROBES = "probes"
 """The table of what frozen latents predict from few labels."""
+MODEL_SHA256 = "model_sha256"
+"""Of this table's metadata: the model whose latents they are."""
 
 
 class TablesExistError(FileExistsError, UserError):
@@ -273,7 +276,7 @@ def read_unit_maps(folder: Path) -> dict[int, UnitMap]:
     return list_unit_maps(read_table(path)) if path.is_file() else {}
 
 
-def read_probes(folder: Path) -> Table:
+def read_probes(folder: Path, model: Path) -> Table:
     """
     Read what frozen latents predict from few labels.
 
@@ -281,6 +284,8 @@ def read_probes(folder: Path) -> Table:
     ----------
     folder : Path
         RUN/analysis.
+    model : Path
+        The run's model.
 
     Returns
     -------
@@ -289,12 +294,20 @@ def read_probes(folder: Path) -> Table:
 
     Raises
     ------
+    AnalysisError
+        If the table is of another model.
     TableError
         If the table is unreadable.
     """
     path = table_path(folder, PROBES)
-    # What is empty, such as a unit, comes back as masked.
-    return read_table(path).filled("") if path.is_file() else Table()
+    if not path.is_file():
+        return Table()
+    table = read_table(path)
+    if table.meta.get(MODEL_SHA256) != hash_file(model):
+        raise AnalysisError(
+            f"{path}: is of another model; run stellar-tf probe --overwrite"
+        )
+    return table.filled("")  # what is empty, such as a unit, comes back as masked
 
 
 def has_analysis(folder: Path) -> bool:

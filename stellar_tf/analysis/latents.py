@@ -43,6 +43,8 @@ class Codes(NamedTuple):
     """Natural logarithm of the posterior variances, shape (n, n_latent)."""
     labels: dict[str, Label]
     """Labels and nuisances, numbers or categories, shape (n,) each."""
+    series_of: str = ""
+    """The star, where all spectra are of one: each is then a star of its own."""
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Codes:
         """
@@ -144,13 +146,16 @@ def read_codes(
     if not (np.isfinite(z_mean).all() and np.isfinite(z_log_var).all()):
         raise LatentsError("z_mean and z_log_var must be finite, got NaN or infinity")
     dp_id = read_strings(latents["dp_id"])
+    star = name_stars(dp_id, read_strings(latents["star"]))
+    is_series = star.size > 1 and bool((star == star[0]).all())
     return Codes(
         dp_id,
-        name_stars(dp_id, read_strings(latents["star"])),
+        dp_id if is_series else star,
         read_strings(latents["split"]),
         z_mean,
         z_log_var,
         read_labels(latents, [*(labels or config.labels)], factors),
+        str(star[0]) if is_series else "",
     )
 
 

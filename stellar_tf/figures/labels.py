@@ -42,18 +42,18 @@ def choose_pairs(result: AnalysisResult, *, n_most: int = 9) -> list[Pair]:
     -------
     pairs : list of Pair
         The best dimension of each label and the best label of each dimension, where
-        significant. Where they are too many, first rv and teff, then those of most
-        mutual information; in the order of the dimensions.
+        it follows the label. Where they are too many, first rv and teff, then those of
+        most mutual information; in the order of the dimensions.
     """
-    table = result.association_table
+    followed = result.associations.find_followed(result.config.fdr)
+    table = result.association_table[followed.ravel()]
     chosen: dict[Pair, float] = {}
     for key in ("label", "dimension"):
         for value in np.unique(table[key]):
-            rows = table[(table[key] == value) & table["significant"]]
-            if len(rows):
-                best = rows[int(np.argmax(rows["mi"]))]
-                pair = Pair(int(best["dimension"]), str(best["label"]))
-                chosen[pair] = float(best["mi"])
+            rows = table[table[key] == value]
+            best = rows[int(np.argmax(rows["mi"]))]
+            pair = Pair(int(best["dimension"]), str(best["label"]))
+            chosen[pair] = float(best["mi"])
     ranked = sorted(chosen, key=lambda pair: -chosen[pair])
     first = [_first_of(ranked, label) for label in _FIRST]
     ordered = [pair for pair in first if pair is not None]
@@ -113,8 +113,10 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
             )
         )  # fmt: skip
     figure.update_xaxes(
-        title_text=pair.label + (f" [{unit}]" if unit else ""), nticks=6
+        title_text=pair.label + (f" [{unit}]" if unit else ""), nticks=5
     )
+    if not is_category(label):
+        figure.update_xaxes(tickangle=0)
     figure.update_yaxes(title_text=f"z{pair.dimension}", nticks=6)
     return figure
 

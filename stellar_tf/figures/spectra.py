@@ -15,11 +15,12 @@ from stellar_tf.figures.style import BLUE, GREY, VERMILLION, apply_style, ramp
 from stellar_tf.figures.windows import block_maximum, choose_window
 from tfrecords_tools.spectrum import SPEED_OF_LIGHT
 
-ZOOM = 30.0
-"""Width of the part that is shown first [Angstrom]."""
+_ZOOM = 30.0
+"""Width of the part that is shown first [Angstrom], if it has as many pixels."""
+_MIN_ZOOMED = 100
 _OVERVIEW_POINTS = 1_500
-_LINE_DISTANCE = 0.9
-"""Names nearer than this would overlap [Angstrom]."""
+_LINE_DISTANCE = 0.03
+"""Names nearer than this would overlap, in widths of that part."""
 
 
 class Reconstructions(NamedTuple):
@@ -208,9 +209,27 @@ def _axis(wave: NDArray[np.floating]) -> dict[str, Any]:
 def _zoom(
     wave: NDArray[np.floating], score: NDArray[np.floating]
 ) -> tuple[float, float]:
-    step = (wave[-1] - wave[0]) / max(wave.size - 1, 1)
-    inner = choose_window(score, int(ZOOM / step) if step > 0.0 else 1)
+    inner = choose_window(score, count_zoomed(wave))
     return float(wave[inner.start]), float(wave[inner.stop - 1])
+
+
+def count_zoomed(wave: NDArray[np.floating]) -> int:
+    """
+    Count the pixels that are shown first.
+
+    Parameters
+    ----------
+    wave : ndarray of float, shape (n_pixels,)
+        Wavelengths [Angstrom].
+
+    Returns
+    -------
+    n_pixels : int
+        Those of 30 Angstrom, or 100 where pixels are wide.
+    """
+    step = float(wave[-1] - wave[0]) / max(wave.size - 1, 1)
+    n_pixels = int(_ZOOM / step) if step > 0.0 else 1
+    return min(max(n_pixels, _MIN_ZOOMED), wave.size)
 
 
 class Marks(NamedTuple):
@@ -235,10 +254,11 @@ class Marks(NamedTuple):
             high = min(band.wave_max, float(wave[-1]))
             if low < high:
                 self.shapes.append(_stretch(low, high, GREY, 0.18))
+                name = band.name.removesuffix(" (Earth)").replace("gamma", "γ")
                 self.annotations.append(
                     {
                         "x": low, "y": 1.0, "xref": "x", "yref": "y domain",
-                        "text": band.name, "showarrow": False, "xanchor": "left",
+                        "text": name, "showarrow": False, "xanchor": "left",
                         "yanchor": "bottom", "font": {"size": 10},
                     }
                 )  # fmt: skip
@@ -268,7 +288,9 @@ class Marks(NamedTuple):
         """
         shift = 1.0 + rv / SPEED_OF_LIGHT
         upper, lower = ("" if panel == 1 else panel for panel in (first, first + 1))
-        for line in choose_lines(wave / shift, score, distance=_LINE_DISTANCE):
+        step = (wave[-1] - wave[0]) / max(wave.size - 1, 1)
+        distance = _LINE_DISTANCE * step * count_zoomed(wave)
+        for line in choose_lines(wave / shift, score, distance=distance):
             x = line.wave * shift
             for axis in (upper, lower):
                 self.shapes.append(

@@ -61,7 +61,8 @@ def apply_style(figure: go.Figure, height: int, **layout: Any) -> None:
         font={"family": "system-ui, sans-serif", "size": 13},
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
         hoverlabel={"font": {"family": "system-ui, sans-serif"}},
+        separators=".",  # wavelengths and dates have no commas
         **layout,
     )
     figure.update_yaxes(automargin=True, title_standoff=6)
-    figure.update_xaxes(title_standoff=6)
+    figure.update_xaxes(title_standoff=6, exponentformat="none")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 from astropy.table import Table
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from stellar_tf.figures.style import BLUE, VERMILLION, apply_style
@@ -32,6 +33,7 @@ def draw_training(history: Table) -> go.Figure:
     step = np.asarray(history["step"])
     groups = (("training", "", BLUE), ("validation", "val_", VERMILLION))
     for panel, (column, title) in enumerate(_PANELS, start=1):
+        drawn = np.concatenate([history[prefix + column] for _, prefix, _ in groups])
         for name, prefix, colour in groups:
             figure.add_trace(
                 go.Scatter(
@@ -44,14 +46,23 @@ def draw_training(history: Table) -> go.Figure:
                 ),
                 row=panel, col=1,
             )  # fmt: skip
-        figure.update_yaxes(title_text=title, row=panel, col=1)
+        figure.update_yaxes(
+            title_text=title, dtick=_choose_ticks(drawn), row=panel, col=1
+        )
     # `fit` keeps the first model of the lowest loss.
     loss = np.asarray(history["val_loss"], np.float64)
     if np.isfinite(loss).any():
         figure.add_vline(
             int(step[np.nanargmin(loss)]), line_dash="dot", line_color="#8C8C8C"
         )
-    figure.update_yaxes(type="log", dtick=1, tickformat="~g")
+    figure.update_yaxes(type="log", tickformat="~g")
     figure.update_xaxes(title_text="step", row=2, col=1)
     apply_style(figure, 460)
     return figure
+
+
+def _choose_ticks(values: NDArray[np.floating]) -> str | int:
+    """Choose plotly's ticks: every digit, 2 and 5 besides 1, or powers of ten alone."""
+    known = values[np.isfinite(values) & (values > 0.0)]
+    ratio = known.max() / known.min() if known.size else 1.0
+    return "D1" if ratio < 5.0 else "D2" if ratio < 200.0 else 1

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Row, Table
 
 from stellar_tf.analysis.analyze import AnalysisResult
+from stellar_tf.analysis.columns import NUISANCES
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.traversal import Traversal
 from stellar_tf.figures.labels import Pair
@@ -48,6 +49,11 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
         f"{found.n_independent} of {result.n_latent} latent {verb} independently "
         f"informative ({level} interval {found.n_low} to {found.n_high})."
     ]
+    if result.series_of:
+        sentences.append(
+            f"All spectra are of one star, {result.series_of}: each counts as a star "
+            "here. They are not independent, so that the intervals are too narrow."
+        )
     redundant = result.verdict_table[result.verdict_table["repeats"] != ""]
     if len(redundant):
         words = ", ".join(
@@ -65,7 +71,7 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
         ("observational", "describe the observation"),
         ("undecided", "remain undecided: too few repeat visits, or no clear result"),
     ):
-        names = [f"z{row['dimension']}" for row in informative if row["kind"] == kind]
+        names = [_name(row) for row in informative if row["kind"] == kind]
         if names:
             sentences.append(f"{', '.join(names)} {_agree(words, len(names))}.")
     sentences += _describe_blocks(informative, result.blocks)
@@ -76,6 +82,12 @@ def describe_verdict(result: AnalysisResult) -> list[str]:
             "no label that was given."
         )
     return sentences
+
+
+def _name(row: Row) -> str:
+    """Name a dimension, and what it tracks."""
+    name = f"z{row['dimension']}"
+    return f"{name} ({row['tracks']})" if row["tracks"] else name
 
 
 def _describe_blocks(informative: Table, blocks: Sequence[str]) -> list[str]:
@@ -112,10 +124,11 @@ def describe_baselines(baselines: Table) -> list[str]:
     Returns
     -------
     sentences : list of str
-        None if it is behind for no label.
+        None if it is behind for no label; to know little of the exposure is no fault.
     """
     if not len(baselines):
         return []
+    baselines = baselines[~np.isin(baselines["label"], NUISANCES)]
     sentences = []
     behind = baselines[baselines["behind"]]
     if len(behind):
@@ -154,8 +167,8 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
     Returns
     -------
     headlines : list of Headline
-        K, informative dimensions, K true if known, stars, information, the labels rv
-        and teff, leakage.
+        K, informative dimensions, K true if known, information, the labels rv and teff,
+        leakage if anything is known of the exposures, stars.
     """
     found, verdict = result.independence, result.verdict
     level = f"{100 * result.config.confidence:g}\u00a0%"
@@ -181,18 +194,27 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
         Headline(f"{total:.1f}", "nats in them", "sum over dimensions"),
         *(_label_headline(row) for row in result.label_table
           if row["label"] in ("rv", "teff") and row["spearman_dimension"] >= 0),
-        Headline(
-            f"{result.leakage.total:.1f}",
-            "nats of leakage",
-            f"about the exposure{where}; {level} interval "
-            f"{result.leakage.total_low:.1f}–{result.leakage.total_high:.1f}",
-        ),
-        Headline(
-            f"{result.n_stars:,}",
-            "stars",
-            f"{result.n_spectra:,} spectra, {result.n_held_out:,} stars held out",
-        ),
     ]  # fmt: skip
+    if result.leakage.nuisances:
+        leakage = result.leakage
+        headlines.append(
+            Headline(
+                f"{leakage.total:.1f}",
+                "nats of leakage",
+                f"about the exposure{where}; {level} interval "
+                f"{leakage.total_low:.1f}–{leakage.total_high:.1f}",
+            )
+        )
+    of_stars = f"{result.n_spectra:,} spectra, {result.n_held_out:,} stars held out"
+    headlines.append(
+        Headline(f"{result.n_stars:,}", "stars", of_stars)
+        if not result.series_of
+        else Headline(
+            f"{result.n_stars:,}",
+            "spectra of one star",
+            f"{result.n_held_out:,} of them held out",
+        )
+    )
     return headlines
 
 
@@ -261,7 +283,10 @@ def describe_traversal(
     )
     for found in unit_maps:
         if found.dimension == traversal.dimensions[row]:
-            first, last = (found.describe(float(positions[end])) for end in (0, -1))
+            first, last = (
+                found.describe(float(positions[end])).replace(" -", " \u2212")
+                for end in (0, -1)
+            )
             caption += f" From {first} to {last}"
             if np.isfinite(found.error):
                 unit = name_label(found.label)[1]
@@ -307,7 +332,8 @@ def describe_residual(reconstructions: Reconstructions, row: int) -> str:
         )
     rv = float(reconstructions.rv[row])
     if np.isfinite(rv):
-        caption += f" Lines are marked at the star's velocity, {rv:.1f} km/s."
+        velocity = f"{rv:z.1f}".replace("-", "\u2212")
+        caption += f" Lines are marked at the star's velocity, {velocity}\u00a0km/s."
     return caption
 
 

@@ -29,6 +29,7 @@ VERDICT_COLUMNS = {
 }
 WIDTH_COLUMNS = {
     "dimension": "z",
+    "tracks": "tracks",
     "width_scale": "widths ×",
     "width_scale_low": "low",
     "width_scale_high": "high",

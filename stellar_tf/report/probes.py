@@ -15,7 +15,13 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import NUISANCES, LatentsError
-from stellar_tf.analysis.files import PROBES, check_new, table_path, write_named
+from stellar_tf.analysis.files import (
+    MODEL_SHA256,
+    PROBES,
+    check_new,
+    table_path,
+    write_named,
+)
 from stellar_tf.analysis.labels.baselines import (
     average_pixels,
     fill_bad_pixels,
@@ -48,7 +54,7 @@ from stellar_tf.report.star_spectra import read_spectra
 from stellar_tf.run import Run
 from stellar_tf.tables import join_labels, read_table
 from tfrecords_tools.progress import show_progress
-from tfrecords_tools.records.manifest import ManifestError, read_manifest
+from tfrecords_tools.records.manifest import ManifestError, hash_file, read_manifest
 from tfrecords_tools.records.schema import SPECTRUM_NAMES
 
 if TYPE_CHECKING:
@@ -172,7 +178,7 @@ def probe_run(
     Raises
     ------
     RunError
-        If the folder is no run.
+        If the folder is no run, or has no model.
     TableError
         If the latents cannot be read.
     LabelError
@@ -196,6 +202,7 @@ def probe_run(
             f"network_sizes must be some of sizes, {list(sizes)}, got {sorted(wanted)}"
         )
     config = run.read_config()
+    model_sha256 = hash_file(run.find_model())
     stars, units, notes = _read_stars(run, latents, labels, names, settings)
     plan = plan_probes(
         stars.labels, stars.split, sizes, n_draws=n_draws, seed=config.analysis.seed
@@ -215,6 +222,7 @@ def probe_run(
             (group, predict_group(group, probes, advance)) for group in plan.groups
         ]
     table = tabulate_probes(found, units, config.analysis)
+    table.meta[MODEL_SHA256] = model_sha256
     probes_found = RunProbes(run, table, (*notes, *left_out, *plan.cuts))
     if save:
         probes_found.save(overwrite=overwrite)

@@ -14,7 +14,12 @@ from astropy.table import Table
 
 from stellar_tf import __version__
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
-from stellar_tf.analysis.files import list_tables, read_probes, write_named
+from stellar_tf.analysis.files import (
+    AnalysisError,
+    list_tables,
+    read_probes,
+    write_named,
+)
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import Factors, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
@@ -48,7 +53,7 @@ class RunAnalysis:
     result: AnalysisResult
     """Every number, as arrays and tables."""
     notes: tuple[str, ...] = ()
-    """What there is to say of the tables of labels, in lines."""
+    """What there is to say of tables of labels and of probes, in lines."""
 
     @property
     def report_path(self) -> Path:
@@ -146,7 +151,7 @@ class RunAnalysis:
             traversals=self.traversal,
             reconstructions=self._reconstruct(),
             baselines=self.baselines,
-            probes=read_probes(self.run.analysis),
+            probes=_read_probes(self.run)[0],
             history=self._read_history(),
             provenance=self._describe_origin(),
         )
@@ -312,7 +317,7 @@ def analyze_run(
         _refuse_existing(run.report_path, overwrite=overwrite)
     table = read_table(latents or run.latents_path, leave_out=_UNUSED)
     label_config = load_label_config(config, settings)
-    notes: list[str] = []
+    notes = _read_probes(run)[1]
     for known in (labels, truth):
         if known is not None:
             notes += join_labels(table, known, label_config).lines
@@ -322,6 +327,14 @@ def analyze_run(
     if save:
         analysis.save(overwrite=overwrite)
     return analysis
+
+
+def _read_probes(run: Run) -> tuple[Table, list[str]]:
+    """Read the table of probes if it is of this model; else say so."""
+    try:
+        return read_probes(run.analysis, run.find_model()), []
+    except AnalysisError as error:
+        return Table(), [f"left out of the report: {error}"]
 
 
 def _list_factors(latents: Table) -> list[str]:

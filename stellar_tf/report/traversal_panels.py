@@ -14,7 +14,7 @@ from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.lines import name_wavelengths
 from stellar_tf.analysis.traversal import Traversal
-from stellar_tf.figures.spectra import ZOOM, Marks
+from stellar_tf.figures.spectra import Marks, count_zoomed
 from stellar_tf.figures.style import GREY, VERMILLION, apply_style
 from stellar_tf.figures.windows import block_maximum, choose_windows
 from stellar_tf.report.packing import encode_floats, pack
@@ -61,8 +61,7 @@ def choose_pixels(
     """
     n_pixels = traversal.wave.size
     afford = min(_MAX_PIXELS, _MAX_VALUES // traversal.positions.size)
-    step = float(traversal.wave[-1] - traversal.wave[0]) / max(n_pixels - 1, 1)
-    width = max(round(ZOOM / step), 2) if step > 0.0 else n_pixels
+    width = count_zoomed(traversal.wave)
     fits = n_pixels <= afford
     if not fits:
         width = min(width, afford // N_WINDOWS)

@@ -186,7 +186,7 @@ def _draw(
         **_draw_labels(result),
         "traversals": _draw_traversals(result, traversals, max_pixels),
         "reconstructions": _draw_reconstructions(reconstructions, max_pixels),
-        "n_pixels_drawn": max_pixels,
+        "n_pixels_drawn": min(max_pixels, traversals.wave.size),
     }
 
 

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import SplineTransformer
 
 MAX_STARS = 3_000
 """Stars that enter, at most, drawn at random: the cost grows with their square."""
 MAX_WEIGHING = 6
 """Known dimensions that weigh the parts of the mixture, at most."""
+N_GROUPS = 20
+"""Groups of stars that are left out one after the other, at most."""
 _N_SELECTION = 600
 _MIN_GAIN = 0.005
 _BACKGROUND = 0.005
@@ -72,12 +72,23 @@ def draw_sample(
     return Sample(mean, width, rng.standard_normal(mean.shape, np.float32))
 
 
-def log_density_ratio(
+class Added(NamedTuple):
+    """What a dimension adds to others [nat]."""
+
+    value: float
+    """I(x; z_d | z_S)."""
+    standard_error: float
+    """Of that, over samples of stars; `n_groups` - 1 degrees of freedom."""
+    n_groups: int
+    """Groups of stars that were left out."""
+
+
+def measure_added(
     sample: Sample,
     dimension: int,
     known: Sequence[int],
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> Added:
     """
     Compare each star's posterior with what other dimensions say of the same draw.
 
@@ -94,8 +105,8 @@ def log_density_ratio(
 
     Returns
     -------
-    ratio : ndarray of float, shape (n_stars,)
-        ``log q(z_d | x) - log q(z_d | z_S)`` [nat]; its mean is I(x; z_d | z_S).
+    added : Added
+        The mean of ``log q(z_d | x) - log q(z_d | z_S)``, less its bias, and its error.
 
     Notes
     -----
@@ -113,6 +124,10 @@ def log_density_ratio(
       S has many dimensions or posteriors are narrow.
 
     The choice is made on the first 600 stars.
+
+    Fewer stars know the density less well, and each stands in the densities of many.
+    So bias and error are those of a jackknife: groups of stars are left out, as stars
+    and as parts of the mixtures (Quenouille 1956, Tukey 1958).
     """
     few = sample.take(_N_SELECTION)
     nothing = np.zeros(len(sample.mean), np.float32)
@@ -125,7 +140,36 @@ def log_density_ratio(
     for other in weighing:
         log_weights += _log_parts(sample, other)
     own = _log_parts(sample, dimension, shift)
-    return _compare(sample, dimension, own, log_weights)
+    return _leave_out_groups(
+        _log_posterior(sample, dimension), own + log_weights, log_weights, own
+    )
+
+
+def _leave_out_groups(
+    log_posterior: NDArray[np.float64], *parts: NDArray[np.float32]
+) -> Added:
+    """Jackknife the mean ratio; the groups are stretches of the stars' random order."""
+    n_stars = len(log_posterior)
+    n_groups = min(N_GROUPS, n_stars // 2)
+    group = np.arange(n_stars) * n_groups // n_stars
+    starts = np.searchsorted(group, np.arange(n_groups))
+    sums = [
+        np.stack([_log_sum(p) for p in np.split(part, starts[1:], axis=1)], axis=1)
+        for part in parts
+    ]
+    whole = log_posterior - _log_mixture([_log_sum(s) for s in sums], n_stars)
+    n_left = n_stars - np.bincount(group)
+    without = log_posterior[:, np.newaxis] - _log_mixture(
+        [_log_sum_of_others(s) for s in sums], n_left
+    )  # (n_stars, n_groups)
+    stays = group[:, np.newaxis] != np.arange(n_groups)
+    means = np.sum(without, axis=0, where=stays) / n_left
+    n_others = n_groups - 1
+    return Added(
+        float(n_groups * whole.mean() - n_others * means.mean()),
+        float(np.sqrt(n_others * means.var())),
+        n_groups,
+    )
 
 
 def _choose_weighing(
@@ -136,37 +180,43 @@ def _choose_weighing(
 ) -> tuple[tuple[int, ...], float]:
     """Choose forward the dimensions that weigh the stars; return them and the mean."""
     own = _log_parts(sample, dimension, shift)
+    log_posterior, of_own = _log_posterior(sample, dimension), _log_sum(own)
+
+    def mean_ratio(log_weights: NDArray[np.float32]) -> float:
+        sums = (_log_sum(own + log_weights), _log_sum(log_weights), of_own)
+        return float(np.mean(log_posterior - _log_mixture(sums, len(own))))
+
     log_weights = _no_weights(len(own))
-    best = float(_compare(sample, dimension, own, log_weights).mean())
+    best = mean_ratio(log_weights)
     chosen: list[int] = []
     left = {other: _log_parts(sample, other) for other in known}
     while left and len(chosen) < MAX_WEIGHING:
-        tried = {
-            other: _compare(sample, dimension, own, log_weights + parts).mean()
-            for other, parts in left.items()
-        }
+        tried = {o: mean_ratio(log_weights + parts) for o, parts in left.items()}
         other = min(tried, key=lambda name: tried[name])
         if tried[other] > best - _MIN_GAIN:
             break
-        best = float(tried[other])
+        best = tried[other]
         chosen.append(other)
         log_weights += left.pop(other)
     return tuple(chosen), best
 
 
-def _compare(
-    sample: Sample,
-    dimension: int,
-    own: NDArray[np.float32],
-    log_weights: NDArray[np.float32],
-) -> NDArray[np.float64]:
-    conditional = _log_sum(own + log_weights) - _log_sum(log_weights)
-    background = _log_sum(own) - np.log(len(own))
-    mixture = np.logaddexp(
-        np.log1p(-_BACKGROUND) + conditional, np.log(_BACKGROUND) + background
-    )
+def _log_posterior(sample: Sample, dimension: int) -> NDArray[np.float64]:
+    """Log density of each draw in its star's posterior, but for a constant."""
     noise, width = sample.noise[:, dimension], sample.width[:, dimension]
-    return np.asarray(-0.5 * noise**2 - np.log(width) - mixture, np.float64)
+    return np.asarray(-0.5 * noise**2 - np.log(width), np.float64)
+
+
+def _log_mixture(
+    log_sums: Sequence[NDArray[np.float64]], n_stars: int | NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """Log density of the mixture: weighed, and with a background of all alike."""
+    joint, weights, own = log_sums
+    mixture = np.logaddexp(
+        np.log1p(-_BACKGROUND) + joint - weights,
+        np.log(_BACKGROUND) + own - np.log(n_stars),
+    )
+    return np.asarray(mixture, np.float64)
 
 
 def _log_parts(
@@ -191,23 +241,57 @@ def _no_weights(n_stars: int) -> NDArray[np.float32]:
     return log_weights
 
 
-def _log_sum(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def _log_sum(values: NDArray[np.floating]) -> NDArray[np.float64]:
     # scipy's takes several times as long and as much memory.
     largest = values.max(axis=1, keepdims=True)
     values = np.exp(values - largest)
     return np.asarray(np.log(values.sum(axis=1, dtype=np.float64)) + largest[:, 0])
 
 
+def _log_sum_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log of the sum over all columns but one, for each column."""
+    rows, largest = np.arange(len(values)), values.argmax(axis=1)
+    top = values[rows, largest][:, np.newaxis]
+    shares = np.exp(values - top)
+    # Beside the largest the others may vanish: their sum is made without it.
+    others = values.copy()
+    others[rows, largest] = -np.inf
+    shares[rows, largest] = 0.0
+    found = np.log1p(shares.sum(axis=1, keepdims=True) - shares) + top
+    found[rows, largest] = _log_sum(others)
+    return np.asarray(found, np.float64)
+
+
 def _predict(
     sample: Sample, dimension: int, known: Sequence[int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Predict the means from draws of other dimensions, each star by the others."""
-    model = make_pipeline(
-        SplineTransformer(_N_KNOTS, knots="quantile", extrapolation="linear"),
-        RidgeCV(_RIDGE),
-    )
+    z, target = sample.z[:, list(known)], sample.mean[:, dimension]
     folds = KFold(_N_FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
-    predicted = cross_val_predict(
-        model, sample.z[:, list(known)], sample.mean[:, dimension], cv=folds
-    )
-    return np.asarray(predicted, np.float32)
+    predicted = np.empty_like(target)
+    for rows, others in folds.split(z):
+        splines = SplineTransformer(
+            _N_KNOTS, knots="quantile", extrapolation="linear"
+        ).fit(z[rows])
+        basis, of_others = (splines.transform(z[part]) for part in (rows, others))
+        predicted[others] = _ridge(basis, target[rows], of_others)
+    return predicted
+
+
+def _ridge(
+    features: NDArray[np.floating],
+    target: NDArray[np.floating],
+    of_others: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """Predict others; the penalty has the least error when one is left out."""
+    # scikit-learn's RidgeCV does the same, but checks its input for longer than that.
+    level, centre = target.mean(dtype=np.float64), features.mean(axis=0, dtype=float)
+    centred, residual = features - centre, target - level
+    values, axes = np.linalg.eigh(centred.T @ centred)
+    along = centred @ axes  # (n_stars, n_features)
+    shrink = 1.0 / (values[:, np.newaxis] + _RIDGE)  # (n_features, n_penalties)
+    weights = (along.T @ residual)[:, np.newaxis] * shrink
+    leverage = along**2 @ shrink + 1.0 / len(target)
+    errors = (residual[:, np.newaxis] - along @ weights) / (1.0 - leverage)
+    best = weights[:, np.argmin(np.mean(errors**2, axis=0))]
+    return np.asarray(level + (of_others - centre) @ (axes @ best), np.float64)

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from stellar_tf.analysis.evidence.conditional_density import (
     Sample,
     draw_sample,
-    log_density_ratio,
+    measure_added,
 )
 from stellar_tf.analysis.evidence.information import Information
 from stellar_tf.analysis.evidence.verdict import Verdict
@@ -22,11 +22,7 @@ from stellar_tf.analysis.labels.contingency import (
     contingency_tables,
 )
 from stellar_tf.analysis.latents import Codes
-from stellar_tf.analysis.statistics import (
-    Estimate,
-    percentile_interval,
-    resample_counts,
-)
+from stellar_tf.analysis.statistics import Estimate
 from stellar_tf.config import AnalysisConfig
 
 MAX_OTHERS = 16
@@ -53,13 +49,6 @@ class Independence(NamedTuple):
     """Upper end of the interval of K."""
 
 
-class _Added(NamedTuple):
-    value: float
-    low: float
-    high: float
-    standard_error: float
-
-
 def measure_independence(
     stars: Codes,
     information: Information,
@@ -79,9 +68,9 @@ def measure_independence(
     verdict : Verdict
         Which dimensions are informative.
     config : AnalysisConfig
-        `min_information`, the number of resamples and the level.
+        `min_information` and the level.
     rng : numpy.random.Generator
-        Source of draws, folds and resamples.
+        Source of draws and folds.
 
     Returns
     -------
@@ -93,10 +82,10 @@ def measure_independence(
     Posteriors factorise, so that I(x; z_d | z_S) = I(x; z_d) - I(z_d; z_S) for any set
     S of other dimensions. From the most informative dimension on, each one is counted
     if the lower end of the interval of what it adds to those counted before it is at
-    least the floor. `log_density_ratio` is the estimator.
+    least the floor. `measure_added` is the estimator.
 
     The interval of K is made as that of the number of informative dimensions: normal,
-    Bonferroni over the dimensions, standard errors by resampling stars.
+    Bonferroni over the dimensions, from the standard errors.
     """
     n_latent = verdict.informative.size
     sample = draw_sample(stars.z_mean, stars.z_log_var, rng)
@@ -140,22 +129,22 @@ def _measure(
     others: Sequence[int],
     config: AnalysisConfig,
     rng: np.random.Generator,
-) -> _Added:
-    own = _Added(*(float(field[dimension]) for field in information[:4]))
+) -> tuple[float, float, float, float]:
+    """Return value, interval and standard error."""
+    value, low, high, error = (float(field[dimension]) for field in information[:4])
     if not others:
-        return own
+        return value, low, high, error
     if len(others) > MAX_OTHERS:
         shared = _shared_information(sample, dimension, others)
         others = [others[i] for i in np.argsort(-shared)[:MAX_OTHERS]]
-    ratio = log_density_ratio(sample, dimension, others, rng)
-    counts = resample_counts(ratio.size, config.n_resamples, rng)
-    resampled = counts.astype(np.float64) @ ratio / ratio.size
-    low, high = percentile_interval(resampled, config.confidence)
-    return _Added(
-        float(np.clip(ratio.mean(), 0.0, own.value)),
-        float(np.clip(low, 0.0, own.low)),
-        float(np.clip(high, 0.0, own.high)),
-        float(resampled.std(ddof=1)),
+    added = measure_added(sample, dimension, others, rng)
+    quantile = stdtrit(added.n_groups - 1, 0.5 + 0.5 * config.confidence)
+    half = quantile * added.standard_error
+    return (
+        float(np.clip(added.value, 0.0, value)),
+        float(np.clip(added.value - half, 0.0, low)),
+        float(np.clip(added.value + half, 0.0, high)),
+        added.standard_error,
     )
 
 

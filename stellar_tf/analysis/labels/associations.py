@@ -31,6 +31,9 @@ from stellar_tf.analysis.statistics import (
 )
 from stellar_tf.config import AnalysisConfig
 
+MIN_SHARE = 0.1
+"""A dimension follows a label that tells this share of what it carries, at least."""
+
 
 class Associations(NamedTuple):
     """Mutual information and rank correlation, arrays of (n_dimensions, n_labels)."""
@@ -59,6 +62,26 @@ class Associations(NamedTuple):
     """Upper end of its interval."""
     mi_mean: NDArray[np.float64]
     """Mutual information of z_mean and the label [nat]; `mi` without posteriors."""
+    carried: NDArray[np.float64] | float = 0.0
+    """What each dimension carries [nat], shape (n_dimensions,); 0 if it is unknown."""
+
+    def find_followed(self, fdr: float) -> NDArray[np.bool_]:
+        """
+        Tell which labels each dimension follows.
+
+        Parameters
+        ----------
+        fdr : float
+            False discovery rate at which a cell is significant.
+
+        Returns
+        -------
+        followed : ndarray of bool, shape (n_dimensions, n_labels)
+            Whether the cell is significant and has at least `MIN_SHARE` of what the
+            dimension carries.
+        """
+        least = MIN_SHARE * np.reshape(self.carried, (-1, 1))
+        return np.asarray((self.q_value <= fdr) & (self.mi >= least), np.bool_)
 
 
 def measure_associations(
@@ -69,6 +92,7 @@ def measure_associations(
     rng: np.random.Generator,
     *,
     draws: NDArray[np.floating] | None = None,
+    carried: NDArray[np.float64] | float = 0.0,
 ) -> Associations:
     """
     Measure what dimensions share with labels.
@@ -89,6 +113,8 @@ def measure_associations(
     draws : ndarray of float, shape (n_stars, n_latent), optional
         One draw of z from each posterior: information is measured and tested on them.
         Without them, on `z_mean`.
+    carried : ndarray of float, shape (n_dimensions,), or 0
+        What each of the dimensions carries [nat], if it is known.
 
     Returns
     -------
@@ -104,7 +130,8 @@ def measure_associations(
     n_stars = np.array([is_known(label).sum() for label in labels.values()], np.intp)
     if not (dimensions.size and labels):
         nothing = np.empty((dimensions.size, len(labels)))
-        return Associations(dimensions, tuple(labels), n_stars, *[nothing] * 9)
+        cells = [nothing] * 9
+        return Associations(dimensions, tuple(labels), n_stars, *cells)
     z = z_mean if draws is None else draws
     found = [
         _measure_label(z[:, dimensions], z_mean[:, dimensions], label, config, rng)
@@ -137,6 +164,7 @@ def measure_associations(
                 for label in labels.values()
             ]
         ),
+        carried=carried,
     )
 
 
@@ -215,7 +243,7 @@ def find_tracked(
     associations: Associations, dimension: int, fdr: float
 ) -> Tracked | None:
     """
-    Find the label with the largest significant mutual information.
+    Find the label that a dimension shares most with.
 
     Parameters
     ----------
@@ -229,16 +257,16 @@ def find_tracked(
     Returns
     -------
     tracked : Tracked or None
-        None if no cell is significant, or the dimension is not informative.
+        None if the dimension follows no label, or is not informative.
     """
     rows = np.flatnonzero(associations.dimensions == dimension)
     if not (rows.size and associations.labels):
         return None
     row = int(rows[0])
-    significant = associations.q_value[row] <= fdr
-    if not significant.any():
+    followed = associations.find_followed(fdr)[row]
+    if not followed.any():
         return None
-    column = int(np.argmax(np.where(significant, associations.mi[row], -1.0)))
+    column = int(np.argmax(np.where(followed, associations.mi[row], -1.0)))
     return Tracked(
         associations.labels[column],
         float(associations.mi[row, column]),

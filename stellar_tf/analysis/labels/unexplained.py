@@ -15,7 +15,7 @@ N_EXTREMES = 5
 
 def find_unexplained(associations: Associations, *, fdr: float) -> NDArray[np.intp]:
     """
-    Choose the dimensions that share nothing significant with any label.
+    Choose the dimensions that follow no label.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def find_unexplained(associations: Associations, *, fdr: float) -> NDArray[np.in
     """
     if not associations.labels:
         return np.empty(0, np.intp)
-    is_followed = (associations.q_value <= fdr).any(axis=1)
-    return np.sort(associations.dimensions[~is_followed])
+    follows = associations.find_followed(fdr).any(axis=1)
+    return np.sort(associations.dimensions[~follows])
 
 
 def list_extremes(stars: Codes, dimensions: NDArray[np.integer]) -> Table:

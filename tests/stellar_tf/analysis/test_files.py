@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +83,14 @@ def test_widths_that_could_not_be_checked_are_told(
 
 def test_probes_of_labels_without_unit_are_read_as_written(tmp_path: Path) -> None:
     table = Table({"unit": ["", "K"], "mad": [1.0, np.nan], "n_labelled": [10, 30]})
+    model = tmp_path / "model.keras"
+    model.write_bytes(b"weights")
+    table.meta["model_sha256"] = hashlib.sha256(b"weights").hexdigest()
     write_named({"probes": table}, tmp_path)
-    found = read_probes(tmp_path)
+    found = read_probes(tmp_path, model)
     assert list(found["unit"]) == ["", "K"]
     np.testing.assert_array_equal(found["mad"], table["mad"])
-    assert len(read_probes(tmp_path / "elsewhere")) == 0
+    assert len(read_probes(tmp_path / "elsewhere", model)) == 0
+    model.write_bytes(b"other weights")
+    with pytest.raises(AnalysisError, match=r"probes\.ecsv: is of another model; run"):
+        read_probes(tmp_path, model)

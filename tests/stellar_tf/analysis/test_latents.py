@@ -28,6 +28,16 @@ def test_numbers_and_categories_are_labels(
     assert set(codes.labels["spectral_type"]) == {"F", "K"}
 
 
+def test_spectra_of_one_star_count_as_stars(latents: Table) -> None:
+    series = latents.copy()
+    series.replace_column("star", ["HD128621"] * len(series))
+    codes = read_codes(series, CONFIG, labels=None, factors=())
+    assert codes.series_of == "HD128621"
+    assert codes.one_per_star(seed=0).dp_id.size == len(series)
+    assert read_codes(latents, CONFIG, labels=None, factors=()).series_of == ""
+    assert read_codes(series[:1], CONFIG, labels=None, factors=()).series_of == ""
+
+
 def test_chosen_labels_and_factors(latents: Table) -> None:
     codes = read_codes(latents, CONFIG, labels=["teff"], factors=["rv"])
     assert list(codes.labels)[:2] == ["teff", "rv"]

@@ -20,7 +20,9 @@ def test_scores_and_what_was_left_out_are_printed(
     assert "training stars, so that at most these are labelled, not 2,000" in printed
     path = labelled_run.analysis / "probes.ecsv"
     assert f"table: {path}" in printed
-    assert set(read_probes(labelled_run.analysis)["n_draws"]) == {2}
+    assert set(
+        read_probes(labelled_run.analysis, labelled_run.model_path)["n_draws"]
+    ) == {2}
     assert run_command(probe) == 2
     assert f"{path}: exists; pass --overwrite" in capsys.readouterr().err
     assert run_command([*probe, "--names", "mirr"]) == 2

@@ -7,6 +7,7 @@ import pytest
 
 from stellar_tf.figures.spectra import (
     Reconstructions,
+    count_zoomed,
     draw_reconstruction,
     estimate_noise,
 )
@@ -26,6 +27,17 @@ def test_noise_is_that_which_was_added() -> None:
     flux = make_reconstructions(0.0).flux[0]
     assert estimate_noise(flux) == pytest.approx(0.01, rel=0.06)
     assert np.isnan(estimate_noise(flux[50:84]))
+
+
+@pytest.mark.parametrize(
+    ("step", "n_pixels", "expected"),
+    [(0.02, 4_000, 1_500), (0.9, 2_048, 100), (0.9, 60, 60)],
+)
+def test_what_is_shown_first_has_pixels_enough(
+    step: float, n_pixels: int, expected: int
+) -> None:
+    found = count_zoomed(6200.0 + step * np.arange(n_pixels))
+    assert found == pytest.approx(expected, abs=1)
 
 
 def test_the_residual_is_in_units_of_the_noise() -> None:

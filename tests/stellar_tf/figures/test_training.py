@@ -28,3 +28,8 @@ def test_curves_are_the_historys_and_the_kept_model_is_marked() -> None:
     assert drawn[0] == ("training", "y")
     assert drawn[3] == ("validation", "y2")
     assert {line.x0 for line in figure.layout.shapes} == {20}
+    # Less than a decade has ticks, too.
+    assert figure.layout.yaxis.dtick == "D2"
+    assert figure.layout.yaxis2.dtick == "D1"
+    history["kl"] *= 1e3
+    assert draw_training(history).layout.yaxis2.dtick == 1

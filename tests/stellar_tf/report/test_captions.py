@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from stellar_tf.analysis.analyze import AnalysisResult
@@ -21,9 +23,20 @@ def test_verdict_in_words(result: AnalysisResult) -> None:
         "(95 % interval 5 to 5)."
     )
     assert "4 known factors varied: rv, teff, logg, airmass." in sentences
-    assert "z7 describes the observation." in sentences
+    assert "z7 (airmass) describes the observation." in sentences
     assert "z9 follows no label that was given." in sentences
     assert any(text.endswith("describe the star.") for text in sentences)
+
+
+def test_a_series_of_one_star_is_told(result: AnalysisResult) -> None:
+    sentences = describe_verdict(replace(result, series_of="HD128621"))
+    assert sentences[1].startswith("All spectra are of one star, HD128621: each counts")
+    assert not any("one star" in text for text in describe_verdict(result))
+    leakage = result.leakage._replace(nuisances=())
+    series = replace(result, series_of="HD128621", leakage=leakage)
+    titles = [item.title for item in choose_headlines(series)]
+    assert titles[-1] == "spectra of one star"
+    assert "nats of leakage" not in titles
 
 
 def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
@@ -31,6 +44,8 @@ def test_headlines_hold_the_tables_numbers(result: AnalysisResult) -> None:
     assert shown["independently informative dimensions"] == "5"
     assert shown["informative dimensions"] == "5"
     assert shown["true factors"] == "4"
+    assert "nats of leakage" in shown
+    assert shown["stars"] == f"{result.n_stars:,}"
     row = result.label_table[result.label_table["label"] == "rv"][0]
     assert shown["|Spearman| of rv and z0"] == f"{abs(row['spearman_held_out']):.3f}"
 
@@ -76,4 +91,4 @@ def test_a_residual_of_pure_noise_is_one_noise_and_the_velocity_is_told() -> Non
     text = describe_residual(shown, 0)
     size = float(text.split("Root mean square ")[1].split()[0])
     assert abs(size - 1.0) < 0.03
-    assert text.endswith("marked at the star's velocity, -12.3 km/s.")
+    assert text.endswith("marked at the star's velocity, \u221212.3\u00a0km/s.")

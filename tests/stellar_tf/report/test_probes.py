@@ -11,6 +11,7 @@ from stellar_tf.analysis.columns import LatentsError
 from stellar_tf.analysis.files import TablesExistError, read_probes
 from stellar_tf.analysis.labels.probes import SizesError
 from stellar_tf.report.probes import RunProbes, probe_run
+from stellar_tf.report.run_analysis import analyze_run
 from stellar_tf.run import Run
 from stellar_tf.tables import write_table
 from stellar_tf.training import supervised
@@ -46,7 +47,7 @@ def test_latents_that_hold_the_label_predict_it_and_spectra_do_not(
 def test_the_table_is_kept_with_the_run_and_not_replaced(labelled_run: Run) -> None:
     probes = probe_small(labelled_run, save=True)
     assert probes.path.is_file()
-    found = read_probes(labelled_run.analysis)
+    found = read_probes(labelled_run.analysis, labelled_run.model_path)
     np.testing.assert_array_equal(found["mad"], probes.table["mad"])
     assert list(found["unit"]) == list(probes.table["unit"])
     with pytest.raises(TablesExistError, match=r"probes.ecsv: exists; pass overwrite"):
@@ -120,3 +121,20 @@ def test_labels_that_are_not_there(labelled_run: Run) -> None:
     write_table(latents, labelled_run.latents_path, overwrite=True)
     with pytest.raises(LatentsError, match="no labels; pass a table as labels"):
         probe_small(labelled_run)
+
+
+def test_a_report_shows_no_probes_of_another_model(
+    labelled_run: Run, tmp_path: Path
+) -> None:
+    path = probe_small(labelled_run, save=True).path
+    analysis = analyze_run(labelled_run)
+    assert analysis.notes == ()
+    assert 'id="probes"' in analysis.report(tmp_path / "with.html").read_text()
+    with labelled_run.model_path.open("ab") as file:
+        file.write(b"trained anew")
+    analysis = analyze_run(labelled_run)
+    assert analysis.notes == (
+        f"left out of the report: {path}: is of another model; "
+        "run stellar-tf probe --overwrite",
+    )
+    assert 'id="probes"' not in analysis.report(tmp_path / "without.html").read_text()

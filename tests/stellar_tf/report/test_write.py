@@ -171,11 +171,11 @@ def test_numbers_are_those_of_the_tables(page: Page, result: AnalysisResult) -> 
     table = result.verdict_table
     np.testing.assert_array_equal(rows[:, 0].astype(int), table["dimension"])
     np.testing.assert_array_equal(rows[:, 12].astype(float), table["information"])
-    # Of the widths, with their intervals; error and width in the unit come last.
+    # Of the widths, after the label, with intervals; error and width in the unit last.
     pulls = [f"{n}{end}" for n in _PULLS for end in ("", "_low", "_high")]
     widths = np.array(page.cells["table-widths"]).reshape(result.n_latent, -1)
     np.testing.assert_array_equal(
-        widths[:, 1:-2].astype(float),
+        widths[:, 2:-2].astype(float),
         np.stack([table[name] for name in pulls], axis=1),
     )
     labels = page.cells["table-labels"]

@@ -60,6 +60,8 @@ def test_what_is_linear_pca_finds_and_the_report_says_so() -> None:
     assert "depth (0." in behind
     assert "position" not in behind
     assert less.startswith("The network has learnt less than PCA")
+    table["label"] = ["berv", "position"]
+    assert describe_baselines(table) == []
 
 
 def test_where_the_network_is_ahead_nothing_is_said() -> None:

@@ -39,5 +39,9 @@ def test_unexplained_dimensions_have_no_significant_cell() -> None:
     )
     assert find_unexplained(associations, fdr=0.05).tolist() == [2]
     assert find_unexplained(associations, fdr=0.01).tolist() == [2, 5]
+    # What has less than a tenth of what its dimension carries is not followed.
+    carried = np.array([1.1, 0.5, 0.9])
+    little = associations._replace(carried=carried)
+    assert find_unexplained(little, fdr=0.05).tolist() == [2, 7]
     none = associations._replace(labels=(), q_value=np.empty((3, 0)))
     assert find_unexplained(none, fdr=0.05).tolist() == []

@@ -20,7 +20,7 @@ _NOT_LABELS = (
     # What was done to the file, or was wrong with it: no property of star or exposure.
     *("history", "flags", "valid_fraction"),
 )
-ESTIMATES = ("_estimate", "_estimate_width")
+ESTIMATES = ("_estimate", "_estimate_width", "_estimate_error")
 """Endings of columns of what codes say of a label, which are no labels themselves."""
 
 

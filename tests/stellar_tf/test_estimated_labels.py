@@ -15,7 +15,7 @@ from stellar_tf.cli.main import run_command
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table, write_table
 
-COLUMNS = ["rv_estimate", "rv_estimate_width"]
+COLUMNS = ["rv_estimate", "rv_estimate_width", "rv_estimate_error"]
 KNOTS = np.linspace(-9.0, 9.0, 65)
 RV = UnitMap(2, "rv", KNOTS, 30.0 * KNOTS, 0.4, 80, 0.06)
 

@@ -20,16 +20,27 @@ def estimate(z: list[float], width: float, flags: int, *maps: UnitMap) -> np.nda
     codes = np.stack([np.zeros(len(z)), z], axis=1)
     log_var = np.full_like(codes, 2.0 * np.log(width))
     table = estimate_labels(codes, log_var, np.full(len(z), flags), maps)
-    assert table.colnames == ["rv_estimate", "rv_estimate_width"]
+    assert table.colnames == ["rv_estimate", "rv_estimate_width", "rv_estimate_error"]
     assert {str(column.unit) for column in table.itercols()} == {"km / s"}
-    return np.stack([table["rv_estimate"], table["rv_estimate_width"]])
+    return np.stack([np.asarray(column) for column in table.itercols()])
 
 
 def test_values_and_widths_are_those_of_the_map() -> None:
     # Slopes of 20 and 10; over the kink at 0 the mean of both; at the ends no less.
     found = estimate([-0.5, 1.0, 0.0, -1.0, 2.0], 0.1, 0, MAP)
     expected = [[10.0, -10.0, 0.0, 20.0, -20.0], [2.0, 1.0, 1.5, 2.0, 1.0]]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(found[:2], expected, atol=1e-12)
+    # Half of a normal distribution lies within 0.6745 standard deviations.
+    scatter = (0.4 / 0.6745) ** 2 - 0.06**2
+    np.testing.assert_allclose(found[2] ** 2, found[1] ** 2 + scatter, rtol=1e-4)
+    noisy = estimate([-0.5], 0.1, 0, MAP._replace(width=5.0))
+    np.testing.assert_array_equal(noisy[2], noisy[1])
+
+
+def test_without_held_out_stars_the_error_is_unknown() -> None:
+    found = estimate([-0.5], 0.1, 0, MAP._replace(error=np.nan))
+    assert found[1] == pytest.approx(2.0)
+    assert np.isnan(found[2]).all()
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:

@@ -51,6 +51,27 @@ class _Plan(NamedTuple):
         return self.n_pixels_per_bin * self.n_bins_per_cell
 
 
+def list_smooth_modes(grid: Grid) -> NDArray[np.float64]:
+    """
+    List what is as smooth as a continuum, so that it is nearly a sum of them.
+
+    Parameters
+    ----------
+    grid : Grid
+        The wavelengths.
+
+    Returns
+    -------
+    modes : ndarray of float64
+        Legendre polynomials in the logarithm of the wavelength, shape (n_pixels,
+        n_modes): as many as there are cosines of which the continuum's kernel lets at
+        least a half pass.
+    """
+    place = np.log(grid.wave / grid.wave_min)
+    degree = max(1, round(0.375 * place[-1] * SPEED_OF_LIGHT / WIDTH))
+    return np.polynomial.legendre.legvander(2.0 * place / place[-1] - 1.0, degree)
+
+
 def flatten(flux: tf.Tensor, grid: Grid) -> tuple[tf.Tensor, tf.Tensor]:
     """
     Divide spectra by their continuum, and leave its small differences in them.

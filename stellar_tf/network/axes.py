@@ -1,4 +1,4 @@
-"""The latent space's axes: along one of them lines do nothing but move."""
+"""The latent space's axes: a velocity and a change of the continuum have their own."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
+from scipy.linalg import eigh, solve
 
 from stellar_tf.network.layers import Displace
 
 _LEAST_DISPLACEMENT = 0.25
 """Root mean square over stars [pixel of the decoder]; less is not a velocity."""
 _N_CODES = 16
-"""Drawn from the prior, where the decoder is differentiated."""
+"""Of spectra, where the decoder is differentiated."""
 _STEP = 0.01
 """Of central differences, in standard deviations of the prior."""
 _PENALTY = 1.0e-3
 """On directions that hardly change a spectrum, as a share of the strongest."""
-_LARGEST_REST = 0.2
-"""Share of a displacement that no direction of the code makes."""
+_LARGEST_REST = 0.3
+"""Share of a change that is another than that of the axis."""
 
 
 class _Axes(keras.layers.Layer):
@@ -64,33 +65,48 @@ class FromAxes(_Axes):
 
 
 @contextmanager
-def velocity_axis(
-    autoencoder: keras.Model, blocks: Sequence[str] = ()
+def physical_axes(
+    autoencoder: keras.Model,
+    flux: NDArray[np.float32] | tf.Tensor,
+    smooth_modes: NDArray[np.float64],
+    blocks: Sequence[str] = (),
 ) -> Iterator[None]:
     """
-    Let one axis be the direction in which lines only move, as long as it lasts.
+    Let lines only move along one axis, and the continuum only change along another.
 
     Parameters
     ----------
     autoencoder : keras.Model
-        As `build_autoencoder` builds it; of another architecture, without
-        displacement, or where lines hardly move, it stays as it is.
+        As `build_autoencoder` builds it, on the axes that it is trained on. Of another
+        architecture it stays as it is. Afterwards it is as before.
+    flux : ndarray of float32 or tensor
+        A few normalised spectra that it has seen or not, shape (n, n_pixels). At their
+        codes the decoder is differentiated.
+    smooth_modes : ndarray of float64
+        What a continuum is a sum of, shape (n_pixels, n_modes).
     blocks : sequence of str, default ()
-        After training on visits, the block of each dimension: the axis turns within
+        After training on visits, the block of each dimension: an axis turns within
         its own.
 
     Notes
     -----
     The prior has no preferred axes, and training leads them to where changes of the
     spectrum are orthogonal to each other (Rolinek et al. 2019, arXiv 1812.06775): a
-    velocity may come to lie between two. Its direction is that along which the
-    decoder's spectrum changes most nearly as by a displacement, by least squares over
-    codes of the prior. Codes are rotated in the plane of that direction and the
-    axis nearest to it; all other axes stay.
+    velocity may come to lie between two, or a slope of the continuum. The direction of
+    a velocity is that along which the decoder's spectrum changes most nearly as by a
+    displacement, by least squares. The direction of the continuum is that along which
+    the largest share of the change is the spectrum times a sum of smooth modes. Codes
+    are rotated in the plane of such a direction and the axis nearest to it; all other
+    axes stay. Where no direction does so for all but a small rest, nothing is turned.
     """
     layers = _find_axes(autoencoder)
-    if layers is not None:
-        rotation = _find_rotation(autoencoder.get_layer("decoder"), blocks)
+    if layers is not None and len(flux):
+        few = flux[:_N_CODES]
+        codes = np.asarray(autoencoder.get_layer("encoder")(few)["z_mean"])
+        decoder = autoencoder.get_layer("decoder")
+        rotation = _find_rotation(decoder, codes, smooth_modes, blocks).astype(
+            np.float32
+        )
         layers[0].matrix.assign(rotation)
         layers[1].matrix.assign(rotation.T)
     try:
@@ -118,53 +134,78 @@ def _find_axes(autoencoder: keras.Model) -> tuple[ToAxes, FromAxes] | None:
     return (found[0], found[1]) if found else None
 
 
-def _find_rotation(decoder: keras.Model, blocks: Sequence[str]) -> NDArray[np.float32]:
+def _find_rotation(
+    decoder: keras.Model,
+    codes: NDArray[np.float32],
+    smooth_modes: NDArray[np.float64],
+    blocks: Sequence[str],
+) -> NDArray[np.float64]:
     """Find what multiplies codes from the right."""
-    n_latent = decoder.input_shape[-1]
-    unchanged = np.eye(n_latent, dtype=np.float32)
-    if "displacement1" not in {layer.name for layer in decoder.layers}:
-        return unchanged
-    layer = decoder.get_layer("displacement1")
-    displace = decoder.get_layer("displace1")
-    assert isinstance(displace, Displace)
-    # On a linear grid the two coefficients of a velocity go together.
-    _, sizes, terms = np.linalg.svd(layer.get_weights()[0], full_matrices=False)
-    if sizes[0] * displace.scale < _LEAST_DISPLACEMENT:
-        return unchanged
-    drawn = np.random.default_rng(0).normal(size=(_N_CODES, n_latent))
-    codes = drawn.astype(np.float32)
-    velocity = (sizes[0] * terms[0]).astype(np.float32)
-    wanted = _differentiate_displacement(decoder, layer, codes, velocity)
-    normal = np.zeros((n_latent, n_latent))
-    projected = np.zeros(n_latent)
+    n_latent = codes.shape[1]
+    wanted = _differentiate_displacement(decoder, codes)
+    normal, smooth = np.zeros((2, n_latent, n_latent))
+    projected, size = np.zeros(n_latent), 0.0
     for code, change in zip(codes, wanted, strict=True):
         jacobian = _differentiate(decoder, code)
         normal += jacobian.T @ jacobian
         projected += jacobian.T @ change
-    ridge = _PENALTY * normal.diagonal().max() * np.eye(n_latent)
-    direction = np.linalg.solve(normal + ridge, projected)
-    if blocks:
-        own = blocks[int(np.argmax(np.abs(direction)))]
-        direction = np.where(np.array(blocks) == own, direction, 0.0)
-    rest = direction @ normal @ direction - 2.0 * direction @ projected
-    total = np.square(wanted, dtype=np.float64).sum()
-    if not rest + total < _LARGEST_REST * total:
-        return unchanged
-    return _rotate_onto(direction / np.linalg.norm(direction)).astype(np.float32)
+        size += float(change @ change)
+        spectrum = np.asarray(decoder(code[np.newaxis]), np.float64)[0]
+        basis = smooth_modes * spectrum[:, np.newaxis]
+        share = basis.T @ jacobian
+        smooth += share.T @ solve(basis.T @ basis, share)
+    normal += _PENALTY * normal.diagonal().max() * np.eye(n_latent)
+    rotation, free = np.eye(n_latent), np.ones(n_latent, bool)
+    if size:
+        direction = _keep_block(solve(normal, projected), blocks)
+        rest = direction @ normal @ direction - 2.0 * direction @ projected + size
+        if rest < _LARGEST_REST * size:
+            rotation = _rotate_onto(direction)
+            free[_nearest_axis(direction)] = False
+    others = rotation[:, free]
+    smooth, normal = (others.T @ m @ others for m in (smooth, normal))
+    direction = np.zeros(n_latent)
+    direction[free] = eigh(smooth, normal)[1][:, -1]
+    direction = _keep_block(direction, blocks)
+    share = direction[free] @ smooth @ direction[free]
+    if share < (1.0 - _LARGEST_REST) * (direction[free] @ normal @ direction[free]):
+        return rotation
+    return rotation @ _rotate_onto(direction)
+
+
+def _keep_block(
+    direction: NDArray[np.float64], blocks: Sequence[str]
+) -> NDArray[np.float64]:
+    """Keep what a direction has of the block in which it has most."""
+    if not blocks:
+        return direction
+    own = blocks[_nearest_axis(direction)]
+    return np.where(np.array(blocks) == own, direction, 0.0)
+
+
+def _nearest_axis(direction: NDArray[np.float64]) -> int:
+    return int(np.argmax(np.abs(direction)))
 
 
 def _differentiate_displacement(
-    decoder: keras.Model,
-    layer: keras.layers.Layer,
-    codes: NDArray[np.float32],
-    coefficients: NDArray[np.float32],
+    decoder: keras.Model, codes: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Move the decoder's spectra of codes; derivative of shape (n, n_pixels)."""
+    unmoved = np.zeros((len(codes), decoder.output_shape[-1]))
+    if "displacement1" not in {layer.name for layer in decoder.layers}:
+        return unmoved
+    layer = decoder.get_layer("displacement1")
+    displace = decoder.get_layer("displace1")
+    assert isinstance(displace, Displace)
     kernel, bias = layer.get_weights()
+    # On a linear grid the two coefficients of a velocity go together.
+    _, sizes, terms = np.linalg.svd(kernel, full_matrices=False)
+    if sizes[0] * displace.scale < _LEAST_DISPLACEMENT:
+        return unmoved
     moved = []
     try:
         for step in (_STEP, -_STEP):
-            layer.set_weights([kernel, bias + step * coefficients])
+            layer.set_weights([kernel, bias + step * sizes[0] * terms[0]])
             moved.append(np.asarray(decoder(codes), np.float64))
     finally:
         layer.set_weights([kernel, bias])
@@ -182,8 +223,9 @@ def _differentiate(
 
 def _rotate_onto(direction: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rotate the axis nearest to a direction onto it, shape (n_latent, n_latent)."""
+    direction = direction / np.linalg.norm(direction)
     rotation = np.eye(direction.size)
-    nearest = int(np.argmax(np.abs(direction)))
+    nearest = _nearest_axis(direction)
     axis = np.sign(direction[nearest]) * rotation[nearest]
     cosine = float(axis @ direction)
     across = direction - cosine * axis

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from stellar_tf.batches.continuum import list_smooth_modes
 from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
-from stellar_tf.network.axes import velocity_axis
+from stellar_tf.network.axes import physical_axes
 from stellar_tf.network.model import save_autoencoder
 from stellar_tf.run import Run
 from stellar_tf.training.checkpoints import (
@@ -212,7 +213,12 @@ class TrainingLoop:
         if scores["loss"] < best_loss:
             best_loss = scores["loss"]
             if self._is_chief:
-                blocks = self._trainer.config.blocks
-                with velocity_axis(self._trainer.model, blocks):
-                    save_autoencoder(self._trainer.model, self._run)
+                self._save_model()
         self._state = self._state._replace(best_loss=best_loss, totals={})
+
+    def _save_model(self) -> None:
+        model, config = self._trainer.model, self._trainer.config
+        few = next(iter(self._validation))["flux"]
+        modes = list_smooth_modes(config.grid)
+        with physical_axes(model, few, modes, config.blocks):
+            save_autoencoder(model, self._run)

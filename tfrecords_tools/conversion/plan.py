@@ -61,8 +61,8 @@ class ShardPlan(NamedTuple):
     def digest(self) -> str:
         """What tells plans apart, also by the state of their files."""
         digest = hashlib.sha256(repr(self[:3]).encode())
-        for spectrum in self.spectra:
-            digest.update(repr(spectrum).encode(errors="backslashreplace"))
+        for line in self.spectra.lines():
+            digest.update(line)
         return digest.hexdigest()
 
 

@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from heapq import nsmallest
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -112,11 +111,16 @@ class StoredSpectra:
         return self.starts.size
 
     def __iter__(self) -> Iterator[PlannedSpectrum]:
-        with self.path.open("rb") as lines:
+        for line in self.lines():
+            path, *rest = json.loads(line)
+            yield PlannedSpectrum(Path(path), *rest)
+
+    def lines(self) -> Iterator[bytes]:
+        """Read them as they are written; equal spectra are equal lines."""
+        with self.path.open("rb") as stream:
             for start in self.starts:
-                lines.seek(start)
-                path, *rest = json.loads(lines.readline())
-                yield PlannedSpectrum(Path(path), *rest)
+                stream.seek(start)
+                yield stream.readline()
 
     def take(self, places: NDArray[np.intp]) -> StoredSpectra:
         """Choose some by their places, in this order."""
@@ -271,11 +275,14 @@ def write_scan(
                 starts.append(end)
                 end += stream.write(_to_line([str(item.path), *item[1:]]))
     spectra = StoredSpectra(path, np.array(starts, np.int64))
-    copies = _find_copies(spectra, config)
-    spectra = spectra.take(np.delete(np.arange(len(spectra)), list(copies)))
+    keys = spectra.order_keys()
+    order = np.lexsort(keys[::-1])  # stable: copies stay in their order
+    copies = _find_copies(spectra, keys, order, config)
     with path.open("ab") as stream:
         rows = [[str(path), *rest] for path, *rest in (*rejects, *copies.values())]
-        share = estimate_errors(spectra, config)
+        first = order[~np.isin(order, list(copies))][:_N_LOOKED_INTO]
+        n_taken = len(spectra) - len(copies)
+        share = estimate_errors(spectra.take(first), n_taken, config)
         stream.write(_to_line([rows, list(copies), share]))
 
 
@@ -309,15 +316,17 @@ def _to_line(row: list[object]) -> bytes:
 
 
 def estimate_errors(
-    spectra: StoredSpectra | Sequence[PlannedSpectrum], config: ConvertConfig
+    spectra: Iterable[PlannedSpectrum], n_taken: int, config: ConvertConfig
 ) -> float:
     """
     Look into a few spectra for errors of the flux, which no header promises.
 
     Parameters
     ----------
-    spectra : StoredSpectra or sequence of PlannedSpectrum
-        Each product once.
+    spectra : iterable of PlannedSpectrum
+        A few, in the order of the records.
+    n_taken : int
+        Number of all.
     config : ConvertConfig
         Whether errors are stored at all.
 
@@ -328,23 +337,24 @@ def estimate_errors(
     """
     if config.store_errors == "no":
         return 0.0
-    n_enough = max(1.0, _SHARE_LOOKED_INTO * len(spectra))
+    n_enough = max(1.0, _SHARE_LOOKED_INTO * n_taken)
     has_errors: list[bool] = []
-    for spectrum in nsmallest(_N_LOOKED_INTO, spectra, lambda s: order_key(s.dp_id)):
+    for spectrum in spectra:
         with suppress(SpectrumError):
-            read = read_spectrum(
-                spectrum.path, spectrum.number, verify_checksums=config.verify_checksums
-            )
+            read = read_spectrum(spectrum.path, spectrum.number, verify_checksums=False)
             has_errors.append(read.error is not None)
         if len(has_errors) >= n_enough:
             break
     return sum(has_errors) / len(has_errors) if has_errors else 0.0
 
 
-def _find_copies(spectra: StoredSpectra, config: ConvertConfig) -> dict[int, Reject]:
+def _find_copies(
+    spectra: StoredSpectra,
+    keys: NDArray[np.uint64],
+    order: NDArray[np.intp],
+    config: ConvertConfig,
+) -> dict[int, Reject]:
     """Find, by their places, the spectra of which another is taken."""
-    keys = spectra.order_keys()
-    order = np.lexsort(keys[::-1])  # stable: copies stay in their order
     follows = np.zeros(order.size + 1, bool)  # a copy of itself; none behind the last
     follows[1:-1] = (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0)
     is_copied = follows[:-1] | follows[1:]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from stellar_tf.batches.continuum import find_continuum
+from stellar_tf.batches.continuum import find_continuum, list_smooth_modes
 from tfrecords_tools.grid import Grid
 
 # 69 km/s a pixel, 1.1 km/s a pixel: a survey's, a spectrograph's.
@@ -111,3 +111,13 @@ def test_a_compiled_graph_finds_the_same() -> None:
     batch = tf.constant(np.stack([flux, flux[::-1]]), tf.float32)
     graph = tf.function(lambda flux: find_continuum(flux, FINE))(batch)
     np.testing.assert_allclose(graph, find_continuum(batch, FINE), rtol=1e-5)
+
+
+@GRIDS
+def test_a_continuum_is_a_sum_of_smooth_modes_and_a_line_is_not(grid: Grid) -> None:
+    modes = list_smooth_modes(grid)
+    basis, _ = np.linalg.qr(modes)
+    curve = smooth_curve(grid)
+    np.testing.assert_allclose(basis @ (basis.T @ curve), curve, atol=0.003)
+    line = 1.0 - absorb(grid, 1, depth=0.8, width=200.0)
+    assert np.square(basis.T @ line).sum() < 0.1 * np.square(line).sum()

@@ -125,9 +125,9 @@ def test_a_file_that_cannot_be_read_tells_nothing_of_errors(tmp_path: Path) -> N
     good = write(tmp_path / "b.fits")
     spectra = [s for p in (path, good) for s in scan_file(p, CONFIG)]
     taken = [s for s in spectra if isinstance(s, PlannedSpectrum)]
-    assert estimate_errors(taken, CONFIG) == 1.0
-    assert estimate_errors(taken[:1], CONFIG) == 0.0
-    assert estimate_errors([], CONFIG) == 0.0
+    assert estimate_errors(taken, 2, CONFIG) == 1.0
+    assert estimate_errors(taken[:1], 1, CONFIG) == 0.0
+    assert estimate_errors([], 0, CONFIG) == 0.0
 
 
 def test_no_errors_over_a_median_that_is_not_positive(tmp_path: Path) -> None:

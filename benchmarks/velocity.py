@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
+from scipy.linalg import lstsq
 from scipy.stats import spearmanr
 
 from stellar_tf.config import load_label_config
@@ -74,7 +75,8 @@ def fit_scale(z: Array, label: Array, nodes: list[int], degree: int) -> Velocity
     matrix, weight = expand(z[:, nodes], degree), np.ones(len(z))
     for _ in range(20):
         root = np.sqrt(weight)[:, np.newaxis]
-        found = np.linalg.lstsq(matrix * root, label * root[:, 0], rcond=None)[0]
+        weighted = matrix * root, label * root[:, 0]
+        found = lstsq(*weighted, lapack_driver="gelsy", check_finite=False)[0]
         residual = label - matrix @ found
         scale = 1.4826 * np.median(np.abs(residual))
         weight = 1.0 / (1.0 + (residual / (2.0 * scale)) ** 2)

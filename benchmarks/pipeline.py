@@ -95,6 +95,7 @@ def build_training(records: Path) -> Callable[[], int]:
     from stellar_tf.config import load_config
     from stellar_tf.config.recipe import complete_config
     from stellar_tf.training.step import Trainer
+    from stellar_tf.training.step_results import read_steps
     from stellar_tf.training.strategy import build_strategy
     from tfrecords_tools.records.manifest import read_manifest
 
@@ -109,8 +110,8 @@ def build_training(records: Path) -> Callable[[], int]:
     iterator = iter(trainer.strategy.distribute_datasets_from_function(build))
 
     def train() -> int:
-        for step in range(N_TRAINED // BATCH_SIZE):
-            trainer.train_step(next(iterator), step)
+        steps = range(N_TRAINED // BATCH_SIZE)
+        read_steps([trainer.train_step(next(iterator), step) for step in steps])
         return N_TRAINED
 
     trainer.train_step(next(iterator), 0)  # traces

@@ -22,11 +22,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from paper_torch import PaperNetwork
 from timing import compare_with_torch
+
+if TYPE_CHECKING:
+    from stellar_tf.training.optimizer import FusedAdam
 
 Step = Callable[[], None]
 
@@ -53,12 +57,12 @@ def build_torch(flux: np.ndarray) -> Step:
 
 def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step:
     """Prepare a network of ours by the name of its settings."""
-    import keras
     import tensorflow as tf
 
     from stellar_tf.config import load_config
     from stellar_tf.config.recipe import complete_config
     from stellar_tf.training.step import Trainer
+    from stellar_tf.training.step_results import read_steps
     from stellar_tf.training.strategy import build_strategy
 
     assignments = [
@@ -70,11 +74,27 @@ def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step
     config = complete_config(config, config.grid, n_spectra=2000)
     trainer = Trainer(config, build_strategy("single"))
     if keras_adam:
-        trainer.optimizer = keras.optimizers.Adam(1.0e-9)
+        trainer.optimizer = build_keras_adam()
         trainer.optimizer.build(trainer.model.trainable_variables)
     # It pads them itself.
     batch = tf.constant(flux[:, : config.grid.n_pixels])
-    return lambda: trainer.train_step({"flux": batch}, 0) and None
+
+    def step() -> None:
+        read_steps([trainer.train_step({"flux": batch}, 0)])
+
+    return step
+
+
+def build_keras_adam() -> FusedAdam:
+    """Build ours with the update that Keras' has."""
+    import keras
+
+    from stellar_tf.training.optimizer import FusedAdam
+
+    class KerasAdam(FusedAdam):
+        update_step = keras.optimizers.Adam.update_step
+
+    return KerasAdam(1.0e-9)
 
 
 def measure_memory(batch_size: int) -> float:

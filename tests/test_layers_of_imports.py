@@ -20,7 +20,10 @@ LAYERS = (
     ("tfrecords_tools.conversion",),
     ("stellar_tf",),
     ("stellar_tf.config", "stellar_tf.parts"),
-    ("stellar_tf.run", "stellar_tf.tables", "stellar_tf.flags", "stellar_tf.addresses"),
+    (
+        *("stellar_tf.run", "stellar_tf.tables", "stellar_tf.history"),
+        *("stellar_tf.flags", "stellar_tf.addresses"),
+    ),
     ("stellar_tf.simulator", "stellar_tf.archive"),
     ("stellar_tf.analysis",),
     ("stellar_tf.figures",),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
@@ -25,6 +27,22 @@ def raise_on_sigterm() -> None:
         raise Terminated
 
     signal.signal(signal.SIGTERM, end)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let signals end the process at once, even where Python does not see them."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    held = {n: h for n, h in before.items() if h not in (None, signal.SIG_IGN)}
+    if threading.current_thread() is not threading.main_thread():
+        held = {}
+    for number in held:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
 
 
 class StopSignals:
@@ -72,6 +90,11 @@ class StopSignals:
         for number in SIGNALS:
             if signal.getsignal(number) not in (None, signal.SIG_IGN):
                 self._before[number] = signal.signal(number, self._note)
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether a signal was noted."""
+        return self._noted is not None
 
     def check(self) -> None:
         """

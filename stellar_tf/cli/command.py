@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stellar_tf.cli.output import add_output_options
+from stellar_tf.config.files import suggest
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -61,9 +62,13 @@ class _CommandParser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._is_intermixed = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            found, others = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_intermixed = False
+        for option in (o.partition("=")[0] for o in others if o.startswith("--")):
+            known = suggest(option, self._option_string_actions)
+            self.error(f"no option {option}{known}")
+        return found, others
 
 
 def add_commands(parser: argparse.ArgumentParser, commands: Iterable[Command]) -> None:

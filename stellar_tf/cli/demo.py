@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -84,6 +85,10 @@ def _claim(args: argparse.Namespace) -> None:
                 f"{args.out}: holds a demonstration with other settings "
                 f"({', '.join(differ)}); choose another folder or pass overwrite=True"
             )
+    if noted.is_file() and args.overwrite:
+        # Cut short, what is left of the old settings would be taken for done.
+        for name in ("models", "run", "records", "fits"):
+            shutil.rmtree(args.out / name, ignore_errors=True)
     args.out.mkdir(parents=True, exist_ok=True)
     write_config(config, noted)
 

@@ -182,14 +182,31 @@ def suggest(wrong: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would take the last."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is there twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep)
+
+
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except RecursionError:
         raise ConfigError(f"{path}: is nested too deep") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # Numbers of thousands of digits and the 99th of a month are plain ValueErrors.
+    except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: is not valid YAML ({reason})") from None
     if tree is None:
@@ -204,8 +221,8 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise ConfigError(f"settings must be given as key=value, got {text!r}")
     try:
-        return key, yaml.safe_load(value)
-    except (yaml.YAMLError, RecursionError):
+        return key, yaml.load(value, _Loader)
+    except (yaml.YAMLError, RecursionError, ValueError):
         shown = repr(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}...")
         raise ConfigError(f"settings: {key}: {shown} is not a YAML value") from None
 

@@ -19,6 +19,7 @@ from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import Config, Factors, SimulateConfig, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
+from stellar_tf.history import read_history
 from stellar_tf.report.commit import find_commit
 from stellar_tf.report.precision import fits_grid, measure_precision
 from stellar_tf.report.star_spectra import measure_baselines
@@ -255,11 +256,11 @@ class RunAnalysis:
             return None
 
     def _read_history(self) -> Table | None:
-        path = self.run.history_path
-        if not path.is_file() or not path.stat().st_size:
+        needed = [p + term for p in ("", "val_") for term in ("loss", "flux_mae", "kl")]
+        names, rows, _ = read_history(self.run.history_path, ["step", *needed])
+        if not rows:
             return None  # the weights come from elsewhere
-        history = Table.read(path, format="ascii.csv")
-        return history if len(history) else None
+        return Table(np.array(rows, np.float64), names=names)
 
     def _describe_origin(self) -> Provenance:
         config = self.run.read_config()

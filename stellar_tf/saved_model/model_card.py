@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from stellar_tf.analysis.dimensions import Dimension, describe_dimensions
 from stellar_tf.analysis.files import SavedAnalysis
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.flags import MEANINGS, UNUSABLE
+from stellar_tf.history import read_history
 from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.run import Run
 
@@ -113,10 +113,9 @@ def read_training(history: Path) -> Training | None:
     training : Training or None
         None for a run that has no history: its weights come from elsewhere.
     """
-    if not history.is_file():
-        return None
-    with history.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    needed = ("step", "val_loss", "val_flux_mae", "val_kl")
+    names, values, _ = read_history(history, needed)
+    rows = [dict(zip(names, row, strict=True)) for row in values]
     if not rows:
         return None
     # `fit` keeps the first model of the lowest loss.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +19,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
 from kserve.protocol.grpc.servicer import InferenceServicer
 
 from stellar_tf.serving.errors import ServingError
+from stellar_tf.serving.limits import BODIES_HELD
 from stellar_tf.serving.repository import VersionedDataPlane, address
 from stellar_tf.serving.wire import parse_bounded
 
@@ -26,7 +29,7 @@ PARAMETERS_KEY = "model-parameters"
 _LOG = logging.getLogger(__name__)
 _ROOM_FOR_HEADERS = 65_536
 _MAX_CALLS = 64
-"""More at a time are answered RESOURCE_EXHAUSTED."""
+"""More at a time, waiting ones included, are answered RESOURCE_EXHAUSTED."""
 
 _UNPARSED = ("ModelInfer", "RepositoryModelLoad", "RepositoryModelUnload")
 """Calls whose messages hold messages; the other ones hold two strings at most."""
@@ -35,9 +38,12 @@ _UNPARSED = ("ModelInfer", "RepositoryModelLoad", "RepositoryModelUnload")
 class _Servicer(InferenceServicer):
     """KServe's, with versions, and without loading and unloading of models."""
 
-    def __init__(self, data_plane: VersionedDataPlane, max_bytes: int) -> None:
+    def __init__(
+        self, data_plane: VersionedDataPlane, max_bytes: int, seconds: float
+    ) -> None:
         super().__init__(data_plane, None)
-        self._max_bytes = max_bytes
+        self._max_bytes, self._seconds = max_bytes, seconds
+        self._room = _Room(BODIES_HELD * max_bytes)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:
         async with _errors_as_status(context):
@@ -53,10 +59,31 @@ class _Servicer(InferenceServicer):
             context.set_trailing_metadata(((PARAMETERS_KEY, json.dumps(shown)),))
             return pb.ModelMetadataResponse(**metadata)
 
-    async def ModelInfer(self, request: bytes, context: Any) -> Any:
+    async def ModelInfer(self, requests: AsyncIterator[bytes], context: Any) -> Any:
         async with _errors_as_status(context):
-            asked = parse_bounded(request, pb.ModelInferRequest, self._max_bytes)
-            return await self._infer(asked, context)
+            # How large it is shows when it has come; until then it may be the largest.
+            n_bytes = self._max_bytes
+            if not await self._room.take(n_bytes, self._seconds):
+                reason = "too many requests"
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
+            try:
+                request = await self._read(requests, context)
+                self._room.give_back(n_bytes - len(request))
+                n_bytes = len(request)
+                asked = parse_bounded(request, pb.ModelInferRequest, self._max_bytes)
+                return await self._infer(asked, context)
+            finally:
+                self._room.give_back(n_bytes)
+
+    async def _read(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+        """Let the message come, within the time."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await anext(requests, b"")
+        except TimeoutError:
+            reason = f"the request took longer than {self._seconds:g} s to arrive"
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, reason)
+        raise AssertionError("abort raises")
 
     async def _infer(self, request: Any, context: Any) -> Any:
         name = address(request.model_name, request.model_version)
@@ -64,11 +91,56 @@ class _Servicer(InferenceServicer):
         request.model_name = name
         return await super().ModelInfer(request, context)
 
-    async def RepositoryModelLoad(self, request: bytes, context: Any) -> Any:
+    async def RepositoryModelLoad(
+        self, requests: AsyncIterator[bytes], context: Any
+    ) -> Any:
         reason = "a client neither loads nor unloads models"
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, reason)
 
     RepositoryModelUnload = RepositoryModelLoad
+
+
+class _Room:
+    """
+    Bytes of messages that may be in memory at a time.
+
+    Parameters
+    ----------
+    n_bytes : int
+        How many.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_free = n_bytes
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def take(self, n_bytes: int, seconds: float) -> bool:
+        """Wait for room, in turn; tell whether there was any in time."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((n_bytes, turn))
+        self.give_back(0)
+        try:
+            async with asyncio.timeout(seconds):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.give_back(n_bytes)
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+        return True
+
+    def give_back(self, n_bytes: int) -> None:
+        """Let those in whose turn it is, as far as there is room."""
+        self._n_free += n_bytes
+        while self._waiting:
+            n_wanted, turn = self._waiting[0]
+            if not turn.done() and n_wanted > self._n_free:
+                return
+            self._waiting.popleft()
+            if not turn.done():  # those that are gave up
+                self._n_free -= n_wanted
+                turn.set_result(None)
 
 
 class _UnparsedCalls:
@@ -78,7 +150,8 @@ class _UnparsedCalls:
     Parameters
     ----------
     server : grpc.aio.Server
-        Where they go; those that parse what may be large do not parse it.
+        Where they go. Those whose messages may be large get a stream of bytes, on
+        which a message comes when it is asked for; to a client it is the same.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
@@ -90,7 +163,9 @@ class _UnparsedCalls:
     def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
         """Add the handlers of a service, by the names of its calls."""
         unparsed = {
-            name: handler._replace(request_deserializer=None)
+            name: grpc.stream_unary_rpc_method_handler(
+                handler.unary_unary, None, handler.response_serializer
+            )
             if name in _UNPARSED
             else handler
             for name, handler in handlers.items()
@@ -99,7 +174,12 @@ class _UnparsedCalls:
 
 
 def build_grpc_server(
-    data_plane: VersionedDataPlane, host: str, port: int, max_bytes: int
+    data_plane: VersionedDataPlane,
+    host: str,
+    port: int,
+    *,
+    max_bytes: int,
+    seconds: float,
 ) -> tuple[grpc.aio.Server, int]:
     """
     Build the server, on its port but not yet started.
@@ -113,7 +193,10 @@ def build_grpc_server(
     port : int
         Where it listens; 0 for any that is free.
     max_bytes : int
-        Of a request, and of an answer.
+        Of a request, and of an answer; those under way may have `BODIES_HELD` times
+        as many together.
+    seconds : float
+        Time in which a request must find room, and in which it must arrive [s].
 
     Returns
     -------
@@ -136,7 +219,7 @@ def build_grpc_server(
         ],
         maximum_concurrent_rpcs=_MAX_CALLS,
     )
-    servicer = _Servicer(data_plane, max_bytes)
+    servicer = _Servicer(data_plane, max_bytes, seconds)
     add_GRPCInferenceServiceServicer_to_server(servicer, _UnparsedCalls(server))
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:

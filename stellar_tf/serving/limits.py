@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stellar_tf.addresses import is_asked_by_name
 
-_BODIES_HELD = 8
+BODIES_HELD = 8
 """Bodies of the largest size that may be in memory at a time."""
 _TIMEOUT_ANSWER = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -83,7 +83,7 @@ class BodyLimits:
 
     def __init__(self, app: ASGIApp, max_bytes: int, seconds: float) -> None:
         self._app, self._max_bytes, self._seconds = app, max_bytes, seconds
-        self._free = _BODIES_HELD * max_bytes
+        self._free = BODIES_HELD * max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

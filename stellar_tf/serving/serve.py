@@ -97,7 +97,11 @@ async def _serve(
     on_ready: Callable[[str], None],
 ) -> None:
     grpc_server, grpc_port = build_grpc_server(
-        data_plane, settings.host, settings.grpc_port, settings.max_bytes
+        data_plane,
+        settings.host,
+        settings.grpc_port,
+        max_bytes=settings.max_bytes,
+        seconds=settings.request_seconds,
     )
     app = build_app(data_plane)
     rest_server = _RestServer(

@@ -163,7 +163,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
     """Read the settings of the simulation in a folder; empty if damaged."""
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return settings if isinstance(settings, dict) else {}
 

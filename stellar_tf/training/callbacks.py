@@ -18,6 +18,7 @@ from rich.progress import (
 
 from stellar_tf.batches.dataset import build_evaluation_dataset
 from stellar_tf.config import Config
+from stellar_tf.history import read_history
 from stellar_tf.run import Run
 from stellar_tf.training.tensorboard import Embedding, Pictures, Scalars, Settings
 from tfrecords_tools.durable import write_whole
@@ -109,6 +110,8 @@ def trim_history(path: Path, n_done: int, *, is_open: bool = False) -> None:
     """
     Drop the rows that come after the state a run continues from.
 
+    One that is damaged is kept beside, as history.damaged.csv.
+
     Parameters
     ----------
     path : Path
@@ -117,18 +120,27 @@ def trim_history(path: Path, n_done: int, *, is_open: bool = False) -> None:
         Steps that the state had made.
     is_open : bool, default False
         Whether the epoch of the last of them is not validated yet.
+
+    Raises
+    ------
+    HistoryError
+        If it is a folder.
     """
-    if not path.is_file():
-        return
-    with path.open(newline="", encoding="utf-8") as stream:
-        header, *rows = list(csv.reader(stream)) or [[]]
-    # A kill can leave the last row unfinished, and the first.
-    whole = [row for row in rows if "step" in header and len(row) == len(header)]
-    n_kept = n_done - is_open
-    kept = [row for row in whole if float(row[header.index("step")]) <= n_kept]
+    history = read_history(path)
+    if history.is_damaged:
+        path.replace(path.with_suffix(".damaged.csv"))
+    steps = (
+        float(dict(zip(history.names, row, strict=True))["step"])
+        for row in history.rows
+    )
+    kept = [
+        row
+        for row, step in zip(history.rows, steps, strict=True)
+        if step <= n_done - is_open
+    ]
     if not kept:
-        path.unlink()
+        path.unlink(missing_ok=True)
         return
     content = io.StringIO()
-    csv.writer(content).writerows([header, *kept])
+    csv.writer(content).writerows([history.names, *kept])
     write_whole(path, content.getvalue())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_N_AVERAGED = 50
+import tensorflow as tf
+
+_N_AVERAGED = 50.0
 """Steps of the running mean, and fewer at the beginning."""
 _N_FREE = 20
 """Steps before a mean is worth comparing with."""
@@ -26,28 +28,34 @@ class GradientLimit:
 
     def __init__(self, max_ratio: float | None) -> None:
         self._max_ratio = max_ratio
-        self.mean = 0.0
-        """Running mean of the lengths applied: all there is to restore."""
 
-    def find_share(self, step: int, norm: float) -> float:
+    def find_share(
+        self, step: tf.Tensor, norm: tf.Tensor, mean: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """
         Say by what to multiply a gradient.
 
         Parameters
         ----------
-        step : int
-            Updates made before it.
-        norm : float
-            Its length, finite.
+        step : Tensor
+            Updates made before it, scalar float64.
+        norm : Tensor
+            Its length, finite, scalar float64.
+        mean : Tensor
+            Running mean of the lengths applied, scalar float64; 0 in the beginning.
 
         Returns
         -------
-        share : float
+        share : Tensor
             At most 1.
+        mean : Tensor
+            With this gradient.
         """
-        if self._max_ratio is None or norm == 0.0:
-            return 1.0
-        longest = norm if step < _N_FREE else self._max_ratio * self.mean
-        applied = min(norm, longest)
-        self.mean += (applied - self.mean) / min(step + 1, _N_AVERAGED)
-        return applied / norm
+        if self._max_ratio is None:
+            return tf.ones_like(norm), mean
+        longest = tf.where(step < _N_FREE, norm, self._max_ratio * mean)
+        applied = tf.minimum(norm, longest)
+        followed = mean + (applied - mean) / tf.minimum(step + 1.0, _N_AVERAGED)
+        is_any = norm > 0.0
+        share = tf.where(is_any, tf.math.divide_no_nan(applied, norm), 1.0)
+        return share, tf.where(is_any, followed, mean)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
-import numpy as np
 import tensorflow as tf
 
 LEAST_ERROR = 1.0e-4
@@ -228,28 +228,31 @@ def total_correlation(
     return joint - tf.reduce_sum(marginals, axis=-1)
 
 
-def kl_weight_at(step: int, schedule: Sequence[tuple[int, float]]) -> float:
+def kl_weight_at(step: tf.Tensor, schedule: Sequence[tuple[int, float]]) -> tf.Tensor:
     """
     Weight of the KL term, beta, at a step.
 
     Parameters
     ----------
-    step : int
-        Training steps done.
+    step : Tensor or float
+        Training steps done, scalar float64.
     schedule : sequence of (int, float)
         Steps, rising, and the weights there, in normalised flux per nat.
 
     Returns
     -------
-    beta : float
-        Linear between the steps of the schedule, constant outside.
+    beta : Tensor
+        Scalar float64. Linear between the steps of the schedule, constant outside.
 
     Examples
     --------
     >>> from stellar_tf.training.losses import kl_weight_at
     >>> paper = [(5_000, 0.0), (20_000, 0.3)]
-    >>> kl_weight_at(0, paper), kl_weight_at(12_500, paper), kl_weight_at(10**6, paper)
-    (0.0, 0.15, 0.3)
+    >>> [float(kl_weight_at(step, paper)) for step in (0, 12_500, 10**6)]
+    [0.0, 0.15, 0.3]
     """
-    steps, weights = zip(*schedule, strict=True)
-    return float(np.interp(step, steps, weights))
+    beta = tf.constant(schedule[0][1], tf.float64)
+    for (start, low), (end, high) in pairwise(schedule):
+        done = (tf.cast(step, tf.float64) - start) / (end - start)
+        beta += (high - low) * tf.clip_by_value(done, 0.0, 1.0)
+    return beta

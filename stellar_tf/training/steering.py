@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import tensorflow as tf
+
 from stellar_tf.config import ObjectiveConfig
 from stellar_tf.training.losses import kl_weight_at
 
@@ -22,10 +24,10 @@ _IDLE_WEIGHT = 2.0
 class DivergenceWeight(NamedTuple):
     """How the divergence weighs in one step."""
 
-    beta: float
-    """Per nat, in the unit of the error."""
-    idle: float
-    """Additional share for dimensions that carry little."""
+    beta: tf.Tensor
+    """Per nat, in the unit of the error, scalar float64."""
+    idle: tf.Tensor
+    """Additional share for dimensions that carry little, scalar float64."""
 
 
 class Steering:
@@ -44,22 +46,26 @@ class Steering:
     Steered, the weight falls as long as the divergence is below a capacity that opens
     evenly with time (Burgess et al. 2018, arXiv 1804.03599, let it open; the weight is
     controlled as by Shao et al. 2020, arXiv 2004.05988), and rises when it is above.
-    So the factors enter one by one, whatever share of the error each explains.
+    So the factors enter one by one, whatever share of the error each explains. All of
+    it is computed where the network is, so that nobody waits to see a divergence.
     """
+
+    first_level = _HIGHEST
+    """Of the steered weight, in units of ``kl_unit``."""
 
     def __init__(self, objective: ObjectiveConfig, n_steps: int) -> None:
         self._objective, self._n_steps = objective, n_steps
-        self.level = _HIGHEST
-        """Of the steered weight, in units of ``kl_unit``: all there is to restore."""
 
-    def weight_at(self, step: int) -> DivergenceWeight:
+    def weight_at(self, step: tf.Tensor, level: tf.Tensor) -> DivergenceWeight:
         """
         Say how the divergence weighs.
 
         Parameters
         ----------
-        step : int
-            Updates made.
+        step : Tensor
+            Updates made, scalar float64.
+        level : Tensor
+            Of the steered weight, scalar float64.
 
         Returns
         -------
@@ -68,13 +74,13 @@ class Steering:
         """
         objective = self._objective
         if objective.kl_weights:
-            return DivergenceWeight(kl_weight_at(step, objective.kl_weights), 0.0)
+            beta = kl_weight_at(step, objective.kl_weights)
+            return DivergenceWeight(beta, tf.zeros_like(beta))
         settled = (step / self._n_steps - _FILLED_AT) / (_SETTLED_AT - _FILLED_AT)
-        if settled < 0.0:
-            return DivergenceWeight(self.level * objective.kl_unit, 0.0)
-        last = max(_LAST, self.level)
-        level = self.level + (last - self.level) * min(1.0, settled)
-        return DivergenceWeight(level * objective.kl_unit, _IDLE_WEIGHT)
+        rise = tf.maximum(level, _LAST) - level
+        risen = level + rise * tf.clip_by_value(settled, 0.0, 1.0)
+        idle = tf.where(settled < 0.0, tf.zeros_like(level), _IDLE_WEIGHT)
+        return DivergenceWeight(risen * objective.kl_unit, idle)
 
     @property
     def final_beta(self) -> float:
@@ -83,21 +89,27 @@ class Steering:
             return self._objective.kl_weights[-1][1]
         return _LAST * self._objective.kl_unit
 
-    def follow(self, step: int, kl: float) -> None:
+    def follow(self, step: tf.Tensor, level: tf.Tensor, kl: tf.Tensor) -> tf.Tensor:
         """
         Let the weight follow what the last step showed.
 
         Parameters
         ----------
-        step : int
-            Updates made before it.
-        kl : float
-            Divergence of the batch, summed over dimensions [nat].
+        step : Tensor
+            Updates made before it, scalar float64.
+        level : Tensor
+            In that step, scalar float64.
+        kl : Tensor
+            Divergence of the batch, summed over dimensions, scalar float64 [nat].
+
+        Returns
+        -------
+        level : Tensor
+            In the next.
         """
         done = step / self._n_steps
-        if done >= _FILLED_AT:
-            return
-        excess = kl - self._objective.kl_capacity * min(1.0, done / _FULL_AT)
+        excess = kl - self._objective.kl_capacity * tf.minimum(done / _FULL_AT, 1.0)
         rate = math.log(_HIGHEST / _LOWEST) / (_SHORTEST_FALL * self._n_steps)
-        level = self.level * math.exp(rate * min(1.0, max(-1.0, excess)))
-        self.level = min(_HIGHEST, max(_LOWEST, level))
+        followed = level * tf.exp(rate * tf.clip_by_value(excess, -1.0, 1.0))
+        followed = tf.clip_by_value(followed, _LOWEST, _HIGHEST)
+        return tf.where(done < _FILLED_AT, followed, level)

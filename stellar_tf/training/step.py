@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.network.model import build_autoencoder
 from stellar_tf.training import losses, visits
 from stellar_tf.training.gradient_limit import GradientLimit
 from stellar_tf.training.optimizer import build_optimizer
-from stellar_tf.training.steering import DivergenceWeight, Steering
+from stellar_tf.training.steering import Steering
+from stellar_tf.training.step_results import EXACT, Controls, Step, Terms, average
 
 Batch = Mapping[str, tf.Tensor]
 """``flux``, and ``error`` where pixels count by it: (batch, n_pixels); ``paired`` where
 rows 2 i and 2 i + 1 can be visits of one star: (batch,)."""
-
-
-class NotFiniteError(ArithmeticError):
-    """The loss or a gradient is NaN or infinite; the message says which."""
-
-    def __init__(self, message: str, objective: NDArray[np.float32]) -> None:
-        super().__init__(message)
-        self.objective = objective
-        """What each spectrum of the batch adds, shape (batch_size,)."""
-
-
-class Terms(NamedTuple):
-    """The terms of the objective, of each spectrum or summed over spectra."""
-
-    flux_mae: tf.Tensor
-    """Absolute error, in normalised flux."""
-    kl: tf.Tensor
-    """Divergence of each dimension, shape (..., n_latent), in nats."""
-    total_correlation: tf.Tensor
-    """Dependence of the dimensions on each other, in nats."""
-    objective: tf.Tensor
-    """What is minimised, in normalised flux, or in nats a pixel if by likelihood."""
-    n_spectra: tf.Tensor
-    """Spectra summed over; 1 of each."""
 
 
 class _Gradients(NamedTuple):
@@ -56,6 +31,8 @@ class _Gradients(NamedTuple):
     """Length of the global batch's gradient over all weights."""
     gradients: list[tf.Tensor]
     """Of each trainable weight, by replica; their sum is the global batch's."""
+    objective: tf.Tensor
+    """What each spectrum of the global batch adds."""
 
 
 class Trainer:
@@ -79,15 +56,15 @@ class Trainer:
             self.optimizer.build(self.model.trainable_variables)
         self.steering = Steering(config.objective, config.training.n_steps)
         """The divergence's weight."""
-        self.gradient_limit = GradientLimit(config.training.max_gradient_ratio)
-        """How long gradients may be."""
-        self._find_gradients: dict[int, Callable[..., _Gradients]] = {}
-        self._apply = tf.function(self._run_update)
+        self.controls = Controls()
+        """All there is to restore beside the variables."""
+        self._limit = GradientLimit(config.training.max_gradient_ratio)
+        self._steps: dict[int, Callable[..., tuple[Step, Controls]]] = {}
         self._evaluate = tf.function(self._run_evaluation)
 
-    def train_step(self, batch: Batch, step: int) -> dict[str, float]:
+    def train_step(self, batch: Batch, step: int) -> Step:
         """
-        Make one update.
+        Make one update, without waiting for it.
 
         Parameters
         ----------
@@ -98,48 +75,18 @@ class Trainer:
 
         Returns
         -------
-        logs : dict
-            ``loss`` in the objective's unit, ``flux_mae`` in normalised flux, ``kl``
-            and ``total_correlation``, 0 unless it is penalised, in nats: means over
-            the global batch, before the update.
-
-        Raises
-        ------
-        NotFiniteError
-            If the loss or a gradient is not finite; the weights are as before then.
+        made : Step
+            For `read_steps`. If the loss or a gradient is not finite, weights,
+            moments and `controls` are as before.
         """
         coarse = coarse_scale_at(step, self.config.objective)
-        if coarse not in self._find_gradients:
-            self._find_gradients[coarse] = tf.function(
-                partial(self._run_gradients, coarse=coarse),
-                jit_compile=self.config.training.jit_compile or None,
-            )
-        weight = tf.constant(self.steering.weight_at(step))
-        found = self._find_gradients[coarse](batch, weight)
-        logs = _means(found.sums)
-        norm = float(found.norm)
-        if math.isfinite(logs["loss"]) and math.isfinite(norm):
-            share = self.gradient_limit.find_share(step, norm)
-            # Hardly any gradient is shortened, and to multiply all of it takes time.
-            shortened = () if share == 1.0 else (tf.constant(share, tf.float32),)
-            self._apply(found.gradients, *shortened)
-            self.steering.follow(step, logs["kl"])
-            return logs
-        reason = "a gradient is NaN or infinite"
-        if not math.isfinite(logs["loss"]):
-            reason = f"the loss is {logs['loss']}"
-        raise NotFiniteError(reason, self._objective_of(batch, weight, coarse))
-
-    def _objective_of(
-        self, batch: Batch, weight: tf.Tensor, coarse: int
-    ) -> NDArray[np.float32]:
-        """Return what each spectrum adds, with z at the posterior's mean."""
-
-        def evaluate(batch: Batch) -> tf.Tensor:
-            return self._terms(batch, weight, coarse, training=False).objective
-
-        by_replica = self.strategy.run(tf.function(evaluate), (batch,))
-        return np.asarray(self.strategy.gather(by_replica, axis=0))
+        if coarse not in self._steps:
+            self._steps[coarse] = self._build_step(coarse)
+        controls = Controls(*(tf.convert_to_tensor(c, EXACT) for c in self.controls))
+        made, self.controls = self._steps[coarse](
+            batch, tf.constant(step, EXACT), controls
+        )
+        return made
 
     def evaluate(
         self, batches: tf.data.Dataset, before_each: Callable[[], None] = lambda: None
@@ -157,7 +104,7 @@ class Trainer:
         Returns
         -------
         logs : dict
-            As of `train_step`, and ``active_dimensions``, which carry at least
+            As of `StepNumbers.terms`, and ``active_dimensions``, which carry at least
             `min_information`, and ``kl_0``, ``kl_1``, ... in nats. The loss is taken
             at the final KL weight, so that epochs compare.
         """
@@ -171,7 +118,8 @@ class Trainer:
             total = sums if total is None else Terms(*map(tf.add, total, sums))
         if total is None:
             raise ValueError("batches must hold at least one spectrum")
-        return {**_means(total), **self._describe_dimensions(total)}
+        means = {name: float(mean) for name, mean in average(total).items()}
+        return {**means, **self._describe_dimensions(total)}
 
     def _describe_dimensions(self, total: Terms) -> dict[str, float]:
         kl = np.asarray(total.kl) / float(total.n_spectra)
@@ -182,41 +130,68 @@ class Trainer:
             **{f"kl_{i:0{width}}": float(value) for i, value in enumerate(kl)},
         }
 
+    def _build_step(self, coarse: int) -> Callable[..., tuple[Step, Controls]]:
+        """Compile a step at one coarseness."""
+        find_gradients = tf.function(
+            partial(self._run_gradients, coarse=coarse),
+            jit_compile=self.config.training.jit_compile or None,
+        )
+        made: Callable[..., tuple[Step, Controls]] = tf.function(
+            partial(self._make_step, find_gradients)
+        )
+        return made
+
+    def _make_step(
+        self,
+        find_gradients: Callable[..., _Gradients],
+        batch: Batch,
+        step: tf.Tensor,
+        before: Controls,
+    ) -> tuple[Step, Controls]:
+        weight = self.steering.weight_at(step, before.level)
+        found = find_gradients(batch, tf.cast(tf.stack(weight), tf.float32))
+        means, norm = average(found.sums), tf.cast(found.norm, EXACT)
+        is_finite = tf.math.is_finite(means["loss"]) & tf.math.is_finite(norm)
+        share, mean = self._limit.find_share(step, norm, before.gradient_mean)
+        level = self.steering.follow(step, before.level, means["kl"])
+        after = Controls(
+            tf.where(is_finite, level, before.level),
+            tf.where(is_finite, mean, before.gradient_mean),
+        )
+        self._update(found.gradients, tf.where(is_finite, share, 0.0))
+        return Step(tf.stack([*means.values(), norm, *after]), found.objective), after
+
     def _run_gradients(
         self, batch: Batch, weight: tf.Tensor, *, coarse: int
     ) -> _Gradients:
         def differentiate(
             batch: Batch,
-        ) -> tuple[Terms, list[tf.Tensor], tf.Tensor]:
+        ) -> tuple[Terms, list[tf.Tensor], tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
-                sums = _sum_spectra(self._terms(batch, weight, coarse, training=True))
+                terms = self._terms(batch, weight, coarse, training=True)
+                sums = _sum_spectra(terms)
                 # Replicas' gradients are summed: dividing by the global batch
                 # makes that the mean over it.
                 loss = sums.objective / float(self.config.training.batch_size)
             gradients = tape.gradient(loss, self.model.trainable_variables)
-            return sums, gradients, tf.linalg.global_norm(_sum_gradients(gradients))
+            norm = tf.linalg.global_norm(_sum_gradients(gradients))
+            return sums, gradients, norm, _gather(terms.objective)
 
-        sums, gradients, norm = self.strategy.run(differentiate, (batch,))
+        sums, gradients, norm, gathered = self.strategy.run(differentiate, (batch,))
+        objective = self.strategy.experimental_local_results(gathered)[0]
         norm = self.strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
-        return _Gradients(self._sum_replicas(sums), norm, gradients)
+        return _Gradients(self._sum_replicas(sums), norm, gradients, objective)
 
-    def _run_update(
-        self, gradients: list[tf.Tensor], share: tf.Tensor | None = None
-    ) -> None:
+    def _update(self, gradients: list[tf.Tensor], share: tf.Tensor) -> None:
         def update(gradients: list[tf.Tensor]) -> None:
-            # An argument of a function has no device, by which workers are told apart.
-            gradients = [
-                tf.identity(gradient) if share is None else share * gradient
-                for gradient in gradients
-            ]
             variables = self.model.trainable_variables
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            self.optimizer.apply_share(gradients, variables, share)
 
         self.strategy.run(update, (gradients,))
 
     def _run_evaluation(self, batch: Batch) -> Terms:
         def evaluate(batch: Batch) -> Terms:
-            weight = tf.constant(DivergenceWeight(self.steering.final_beta, 0.0))
+            weight = tf.constant([self.steering.final_beta, 0.0])
             return _sum_spectra(self._terms(batch, weight, 1, training=False))
 
         return self._sum_replicas(self.strategy.run(evaluate, (batch,)))
@@ -286,10 +261,7 @@ def _coarsen(flux: tf.Tensor, n_average: int) -> tf.Tensor:
 
 def _total_correlation(outputs: dict[str, tf.Tensor]) -> tf.Tensor:
     """Estimate it from the posteriors on all replicas."""
-    replica = tf.distribute.get_replica_context()
-    everywhere = [
-        replica.all_gather(outputs[name], axis=0) for name in ("z_mean", "z_log_var")
-    ]
+    everywhere = [_gather(outputs[name]) for name in ("z_mean", "z_log_var")]
     return losses.total_correlation(outputs["z"], *everywhere)
 
 
@@ -306,18 +278,16 @@ def _sum_gradients(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     return total
 
 
+def _gather(values: tf.Tensor) -> tf.Tensor:
+    """Return those of all replicas."""
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return values
+    return replica.all_gather(values, axis=0)
+
+
 def _idleness(kl: tf.Tensor) -> tf.Tensor:
     """Say of each dimension how little the global batch has in it, from 0 to 1."""
     replica = tf.distribute.get_replica_context()
     mean = replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(kl, axis=0))
     return tf.stop_gradient(1.0 / (1.0 + mean**2))
-
-
-def _means(sums: Terms) -> dict[str, float]:
-    n_spectra = float(sums.n_spectra)
-    return {
-        "loss": float(sums.objective) / n_spectra,
-        "flux_mae": float(sums.flux_mae) / n_spectra,
-        "kl": float(tf.reduce_sum(sums.kl)) / n_spectra,
-        "total_correlation": float(sums.total_correlation) / n_spectra,
-    }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.interruption import ended_by_signals
 
 
 class StrategyError(UserError):
@@ -84,22 +86,36 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     )
 
 
-def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+def build_vote(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
     """
-    Wait until every worker has come here.
+    Build what lets the workers of a training decide as one.
 
     Parameters
     ----------
     strategy : tf.distribute.Strategy
         Of `build_strategy`.
+
+    Returns
+    -------
+    vote : callable
+        Each worker calls it at the same places; it waits for all, and tells each
+        whether any of them said yes.
     """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return bool
 
-    def meet() -> tf.Tensor:
+    def add_up(answer: tf.Tensor) -> tf.Tensor:
         context = tf.distribute.get_replica_context()
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+        # An argument of a function has no device, by which workers are told apart.
+        answer = tf.identity(answer)
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, answer)
 
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        strategy.run(tf.function(meet))
+    def count(answer: tf.Tensor) -> tf.Tensor:
+        by_replica = strategy.run(add_up, (answer,))
+        return strategy.experimental_local_results(by_replica)[0]
+
+    compiled = tf.function(count)
+    return lambda answer: bool(compiled(tf.constant(float(answer))) > 0.0)
 
 
 def _build_multiworker() -> tf.distribute.Strategy:
@@ -115,7 +131,8 @@ def _build_multiworker() -> tf.distribute.Strategy:
             '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}'
         )
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    with ended_by_signals():  # it may wait for an hour, where Python sees no signal
+        return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _logical_cpus(n_devices: int) -> list[str]:

@@ -29,7 +29,7 @@ from stellar_tf.training.request import (
     set_length,
 )
 from stellar_tf.training.step import Trainer
-from stellar_tf.training.strategy import is_chief, wait_for_all
+from stellar_tf.training.strategy import build_vote, is_chief
 from tfrecords_tools.durable import remove_partial
 from tfrecords_tools.interruption import StopSignals
 from tfrecords_tools.records.manifest import Manifest
@@ -89,7 +89,7 @@ def train(
             stack.enter_context(lock_run(run))
             overwrite = request.overwrite
             open_run(run.folder, config, request.origin, overwrite=overwrite)
-        wait_for_all(strategy)
+        build_vote(strategy)(False)  # the folder is there
         if skip_corrupt:
             manifest = _leave_out_corrupt(manifest, run.intact_records)
         stack.enter_context(name_corrupt_records(ADVICE))

@@ -10,6 +10,7 @@ from tfrecords_tools.interruption import (
     StopRequested,
     StopSignals,
     Terminated,
+    ended_by_signals,
     raise_on_sigterm,
 )
 
@@ -109,3 +110,13 @@ def test_threads_leave_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_the_system_ends_what_python_does_not_see() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.getsignal(signal.SIGTERM)
+    with ended_by_signals():
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN

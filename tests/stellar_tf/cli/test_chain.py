@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
-from stellar_tf.cli.main import run_command
-from stellar_tf.config import Config, write_config
+from stellar_tf.cli import demo as demo_command
+from stellar_tf.cli.main import parse_arguments, run_command
+from stellar_tf.config import Config, load_config, write_config
 from stellar_tf.run import Run
 from stellar_tf.tables import read_table
 
@@ -22,8 +24,14 @@ def settings(tmp_path: Path, config: Config) -> Path:
 
 
 def test_demo_runs_the_whole_chain(
-    tmp_path: Path, settings: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    settings: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def interrupt(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
     out = tmp_path / "demo"
     demo = ["demo", str(out), "--config", str(settings)]
     assert run_command(demo) == 0
@@ -46,6 +54,13 @@ def test_demo_runs_the_whole_chain(
     assert run_command(other) == 2
     reason = "other settings (model.n_latent, training.seed); choose another folder"
     assert reason in capsys.readouterr().err
+    # Nothing of the old settings is taken for done when the new ones are cut short.
+    with monkeypatch.context() as patch:
+        patch.setattr(demo_command, "_list_commands", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            demo_command.COMMAND.run(parse_arguments([*other, "--overwrite"]))
+    assert sorted(path.name for path in out.iterdir()) == ["settings.yaml"]
+    assert load_config(out / "settings.yaml").training.seed == 9
 
 
 def test_rejects_are_told_by_line_and_status(

@@ -257,6 +257,8 @@ def test_mistakes_are_found_before_tensorflow_is_imported(
     [
         (["fly"], "no command 'fly', only simulate, download"),
         (["analyse", "."], "demo; did you mean analyze?"),
+        (["fit", ".", "--sett", "a=1"], "no option --sett; did you mean --set?"),
+        (["fit", ".", "--colour=red"], "stellar-tf fit: error: no option --colour"),
         (["convert", "nowhere", "--out", "x"], "nowhere: no such file or folder"),
         (["simulate", "out", "--seed=-1"], "--seed: must be 0, 1, 2, ..., got -1"),
         (["neighbours", ".", "x", "--count", "0"], "--count: must be 1, 2, 3, ..."),

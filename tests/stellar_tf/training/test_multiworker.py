@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +22,7 @@ from stellar_tf.training.fit import fit
 from stellar_tf.training.strategy import StrategyError, build_strategy
 from tests.stellar_tf.settings import with_settings
 
-COMMAND = (
-    "import sys; from stellar_tf.cli.main import run_command; "
-    "sys.exit(run_command(sys.argv[1:]))"
-)
+COMMAND = "from stellar_tf.cli.main import run; run()"
 TOLERANCE = 1e-4
 
 
@@ -99,6 +98,43 @@ def test_two_workers_follow_the_single_curve(
     found = read_history(Run(tmp_path / "run"))
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
     assert load_autoencoder(Run(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_one_that_is_told_to_stop_stops_all_and_they_go_on(
+    settings: Config, records: Path, expected: np.ndarray, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    write_config(settings, tmp_path / "config.yaml")
+    arguments = [
+        "fit", str(records), "--run", str(run.folder), "--strategy", "multiworker",
+        "--config", str(tmp_path / "config.yaml"),
+    ]  # fmt: skip
+    for told, n_rows in (([1], 2), ([0], 14), ([0, 1], 26)):
+        workers = start_workers(arguments, 2)
+        wait_for_rows(run, n_rows, workers)
+        for index in told:
+            workers[index].send_signal(signal.SIGTERM)
+        outputs = [worker.communicate(timeout=400) for worker in workers]
+        for worker, (_, errors) in zip(workers, outputs, strict=True):
+            assert worker.returncode == 128 + signal.SIGTERM, errors
+            assert "Traceback" not in errors
+        (where,) = {
+            re.findall(r"stopped after step (\d+) of", e)[0] for _, e in outputs
+        }
+        assert (run.checkpoints / f"step-{int(where):09d}").is_dir()
+        assert n_rows <= int(where) < n_rows + 12
+    run_workers(arguments, 2)
+    np.testing.assert_allclose(read_history(run), expected, rtol=TOLERANCE)
+
+
+def wait_for_rows(run: Run, n_rows: int, workers: list[subprocess.Popen[str]]) -> None:
+    """Until so many epochs are done."""
+    while all(worker.poll() is None for worker in workers):
+        path = run.history_path
+        if path.is_file() and path.read_bytes().count(b"\n") > n_rows:
+            return
+    raise AssertionError([worker.communicate()[1] for worker in workers])
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import tensorflow as tf
 from stellar_tf.batches.dataset import TrainingStream, build_evaluation_dataset
 from stellar_tf.config import Config, ObjectiveConfig
 from stellar_tf.training import losses
-from stellar_tf.training.step import Trainer, build_optimizer, coarse_scale_at
+from stellar_tf.training.optimizer import build_optimizer
+from stellar_tf.training.step import Trainer, coarse_scale_at
+from stellar_tf.training.step_results import Controls, read_steps
 from stellar_tf.training.strategy import build_strategy
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.records.manifest import read_manifest
-
-TERMS = ("loss", "flux_mae", "kl", "total_correlation")
 
 
 def loss_curve(
@@ -33,8 +33,8 @@ def loss_curve(
     batches = TrainingStream(read_manifest(records), config)
     build = partial(batches.build, 0)
     stream = iter(strategy.distribute_datasets_from_function(build))
-    logs = [trainer.train_step(next(stream), step) for step in range(n_steps)]
-    return np.array([[log[k] for k in TERMS] for log in logs])
+    made = [trainer.train_step(next(stream), step) for step in range(n_steps)]
+    return np.array([list(numbers.terms.values()) for numbers in read_steps(made)])
 
 
 @pytest.mark.parametrize("architecture", ["strided", "folded"])
@@ -157,10 +157,11 @@ def test_one_step_is_the_formula(config: Config, records: Path) -> None:
         loss = error + 0.001 * kl
     gradients = tape.gradient(loss, trainer.model.trainable_variables)
     trainer.model.get_layer("bottleneck").step.assign(0)
-    logs = trainer.train_step({"flux": flux}, 2)  # half way through the warm-up
-    assert logs["loss"] == pytest.approx(float(loss), rel=1e-5)
-    assert logs["flux_mae"] == pytest.approx(float(error), rel=1e-5)
-    assert logs["kl"] == pytest.approx(float(kl), rel=1e-5)
+    # Half way through the warm-up.
+    (logs,) = read_steps([trainer.train_step({"flux": flux}, 2)])
+    assert logs.loss == pytest.approx(float(loss), rel=1e-5)
+    assert logs.flux_mae == pytest.approx(float(error), rel=1e-5)
+    assert logs.kl == pytest.approx(float(kl), rel=1e-5)
     for before, after, gradient in zip(
         weights, trainer.model.trainable_variables, gradients, strict=True
     ):
@@ -191,11 +192,11 @@ def test_a_step_on_visits_is_the_formula(config: Config, records: Path) -> None:
     rebuilt = trainer.model.get_layer("decoder")(swapped)
     error = losses.masked_absolute_error(batch["flux"], rebuilt).numpy()
     counted = 0.5 * kl[:, :3].sum(axis=1) + kl[:, 3]
-    logs = trainer.train_step(batch, 0)
-    assert logs["loss"] == pytest.approx(np.mean(error + 0.002 * counted), rel=1e-4)
-    assert logs["flux_mae"] == pytest.approx(error.mean(), rel=1e-4)
+    (logs,) = read_steps([trainer.train_step(batch, 0)])
+    assert logs.loss == pytest.approx(np.mean(error + 0.002 * counted), rel=1e-4)
+    assert logs.flux_mae == pytest.approx(error.mean(), rel=1e-4)
     # The divergence that is told is that of each spectrum by itself.
-    assert logs["kl"] == pytest.approx(kl.sum(axis=1).mean(), rel=1e-4)
+    assert logs.kl == pytest.approx(kl.sum(axis=1).mean(), rel=1e-4)
 
 
 def test_evaluation_is_exact_over_uneven_batches(config: Config, records: Path) -> None:
@@ -278,10 +279,10 @@ def test_idle_dimensions_weigh_more_at_the_end(config: Config, records: Path) ->
     kl = trainer.model(flux, training=True)["kl"].numpy()
     weight = 0.01 * (1.0 + 2.0 / (1.0 + kl.mean(axis=0) ** 2))
     trainer.model.get_layer("bottleneck").step.assign(0)
-    trainer.steering.level = 3.0
-    logs = trainer.train_step({"flux": flux}, 99)
+    trainer.controls = Controls(level=3.0)
+    (logs,) = read_steps([trainer.train_step({"flux": flux}, 99)])
     divergence = 3.0 * (weight * kl).sum(axis=1).mean()
-    assert logs["loss"] - logs["flux_mae"] == pytest.approx(divergence, rel=1e-3)
+    assert logs.loss - logs.flux_mae == pytest.approx(divergence, rel=1e-3)
 
 
 def test_the_rate_rises_before_it_falls(config: Config) -> None:
@@ -306,3 +307,21 @@ def test_cosine_decay_ends_at_zero(config: Config) -> None:
         optimizer.iterations.assign(step)
         rates.append(float(optimizer.learning_rate))
     assert rates == pytest.approx([0.5, 0.25, 0.0])
+
+
+def test_a_step_that_is_not_finite_leaves_all_as_it_was(config: Config) -> None:
+    trainer = Trainer(config, build_strategy("single"))
+    rng = np.random.default_rng(0)
+    flux = rng.normal(1.0, 0.1, (8, config.grid.n_pixels)).astype(np.float32)
+    first = trainer.train_step({"flux": tf.constant(flux)}, 0)
+    kept = [*trainer.model.trainable_variables, *trainer.optimizer.variables]
+    before = [variable.numpy().copy() for variable in kept]
+    flux[5, 500:502] = 3e38, -3e38
+    made = trainer.train_step({"flux": tf.constant(flux)}, 1)
+    good, bad = read_steps([first, made])
+    assert good.fault is None
+    assert bad.fault == "the loss is inf"
+    assert (bad.level, bad.gradient_mean) == (good.level, good.gradient_mean)
+    np.testing.assert_array_equal(np.flatnonzero(~np.isfinite(made.objective)), [5])
+    for variable, value in zip(kept, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)

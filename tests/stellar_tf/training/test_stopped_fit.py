@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -15,7 +15,9 @@ import tensorflow as tf
 from stellar_tf.config import Config
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run
+from stellar_tf.training import loop
 from stellar_tf.training.fit import fit
+from stellar_tf.training.step_results import Step, StepNumbers, read_steps
 from stellar_tf.training.strategy import build_strategy
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.interruption import Terminated, raise_on_sigterm
@@ -34,13 +36,13 @@ SENT = {
 
 
 class Send(keras.callbacks.Callback):
-    """Sends this process a signal at the end of a step."""
+    """Sends this process a signal at the beginning of a step, which is still made."""
 
     def __init__(self, number: int, step: int) -> None:
         super().__init__()
         self._number, self._step = number, step
 
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
         if batch + 1 == self._step:
             signal.raise_signal(self._number)
 
@@ -76,13 +78,23 @@ def test_a_stopped_run_goes_on_exactly(
     tmp_path: Path,
     strategy_name: str,
     logged: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    reads: list[int] = []
+
+    def count(steps: Sequence[Step]) -> list[StepNumbers]:
+        reads.append(len(steps))
+        return read_steps(steps)
+
+    monkeypatch.setattr(loop, "read_steps", count)
+    monkeypatch.setattr(loop, "_UNREAD_SECONDS", np.inf)
     training = {"n_steps": 9, "checkpoint_minutes": 1e6, "deterministic": True}
     config = with_settings(
         config, training=training, dataset={"noise": 0.01, "max_velocity_shift": 10.0}
     )
     strategy = build_strategy(strategy_name, 2)
     whole = fit(records, tmp_path / "whole", config, strategy)
+    assert reads == [3, 3, 3]  # nothing waits for a step but the end of an epoch
     folder = tmp_path / "cut"
     for number, step in SENT[strategy_name]:
         expected = Terminated if number == signal.SIGTERM else KeyboardInterrupt

@@ -1,0 +1,161 @@
+"""The gRPC side in this process, without a model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
+
+from stellar_tf.serving import grpc_service
+
+MAX_BYTES = 1000
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+
+
+class Keeper:
+    """Stands in for the model: keeps each request until it may go."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._call = GRPCInferenceServiceStub(channel).ModelInfer
+        self.may_go = asyncio.Event()
+        self.n_bytes: list[int] = []
+        self.channel = channel
+
+    async def infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+        self.n_bytes.append(request.ByteSize())
+        await self.may_go.wait()
+        return pb.ModelInferResponse()
+
+    async def ask(self, n_bytes: int) -> grpc.StatusCode | None:
+        """Send a request of some size; return why it failed, if it did."""
+        request = pb.ModelInferRequest(raw_input_contents=[bytes(n_bytes)])
+        surplus = request.ByteSize() - n_bytes
+        request = pb.ModelInferRequest(raw_input_contents=[bytes(n_bytes - surplus)])
+        try:
+            await self._call(request)
+        except grpc.aio.AioRpcError as error:
+            return error.code()
+        return None
+
+    async def wait_for(self, n_requests: int) -> None:
+        async with asyncio.timeout(60.0):
+            while len(self.n_bytes) < n_requests:
+                await asyncio.sleep(0.001)
+
+
+def with_server(
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    scene: Callable[[Keeper], Awaitable[None]],
+) -> None:
+    """Play a scene between clients and a server."""
+
+    async def play() -> None:
+        no_models: Any = None
+        server, port = grpc_service.build_grpc_server(
+            no_models,
+            "127.0.0.1",
+            0,
+            max_bytes=MAX_BYTES,
+            seconds=seconds,
+        )
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            keeper = Keeper(channel)
+            monkeypatch.setattr(
+                grpc_service._Servicer,
+                "_infer",
+                lambda _, request, context: keeper.infer(request),
+            )
+            await scene(keeper)
+        await server.stop(None)
+
+    asyncio.run(play())
+
+
+def test_eight_full_messages_are_held_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(keeper: Keeper) -> None:
+        asked = [asyncio.create_task(keeper.ask(MAX_BYTES)) for _ in range(40)]
+        done, kept = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        while len(kept) > 8:
+            more, kept = await asyncio.wait(kept, return_when=asyncio.FIRST_COMPLETED)
+            done |= more
+        assert {task.result() for task in done} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert keeper.n_bytes == [MAX_BYTES] * 8
+        keeper.may_go.set()
+        assert [await task for task in kept] == [None] * 8
+        # All room is there again.
+        again = [keeper.ask(MAX_BYTES) for _ in range(20)]
+        assert await asyncio.gather(*again) == [None] * 20
+
+    with_server(monkeypatch, 0.5, scene)
+
+
+def test_those_who_wait_come_in_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(keeper: Keeper) -> None:
+        asked = [asyncio.create_task(keeper.ask(MAX_BYTES)) for _ in range(30)]
+        await keeper.wait_for(8)
+        keeper.may_go.set()
+        assert [await task for task in asked] == [None] * 30
+
+    with_server(monkeypatch, 60.0, scene)
+
+
+def test_small_messages_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(keeper: Keeper) -> None:
+        asked = [asyncio.create_task(keeper.ask(100)) for _ in range(50)]
+        await keeper.wait_for(50)
+        asked += [asyncio.create_task(keeper.ask(MAX_BYTES)) for _ in range(3)]
+        await keeper.wait_for(53)
+        keeper.may_go.set()
+        assert [await task for task in asked] == [None] * 53
+
+    with_server(monkeypatch, 60.0, scene)
+
+
+def test_a_message_that_does_not_come_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(keeper: Keeper) -> None:
+        may_end = asyncio.Event()
+
+        async def wait() -> AsyncIterator[bytes]:
+            await may_end.wait()
+            yield b""
+
+        silent = [keeper.channel.stream_unary(INFER)(wait()) for _ in range(8)]
+        for call in silent:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+            assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            assert "took longer than 0.2 s to arrive" in caught.value.details()
+        may_end.set()
+        keeper.may_go.set()
+        assert await keeper.ask(MAX_BYTES) is None
+
+    with_server(monkeypatch, 0.2, scene)
+
+
+def test_a_call_without_a_message_is_no_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(keeper: Keeper) -> None:
+        keeper.may_go.set()
+
+        async def say_nothing() -> AsyncIterator[Any]:
+            return
+            yield
+
+        await keeper.channel.stream_unary(INFER)(say_nothing())
+        assert keeper.n_bytes == [0]
+
+    with_server(monkeypatch, 60.0, scene)

@@ -22,6 +22,7 @@ class Flag(IntFlag):
     WAVE_INVALID = 32
     NO_OVERLAP = 64
     SPIKES_MASKED = 128
+    NOT_CONVERGED = 256
 
 
 UNUSABLE = Flag.NO_VALID_PIXEL | Flag.MEDIAN_NOT_POSITIVE | Flag.LATENT_NOT_FINITE
@@ -39,6 +40,8 @@ MEANINGS = {
     Flag.NO_OVERLAP: "no wavelength lies on the grid",
     Flag.SPIKES_MASKED: "pixels beyond convert.max_flux_ratio medians were taken for "
     "bad ones",
+    Flag.NOT_CONVERGED: "the most likely code was not reached within inference.n_steps "
+    "steps",
 }
 """One line for each bit."""
 

@@ -20,6 +20,8 @@ _NOT_LABELS = (
     # What was done to the file, or was wrong with it: no property of star or exposure.
     *("history", "flags", "valid_fraction", "median_flux", "phase_error"),
 )
+ESTIMATES = ("_estimate", "_estimate_width", "_estimate_error")
+"""Endings of columns of what codes say of a label, which are no labels themselves."""
 
 
 class LatentsError(UserError):
@@ -102,6 +104,7 @@ def _label_columns(table: Table) -> list[str]:
         name
         for name in table.colnames
         if name not in _NOT_LABELS
+        and not name.endswith(ESTIMATES)
         and (_is_numeric(table[name]) or _is_text(table[name]))
     ]
 

@@ -53,6 +53,7 @@ def list_tables(
     result: AnalysisResult,
     traversal: Traversal | None = None,
     baselines: Table | None = None,
+    precision: Table | None = None,
 ) -> dict[str, Table]:
     """
     Collect every number of the analysis as tables.
@@ -65,6 +66,8 @@ def list_tables(
         Adds the wavelengths each dimension moves most.
     baselines : astropy.table.Table, optional
         What linear methods find in the same spectra; left out without rows.
+    precision : astropy.table.Table, optional
+        Widths against S/N; left out without rows.
 
     Returns
     -------
@@ -85,8 +88,9 @@ def list_tables(
     }
     if result.disentanglement is not None:
         named["disentanglement"] = disentanglement_table(result.disentanglement)
-    if baselines is not None and len(baselines):
-        named["baselines"] = baselines
+    for name, table in (("baselines", baselines), ("precision", precision)):
+        if table is not None and len(table):
+            named[name] = table
     if traversal is not None:
         named["moving_wavelengths"] = list_moving_wavelengths(traversal)
     return named

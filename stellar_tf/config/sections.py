@@ -235,7 +235,7 @@ class InferenceConfig(Section):
     """How a trained network encodes."""
 
     n_steps: int = Field(default=0, ge=0)
-    """Gauss-Newton steps from the encoder's code to the most likely one, where the
+    """Most Gauss-Newton steps from the encoder's code to the most likely one, where the
     likelihood's curvature is the width; with 0 the posterior is the encoder's."""
 
 

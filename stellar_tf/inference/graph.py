@@ -212,8 +212,9 @@ class ModelGraph:
         normalised = self._normalise(flux, median_flux)
         encoder = self.autoencoder.get_layer("encoder")
         posterior = encoder(normalised.flux, training=False)
+        measured = tf.zeros(tf.shape(flux)[:1], tf.int32)
         if self.config.inference.n_steps:
-            posterior = self._measure(normalised, posterior, error)
+            posterior, measured = self._measure(normalised, posterior, error)
         n_valid = tf.math.count_nonzero(tf.math.is_finite(flux), axis=-1)
         median_flux = normalised.median_flux
         has_median = tf.math.is_finite(median_flux) & (median_flux > 0.0)
@@ -221,7 +222,7 @@ class ModelGraph:
             tf.math.is_finite(posterior["z_mean"] + posterior["z_log_var"]), axis=-1
         )
         told = _flag(n_valid == 0, Flag.NO_VALID_PIXEL)
-        flags = told if flags is None else flags + told
+        flags = told + measured if flags is None else flags + told + measured
         flags += _flag((n_valid > 0) & ~has_median, Flag.MEDIAN_NOT_POSITIVE)
         few = normalised.valid_fraction < MIN_VALID_FRACTION
         flags += _flag(few, Flag.FEW_VALID_PIXELS)
@@ -240,8 +241,8 @@ class ModelGraph:
 
     def _measure(
         self, normalised: NormalisedFlux, start: Outputs, error: tf.Tensor | None
-    ) -> Outputs:
-        """Go from the encoder's code to the most likely one."""
+    ) -> tuple[Outputs, tf.Tensor]:
+        """Go from the encoder's code to the most likely one; return also flags."""
         decoder = self.autoencoder.get_layer("decoder")
         found = measure_codes(
             partial(decoder, training=False),
@@ -251,7 +252,8 @@ class ModelGraph:
             n_steps=self.config.inference.n_steps,
         )
         variance = tf.linalg.diag_part(found.covariance)
-        return {"z_mean": found.z, "z_log_var": tf.math.log(variance)}
+        posterior = {"z_mean": found.z, "z_log_var": tf.math.log(variance)}
+        return posterior, _flag(~found.has_converged, Flag.NOT_CONVERGED)
 
 
 def load_graph(run: Run) -> ModelGraph:

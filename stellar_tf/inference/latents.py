@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
+from stellar_tf.analysis.labels.estimates import estimate_labels
 from stellar_tf.flags import add_spikes, explain_flags
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.prepare import PreparedSpectrum, prepare_spectrum
@@ -24,6 +25,9 @@ from tfrecords_tools.progress import show_progress
 from tfrecords_tools.readers import scan_file
 from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.star import star_of
+
+if TYPE_CHECKING:
+    from stellar_tf.analysis.labels.units import UnitMap
 
 Columns = Mapping[str, NDArray[np.generic]]
 """Values by name, as many in each as there are spectra."""
@@ -51,6 +55,8 @@ class Latents:
     """Identifiers, header values and labels, n rows; without columns for arrays."""
     rejects: tuple[tuple[Path, str], ...] = ()
     """Files that were not encoded, each with the reason."""
+    unit_maps: tuple[UnitMap, ...] = ()
+    """What values of dimensions mean in the units of labels, once it is known."""
 
     def __len__(self) -> int:
         return len(self.z_mean)
@@ -66,8 +72,14 @@ class Latents:
     def table(self) -> Table:
         """Everything as one table, a row a spectrum."""
         columns = {name: getattr(self, name) for name in OUTPUTS}
-        columns.update({c.name: c for c in self.metadata.itercols()})
+        for table in (self.estimates, self.metadata):
+            columns.update({c.name: c for c in table.itercols()})
         return Table(sort_columns(columns))
+
+    @property
+    def estimates(self) -> Table:
+        """Labels that dimensions track, as of `estimate_labels`, n rows."""
+        return estimate_labels(self.z_mean, self.z_log_var, self.flags, self.unit_maps)
 
     def scale_widths(self, scale: NDArray[np.floating]) -> Latents:
         """
@@ -142,7 +154,7 @@ def build_latents(
         return Latents(*nothing, rejects=tuple(rejects))
     columns = {name: np.concatenate(values) for name, values in batches.items()}
     metadata = Table({n: v for n, v in columns.items() if n not in OUTPUTS})
-    outputs = {name: columns[name] for name in OUTPUTS}
+    outputs: dict[str, Any] = {name: columns[name] for name in OUTPUTS}
     return Latents(**outputs, metadata=metadata, rejects=tuple(rejects))
 
 

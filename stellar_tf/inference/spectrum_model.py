@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
+from stellar_tf.analysis.files import read_unit_maps
+from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.batches.reading import read_split
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
@@ -83,6 +86,9 @@ class SpectrumModel:
         Latent dimensions.
     folder : Path
         Where it comes from: a run, or a version of an exported model.
+    unit_maps : sequence of UnitMap, optional
+        What values of dimensions mean in the units of labels; by default what the
+        analysis in the folder says, once there is one.
 
     Notes
     -----
@@ -105,12 +111,14 @@ class SpectrumModel:
         convert: ConvertConfig,
         n_latent: int,
         folder: Path,
+        unit_maps: Sequence[UnitMap] | None = None,
     ) -> None:
         self._functions = functions
         self.grid = grid
         self.convert = convert
         self.n_latent = n_latent
         self.folder = folder
+        self._unit_maps = unit_maps
 
     @classmethod
     def from_run(cls, run: Run) -> SpectrumModel:
@@ -147,6 +155,13 @@ class SpectrumModel:
         """Wavelengths of the pixels in air, shape (n_pixels,) [Angstrom]."""
         return self.grid.wave
 
+    @property
+    def unit_maps(self) -> tuple[UnitMap, ...]:
+        """What values of dimensions mean in the units of labels; empty if unknown."""
+        if self._unit_maps is not None:
+            return tuple(self._unit_maps)
+        return tuple(read_unit_maps(Run(self.folder).analysis).values())
+
     def encode(
         self,
         spectra: Any,
@@ -180,7 +195,8 @@ class SpectrumModel:
         Returns
         -------
         latents : Latents
-            In the order given; records and files with their metadata.
+            In the order given; records and files with their metadata. Of an analysed
+            run also with estimates of the labels that dimensions track.
 
         Raises
         ------
@@ -192,7 +208,16 @@ class SpectrumModel:
             If a file does not exist.
         RecordError
             If a record does not fit its CRCs.
+        TableError
+            If the analysis of the run is damaged.
         """
+        unit_maps = self.unit_maps
+        latents = self._encode(spectra, flux, medium, batch_size, progress)
+        return replace(latents, unit_maps=unit_maps)
+
+    def _encode(
+        self, spectra: Any, flux: Any, medium: Medium, batch_size: int, progress: bool
+    ) -> Latents:
         if flux is not None:
             return self._encode_arrays(read_arrays(spectra, flux, medium), batch_size)
         if isinstance(spectra, str | Path):

@@ -22,6 +22,8 @@ _DIFFERENCE = 0.005
 curvature, and much more than float32 resolves."""
 _LARGEST_STEP = 0.5
 """Of a code, in each dimension."""
+_SMALL_STEP = 0.1
+"""In widths of the posterior: who moves by less has arrived."""
 _DEVIATION = 1.4826
 """Of a normal distribution, in medians of the absolute."""
 
@@ -44,6 +46,8 @@ class Measurement(NamedTuple):
     """Shape (batch, n_latent, n_latent)."""
     noise: Noise
     """What they were weighted by."""
+    has_converged: tf.Tensor
+    """Whether the last step was a small part of the width, bool, shape (batch,)."""
 
 
 def measure_codes(
@@ -52,7 +56,7 @@ def measure_codes(
     z: tf.Tensor,
     error: tf.Tensor | None = None,
     *,
-    n_steps: int = 3,
+    n_steps: int = 20,
 ) -> Measurement:
     """
     Find the codes whose spectra are most likely, by Gauss-Newton steps.
@@ -67,8 +71,9 @@ def measure_codes(
         Where to start: the encoder's code.
     error : Tensor of float32, shape (batch, n_pixels), optional
         Standard deviation of the flux; NaN where it is unknown.
-    n_steps : int, default 3
-        Steps.
+    n_steps : int, default 20
+        Most steps. Each spectrum stops where its next one would be a tenth of the
+        posterior's width, so that what is found does not depend on the others.
 
     Returns
     -------
@@ -85,12 +90,24 @@ def measure_codes(
     deviations count less, as of a Student distribution, whose maximum the steps find
     as iteratively reweighted least squares.
     """
-    for _ in range(n_steps):
+
+    def move(z: tf.Tensor, is_moving: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         normal, gradient, _ = _build_equations(decode, flux, z, error)
         step = tf.linalg.solve(normal, gradient[..., tf.newaxis])[..., 0]
-        z += tf.clip_by_value(step, -_LARGEST_STEP, _LARGEST_STEP)
+        n_widths = tf.sqrt(tf.reduce_sum(step * gradient, axis=-1))
+        step = tf.clip_by_value(step, -_LARGEST_STEP, _LARGEST_STEP)
+        z += tf.where(is_moving[:, tf.newaxis], step, 0.0)
+        return z, is_moving & (n_widths > _SMALL_STEP)
+
+    is_moving = tf.ones(tf.shape(z)[:1], tf.bool)
+    z, is_moving = tf.while_loop(
+        lambda _, is_moving: tf.reduce_any(is_moving),
+        move,
+        (z, is_moving),
+        maximum_iterations=n_steps,
+    )
     normal, _, noise = _build_equations(decode, flux, z, error)
-    return Measurement(z, tf.linalg.inv(normal), noise)
+    return Measurement(z, tf.linalg.inv(normal), noise, ~is_moving)
 
 
 def measure_noise(

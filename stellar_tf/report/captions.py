@@ -253,6 +253,37 @@ def describe_pair(result: AnalysisResult, pair: Pair) -> str:
     return text
 
 
+def describe_precision(precision: Table, label: str) -> str:
+    """
+    Give the widths of a label, and how far above their bound they are.
+
+    Parameters
+    ----------
+    precision : astropy.table.Table
+        As of `stellar_tf.report.precision.measure_precision`.
+    label : str
+        The label.
+
+    Returns
+    -------
+    caption : str
+        Medians, and N.
+    """
+    rows = precision[precision["label"] == label]
+    unit = str(rows["unit"][0])
+    width = f"{np.median(rows['width']):.2g} {unit}".rstrip()
+    text = f"Median width {width}, {len(rows):,} held-out spectra."
+    bounded = rows[np.isfinite(rows["bound"])]
+    if not len(bounded):
+        return text
+    bound = f"{np.median(bounded['bound']):.2g} {unit}".rstrip()
+    ratio = np.median(bounded["width"] / bounded["bound"])
+    return (
+        f"{text} Bound {bound}, width over bound {ratio:.2g} (medians of "
+        f"{len(bounded):,})."
+    )
+
+
 def describe_traversal(
     traversal: Traversal, row: int, unit_maps: Sequence[UnitMap] = ()
 ) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.columns import NUISANCES, LatentsError
+from stellar_tf.analysis.columns import ESTIMATES, NUISANCES, LatentsError
 from stellar_tf.analysis.files import (
     MODEL_SHA256,
     PROBES,
@@ -267,7 +267,8 @@ def _read_stars(
 def _may_be_label(table: Table, name: str) -> bool:
     # Means and variances are the only columns of vectors.
     not_labels = {"star", "split", "valid_fraction", "flags"} | SPECTRUM_NAMES
-    return table[name].ndim == 1 and name not in not_labels
+    is_told = name in not_labels or name.endswith(ESTIMATES)
+    return table[name].ndim == 1 and not is_told
 
 
 def _draw_stars(codes: Codes, config: AnalysisConfig) -> Codes:

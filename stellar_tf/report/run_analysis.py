@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +21,16 @@ from stellar_tf.analysis.files import (
     write_named,
 )
 from stellar_tf.analysis.traversal import Traversal, traverse
-from stellar_tf.config import Factors, load_label_config
+from stellar_tf.config import Config, Factors, SimulateConfig, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
 from stellar_tf.history import read_history
 from stellar_tf.report.commit import find_commit
+from stellar_tf.report.precision import fits_grid, measure_precision
 from stellar_tf.report.star_spectra import measure_baselines
 from stellar_tf.report.write import Provenance, write_report
 from stellar_tf.run import Run
+from stellar_tf.simulator.simulate import read_simulation
 from stellar_tf.tables import TableError, join_labels, read_table
 from tfrecords_tools.records.manifest import Manifest, ManifestError, read_manifest
 
@@ -54,6 +56,10 @@ class RunAnalysis:
     """Every number, as arrays and tables."""
     notes: tuple[str, ...] = ()
     """What there is to say of tables of labels and of probes, in lines."""
+    latents: Table = field(default_factory=Table)
+    """Every spectrum, with what is known of it."""
+    simulation: SimulateConfig | None = None
+    """How the spectra were simulated, if on the run's grid."""
 
     @property
     def report_path(self) -> Path:
@@ -78,7 +84,7 @@ class RunAnalysis:
     @property
     def tables(self) -> dict[str, Table]:
         """Every table of the analysis, by the name of its file."""
-        return list_tables(self.result, self.traversal, self.baselines)
+        return list_tables(self.result, self.traversal, self.baselines, self.precision)
 
     @cached_property
     def model(self) -> SpectrumModel:
@@ -104,6 +110,14 @@ class RunAnalysis:
             manifest,
             self.result.config,
         )
+
+    @cached_property
+    def precision(self) -> Table:
+        """Posterior widths against S/N, with the bound of simulated spectra.
+
+        Without rows if no dimension tracks a label, or the S/N is not known.
+        """
+        return measure_precision(self.latents, self.result.unit_maps, self.simulation)
 
     @cached_property
     def traversal(self) -> Traversal:
@@ -151,6 +165,7 @@ class RunAnalysis:
             traversals=self.traversal,
             reconstructions=self._reconstruct(),
             baselines=self.baselines,
+            precision=self.precision,
             probes=_read_probes(self.run)[0],
             history=self._read_history(),
             provenance=self._describe_origin(),
@@ -323,7 +338,9 @@ def analyze_run(
             notes += join_labels(table, known, label_config).lines
     factors = [] if truth is None else _list_factors(table)
     result = analyze(table, config.analysis, factors=factors, blocks=config.blocks)
-    analysis = RunAnalysis(run, result, tuple(notes))
+    analysis = RunAnalysis(
+        run, result, tuple(notes), table, _find_simulation(truth, config)
+    )
     if save:
         analysis.save(overwrite=overwrite)
     return analysis
@@ -335,6 +352,12 @@ def _read_probes(run: Run) -> tuple[Table, list[str]]:
         return read_probes(run.analysis, run.find_model()), []
     except AnalysisError as error:
         return Table(), [f"left out of the report: {error}"]
+
+
+def _find_simulation(truth: Path | None, config: Config) -> SimulateConfig | None:
+    """Find how spectra were simulated, from what is beside the truth about them."""
+    found = None if truth is None else read_simulation(truth.parent)
+    return found if found is not None and fits_grid(found, config.grid) else None
 
 
 def _list_factors(latents: Table) -> list[str]:

@@ -25,6 +25,7 @@ from stellar_tf.figures.dimensions import (
     order_dimensions,
 )
 from stellar_tf.figures.labels import choose_pairs, draw_pair
+from stellar_tf.figures.precision import draw_precision
 from stellar_tf.figures.probes import draw_probes
 from stellar_tf.figures.spectra import (
     Reconstructions,
@@ -36,6 +37,7 @@ from stellar_tf.report.captions import (
     choose_headlines,
     describe_baselines,
     describe_pair,
+    describe_precision,
     describe_residual,
     describe_traversal,
     describe_verdict,
@@ -65,6 +67,7 @@ _LABELS = {
     "importance": "Importance of informative dimensions for the true factors",
     "probes": "Errors of predicted labels against the number of labelled stars",
     "pair": "Scatter plot of {}",
+    "precision": "Posterior widths of {} against S/N",
     "traversal": "Spectra along {}",
     "reconstruction": "Spectrum, reconstruction and residual of {}",
 }
@@ -123,6 +126,7 @@ def write_report(
     reconstructions: Reconstructions,
     provenance: Provenance,
     baselines: Table | None = None,
+    precision: Table | None = None,
     probes: Table | None = None,
     history: Table | None = None,
 ) -> None:
@@ -143,6 +147,8 @@ def write_report(
         Where the numbers come from.
     baselines : astropy.table.Table, optional
         What linear methods find in the same spectra.
+    precision : astropy.table.Table, optional
+        Posterior widths against S/N.
     probes : astropy.table.Table, optional
         What frozen latents predict from few labels.
     history : astropy.table.Table, optional
@@ -163,6 +169,7 @@ def write_report(
             if len(compared)
             else None,
             headlines=choose_headlines(result),
+            precision=_draw_precision(Table() if precision is None else precision),
             **_draw_probes(Table() if probes is None else probes),
             training=None
             if history is None
@@ -218,6 +225,19 @@ def _draw_labels(result: AnalysisResult) -> dict[str, Any]:
         "importance": importance,
         "pairs": pairs,
     }
+
+
+def _draw_precision(precision: Table) -> list[Plot]:
+    labels: list[str] = sorted(set(precision["label"])) if len(precision) else []
+    return [
+        _plot(
+            f"precision-{label}",
+            draw_precision(precision, label),
+            title=label,
+            caption=describe_precision(precision, label),
+        )
+        for label in labels
+    ]
 
 
 def _draw_probes(probes: Table) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stellar_tf.analysis.dimensions import Dimension
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.config import Config
@@ -145,6 +147,39 @@ def read_informative(version: Path) -> list[dict[str, Any]]:
         return []
     dimensions: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return [dimension for dimension in dimensions if dimension["informative"]]
+
+
+def read_version_maps(version: Path) -> list[UnitMap]:
+    """
+    Read what values of dimensions mean in the units of labels.
+
+    Parameters
+    ----------
+    version : Path
+        Folder of one version.
+
+    Returns
+    -------
+    maps : list of UnitMap
+        To the six digits of `DIMENSIONS_FILE`; empty if there are none.
+    """
+    path = version / DIMENSIONS_FILE
+    if not path.is_file():
+        return []
+    maps = []
+    for dimension in json.loads(path.read_text(encoding="utf-8")):
+        found = dimension["unit_map"]
+        if found is None:
+            continue
+        error, width = (
+            math.nan if found[name] is None else found[name]
+            for name in ("error", "width")
+        )
+        z, value = np.array(found["z"]), np.array(found["value"])
+        n_held_out = found["n_held_out"]
+        label, index = found["label"], dimension["index"]
+        maps.append(UnitMap(index, label, z, value, error, n_held_out, width))
+    return maps
 
 
 def _describe(index: int, dimension: Dimension | None) -> dict[str, Any]:

@@ -8,7 +8,11 @@ import tensorflow as tf
 
 from stellar_tf.inference.graph import Outputs
 from stellar_tf.inference.spectrum_model import Functions, SpectrumModel
-from stellar_tf.saved_model.assets import ModelError, read_settings
+from stellar_tf.saved_model.assets import (
+    ModelError,
+    read_settings,
+    read_version_maps,
+)
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.grid import Grid
 
@@ -59,4 +63,5 @@ def load_version(version: Path) -> SpectrumModel:
         normalise=lambda flux: call("normalise", flux=flux),
     )
     code = model.signatures["decode"].structured_input_signature[1]["z"]
-    return SpectrumModel(functions, grid, convert, int(code.shape[1]), version)
+    n_latent, unit_maps = int(code.shape[1]), read_version_maps(version)
+    return SpectrumModel(functions, grid, convert, n_latent, version, unit_maps)

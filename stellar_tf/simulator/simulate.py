@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from astropy.table import Table
+from pydantic import ValidationError
 
 from stellar_tf.config import UNITS, SimulateConfig
 from stellar_tf.simulator.adp import AdpWriter
@@ -94,6 +95,29 @@ def simulate(
             rows.append(_truth(record))
             advance(1)
     return SimulationSummary(n_files, n_written, _write_truth(out, rows))
+
+
+def read_simulation(folder: Path) -> SimulateConfig | None:
+    """
+    Read how the files of a folder were simulated.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `TRUTH_FILE` is.
+
+    Returns
+    -------
+    config : SimulateConfig or None
+        None if no settings are beside it, or they are damaged.
+    """
+    path = folder / SETTINGS_FILE
+    if not path.is_file():
+        return None
+    try:
+        return SimulateConfig.model_validate(_read_settings(path).get("simulate"))
+    except ValidationError:
+        return None
 
 
 def _records(config: SimulateConfig, seed: int) -> Iterator[Record]:

@@ -54,6 +54,41 @@ class UnitMap(NamedTuple):
     width: float
     """Median over stars of the posterior's standard deviation, in the label's unit."""
 
+    @property
+    def unit(self) -> str:
+        """The label's unit; empty if it has none."""
+        return name_label(self.label)[1]
+
+    def read(
+        self, z: NDArray[np.floating], width: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Turn posteriors of the dimension into values of the label.
+
+        Parameters
+        ----------
+        z : ndarray of float, shape (n,)
+            Means.
+        width : ndarray of float, shape (n,)
+            Standard deviations.
+
+        Returns
+        -------
+        value, width : ndarray of float, shape (n,)
+            The label and its standard deviation, in its unit; NaN beyond the stars of
+            the fit, where nothing says what z means.
+        """
+        value = np.interp(z, self.z, self.value, np.nan, np.nan)
+        low, high = (
+            np.clip(at, self.z[0], self.z[-1]) for at in (z - width, z + width)
+        )
+        rise = np.abs(
+            np.interp(high, self.z, self.value) - np.interp(low, self.z, self.value)
+        )
+        # Near an end one side of the interval is shorter than the width.
+        slope = np.divide(rise, high - low, where=high > low, out=np.zeros_like(rise))
+        return value, np.where(np.isfinite(value), slope * width, np.nan)
+
     def describe(self, z: float, width: float = 0.0) -> str:
         """
         Say what a value of z means.
@@ -189,7 +224,9 @@ def _centre(
     levels, step = np.unique(steps, return_inverse=True)
     centres = np.bincount(step, z) / np.bincount(step)
     order = np.argsort(centres)
-    knots = np.unique(np.quantile(z, np.linspace(0.0, 1.0, N_KNOTS)))
+    # Beyond the outermost centres a step is flat, and a width would be 0.
+    inside = np.clip(z, centres.min(), centres.max())
+    knots = np.unique(np.quantile(inside, np.linspace(0.0, 1.0, N_KNOTS)))
     return knots, np.interp(knots, centres[order], levels[order])
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from stellar_tf.analysis.labels.estimates import estimate_labels
 from stellar_tf.inference.latents import Columns, scale_log_var, sort_columns
 from stellar_tf.inference.parts.journal import PartsJournal, WrittenPart
 from stellar_tf.inference.parts.plan import PartPlan
@@ -168,8 +169,13 @@ def _encode(
     else:
         shard = replace(settings.manifest, shards=(plan.shard,))
         batches = model.encode_split(shard, plan.shard.split, BATCH_SIZE, fill=True)
+    unit_maps = model.unit_maps
     for columns in batches:
         if settings.scale is not None:
             wider = scale_log_var(columns["z_log_var"], np.array(settings.scale))
             columns = {**columns, "z_log_var": wider}
-        yield sort_columns(columns)
+        estimates = estimate_labels(
+            columns["z_mean"], columns["z_log_var"], columns["flags"], unit_maps
+        )
+        told = {column.name: np.asarray(column) for column in estimates.itercols()}
+        yield sort_columns({**told, **columns})

@@ -58,8 +58,11 @@ def test_nothing_is_overwritten_unasked(result: AnalysisResult, tmp_path: Path) 
     wave = 6200.0 + 0.1 * np.arange(1_000)
     z_mean = np.asarray(result.stars["z_mean"])
     traversal = traverse(plant_decoder(wave), wave, z_mean, [0], n=3)
-    paths = write_named(list_tables(result, traversal), tmp_path, overwrite=True)
+    named = list_tables(result, traversal, Table(), Table({"width": [0.1]}))
+    paths = write_named(named, tmp_path, overwrite=True)
     assert tmp_path / "moving_wavelengths.ecsv" in paths
+    assert tmp_path / "precision.ecsv" in paths
+    assert tmp_path / "baselines.ecsv" not in paths
 
 
 def test_width_scales_are_read_back(result: AnalysisResult, tmp_path: Path) -> None:

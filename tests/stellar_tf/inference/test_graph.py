@@ -247,6 +247,14 @@ def test_a_refined_run_encodes_by_the_most_likely_code(
     np.testing.assert_allclose(found["z_mean"], expected.z, atol=1e-4)
     variance = np.diagonal(np.asarray(expected.covariance)[0])
     np.testing.assert_allclose(np.exp(found["z_log_var"][0]), variance, rtol=1e-3)
+    told = 0 if expected.has_converged[0] else Flag.NOT_CONVERGED
+    assert found["flags"].tolist() == [told]
+
+
+def test_a_code_that_is_not_reached_is_flagged(graph: ModelGraph) -> None:
+    config = with_settings(graph.config, inference={"n_steps": 1})
+    hasty = ModelGraph(graph.autoencoder, config)
+    assert encode(hasty, draw_spectrum(graph))["flags"].tolist() == [Flag.NOT_CONVERGED]
 
 
 def test_errors_widen_what_a_refined_run_says(

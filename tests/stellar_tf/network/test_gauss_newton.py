@@ -53,7 +53,8 @@ def test_a_linear_decoder_has_the_ridge_regressions_posterior() -> None:
     normal = slopes @ inverse @ slopes.T + np.eye(N_LATENT)
     np.testing.assert_allclose(found.covariance[0], np.linalg.inv(normal), rtol=3e-3)
     pull = slopes @ inverse @ (root * residual)
-    np.testing.assert_allclose(found.z[0], pull, atol=5e-3)  # a tenth of the width
+    off = np.linalg.solve(normal, pull - np.asarray(found.z)[0])
+    np.testing.assert_allclose(off, 0.0, atol=5e-3)  # less than a tenth of the width
 
 
 def test_pulls_are_unit_normal() -> None:
@@ -112,3 +113,22 @@ def test_without_a_valid_pixel_the_posterior_is_the_prior() -> None:
     found = measure(np.full((1, N_PIXELS), np.nan))
     np.testing.assert_array_equal(found.z, np.zeros((1, N_LATENT)))
     np.testing.assert_allclose(found.covariance[0], np.eye(N_LATENT), atol=1e-6)
+
+
+def test_each_spectrum_stops_where_it_would_alone() -> None:
+    _, flux = spectra(3, 0.05)
+    flux[1] += np.asarray(decode(tf.constant([[2.0, -2.0, 1.0]])))[0] - 1.0
+    together = measure(flux)
+    assert np.asarray(together.has_converged).all()
+    for row in range(3):
+        alone = measure(flux[row : row + 1])
+        np.testing.assert_allclose(together.z[row], alone.z[0], atol=1e-3)
+
+
+def test_who_does_not_arrive_is_told() -> None:
+    _, flux = spectra(2, 0.05)
+    # A step is half a unit of the code at most.
+    flux[1] += np.asarray(decode(tf.constant([[7.0, 0.0, 0.0]])))[0] - 1.0
+    found = measure(flux)
+    assert np.asarray(found.has_converged).tolist() == [True, False]
+    assert np.asarray(found.z)[1, 0] < 4.1

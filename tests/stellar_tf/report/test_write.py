@@ -24,6 +24,7 @@ from stellar_tf.figures.dimensions import draw_importance
 from stellar_tf.figures.spectra import Reconstructions
 from stellar_tf.report.write import Provenance, write_report
 from tests.stellar_tf.analysis.planted import plant_decoder, plant_latents
+from tests.stellar_tf.report.test_precision import PRECISION
 
 WAVE = 6200.0 + 0.04 * np.arange(8_192)
 PROVENANCE = Provenance(
@@ -115,7 +116,7 @@ def path(result: AnalysisResult, tmp_path_factory: pytest.TempPathFactory) -> Pa
     traversals, reconstructions = make_spectra(result, WAVE)
     write_report(
         result, path, traversals=traversals, reconstructions=reconstructions,
-        provenance=PROVENANCE, history=HISTORY, probes=PROBES,
+        provenance=PROVENANCE, history=HISTORY, probes=PROBES, precision=PRECISION,
     )  # fmt: skip
     return path
 
@@ -138,9 +139,10 @@ def test_has_every_figure_and_links_lead_somewhere(page: Page) -> None:
         "pair-3-teff", "traversal-0", "traversal-9", "reconstruction-0",
         "reconstruction-1", "pair-3-spectral_type", "unexplained", "unusual",
         "corner", "training", "fit", "probes", "probes-curves",
+        "precision-rv", "precision-mh",
     }  # fmt: skip
     assert expected <= set(page.ids)
-    assert len(page.figures) == 7 + 5 + 5 + 2
+    assert len(page.figures) == 7 + 5 + 5 + 2 + 2
     assert len(page.ids) == len(set(page.ids))
     links = {address[1:] for address in page.addresses if address.startswith("#")}
     assert links <= set(page.ids)

@@ -9,7 +9,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from stellar_tf.config import ConfigError, SimulateConfig
-from stellar_tf.simulator.simulate import FolderError, simulate
+from stellar_tf.simulator.simulate import (
+    SETTINGS_FILE,
+    FolderError,
+    read_simulation,
+    simulate,
+)
 
 from .conftest import FIXED_FACTORS, fixed
 
@@ -130,3 +135,14 @@ def test_a_folder_with_damaged_settings_is_refused(
     with pytest.raises(FolderError, match="other settings or another seed"):
         simulate(tmp_path, window, seed=0, overwrite=False)
     assert simulate(tmp_path, window, seed=0, overwrite=True).n_written == 6
+
+
+def test_how_files_were_simulated_is_read_back(
+    window: SimulateConfig, tmp_path: Path
+) -> None:
+    assert read_simulation(tmp_path) is None
+    simulate(tmp_path / "out", window, seed=1)
+    assert read_simulation(tmp_path / "out") == window
+    for damaged in ("seed: 1", "simulate: [", "simulate: {n_stars: many}"):
+        (tmp_path / "out" / SETTINGS_FILE).write_text(damaged)
+        assert read_simulation(tmp_path / "out") is None

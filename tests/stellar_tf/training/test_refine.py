@@ -48,7 +48,7 @@ def test_the_verdicts_dimensions_are_kept_in_order(analysed: Run) -> None:
     assert config.model.n_latent == 2
     assert config.objective.kl_weights == ((0, 2.0 / config.grid.n_pixels),)
     assert config.training.n_steps == 4
-    assert config.inference.n_steps == 3
+    assert config.inference.n_steps == 20
 
 
 def test_it_begins_where_the_run_ended(analysed: Run, tmp_path: Path) -> None:

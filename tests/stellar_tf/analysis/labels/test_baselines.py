@@ -6,6 +6,7 @@ from astropy.table import Table
 
 from stellar_tf.analysis.labels.baselines import (
     MAX_PIXELS,
+    Components,
     average_pixels,
     compare_with_components,
     find_components,
@@ -92,3 +93,19 @@ def test_long_spectra_are_averaged_over_their_valid_pixels() -> None:
     assert averaged[-1] == flux[-1]
     short = np.array([1.0, np.nan], np.float32)
     np.testing.assert_array_equal(average_pixels(short), short)
+
+
+def test_a_lead_in_the_third_digit_is_none() -> None:
+    rng = np.random.default_rng(3)
+    label, noise = rng.normal(size=(2, N_STARS))
+    stars = Table({"split": np.where(np.arange(N_STARS) % 3 == 0, "test", "train")})
+    stars["z_mean"] = np.column_stack([label + 0.02 * noise, noise])
+    stars["depth"] = label
+    exact = np.column_stack([label, noise])
+    table = compare_with_components(
+        stars, label_table({"depth": 0}), Components(exact, exact), CONFIG
+    )
+    assert table["pca"][0] == pytest.approx(1.0)
+    assert 0.99 < table["single"][0] < 1.0
+    assert not table["behind"][0]
+    assert not table["ridge_behind"][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -21,10 +21,14 @@ _N_CODES = 16
 """Of spectra, where the decoder is differentiated."""
 _STEP = 0.01
 """Of central differences, in standard deviations of the prior."""
-_PENALTY = 1.0e-3
-"""On directions that hardly change a spectrum, as a share of the strongest."""
-_LARGEST_REST = 0.3
-"""Share of a change that is another than that of the axis."""
+_PENALTY = 0.01
+"""On the posterior's variance along a direction, in units of the strongest change."""
+_LARGEST_VARIANCE = 0.6
+"""Of posteriors; a dimension that carries less than a quarter of a nat stays apart."""
+_LOSS = 0.5
+"""Information that no turn may cost: axes of unequal width do not mix well [nat]."""
+_VELOCITY_REST, _CONTINUUM_REST = 0.15, 0.3
+"""Share of the change along an axis that is another than the axis is for."""
 
 
 class _Axes(keras.layers.Layer):
@@ -101,14 +105,16 @@ def physical_axes(
     """
     layers = _find_axes(autoencoder)
     if layers is not None and len(flux):
-        few = flux[:_N_CODES]
-        codes = np.asarray(autoencoder.get_layer("encoder")(few)["z_mean"])
-        decoder = autoencoder.get_layer("decoder")
-        rotation = _find_rotation(decoder, codes, smooth_modes, blocks).astype(
-            np.float32
+        posteriors = autoencoder.get_layer("encoder")(flux[:_N_CODES])
+        rotation = _find_rotation(
+            autoencoder.get_layer("decoder"),
+            np.asarray(posteriors["z_mean"]),
+            np.exp(np.asarray(posteriors["z_log_var"], np.float64)),
+            smooth_modes,
+            blocks,
         )
-        layers[0].matrix.assign(rotation)
-        layers[1].matrix.assign(rotation.T)
+        layers[0].matrix.assign(rotation.astype(np.float32))
+        layers[1].matrix.assign(rotation.T.astype(np.float32))
     try:
         yield
     finally:
@@ -134,43 +140,96 @@ def _find_axes(autoencoder: keras.Model) -> tuple[ToAxes, FromAxes] | None:
     return (found[0], found[1]) if found else None
 
 
+class _Changes(NamedTuple):
+    """How the decoder's spectra change with the code: sums over codes and pixels."""
+
+    normal: NDArray[np.float64]
+    """Products of changes along two axes, shape (n_latent, n_latent)."""
+    smooth: NDArray[np.float64]
+    """The same of what smooth modes make of them."""
+    displaced: NDArray[np.float64]
+    """Products with the changes by a displacement, shape (n_latent,)."""
+    displacement: float
+    """Their squares."""
+
+    def along(self, axes: NDArray[np.float64]) -> _Changes:
+        """Take other axes, shape (n_latent, n)."""
+        return _Changes(
+            axes.T @ self.normal @ axes,
+            axes.T @ self.smooth @ axes,
+            axes.T @ self.displaced,
+            self.displacement,
+        )
+
+
 def _find_rotation(
     decoder: keras.Model,
     codes: NDArray[np.float32],
+    variance: NDArray[np.float64],
     smooth_modes: NDArray[np.float64],
     blocks: Sequence[str],
 ) -> NDArray[np.float64]:
     """Find what multiplies codes from the right."""
+    changes = _sum_changes(decoder, codes, smooth_modes)
+    # Along a direction that takes in what is hardly known, nothing is known well.
+    noise = _PENALTY * changes.normal.diagonal().max() * variance.mean(axis=0)
+    changes = changes._replace(normal=changes.normal + np.diag(noise))
+    rotation = np.eye(codes.shape[1])
+    free = variance.mean(axis=0) < _LARGEST_VARIANCE
+    for find in (_find_velocity, _find_continuum):
+        found = find(changes.along(rotation[:, free])) if free.any() else None
+        if found is None:
+            continue
+        direction = np.zeros(free.size)
+        direction[free] = found
+        direction = _keep_block(direction, blocks)
+        turned = rotation @ _rotate_onto(direction)
+        if _information(variance, rotation) - _information(variance, turned) < _LOSS:
+            rotation = turned
+            free[_nearest_axis(direction)] = False
+    return rotation
+
+
+def _sum_changes(
+    decoder: keras.Model,
+    codes: NDArray[np.float32],
+    smooth_modes: NDArray[np.float64],
+) -> _Changes:
     n_latent = codes.shape[1]
-    wanted = _differentiate_displacement(decoder, codes)
     normal, smooth = np.zeros((2, n_latent, n_latent))
-    projected, size = np.zeros(n_latent), 0.0
-    for code, change in zip(codes, wanted, strict=True):
+    displaced, displacement = np.zeros(n_latent), 0.0
+    moved = _differentiate_displacement(decoder, codes)
+    for code, change in zip(codes, moved, strict=True):
         jacobian = _differentiate(decoder, code)
         normal += jacobian.T @ jacobian
-        projected += jacobian.T @ change
-        size += float(change @ change)
+        displaced += jacobian.T @ change
+        displacement += float(change @ change)
         spectrum = np.asarray(decoder(code[np.newaxis]), np.float64)[0]
         basis = smooth_modes * spectrum[:, np.newaxis]
         share = basis.T @ jacobian
         smooth += share.T @ solve(basis.T @ basis, share)
-    normal += _PENALTY * normal.diagonal().max() * np.eye(n_latent)
-    rotation, free = np.eye(n_latent), np.ones(n_latent, bool)
-    if size:
-        direction = _keep_block(solve(normal, projected), blocks)
-        rest = direction @ normal @ direction - 2.0 * direction @ projected + size
-        if rest < _LARGEST_REST * size:
-            rotation = _rotate_onto(direction)
-            free[_nearest_axis(direction)] = False
-    others = rotation[:, free]
-    smooth, normal = (others.T @ m @ others for m in (smooth, normal))
-    direction = np.zeros(n_latent)
-    direction[free] = eigh(smooth, normal)[1][:, -1]
-    direction = _keep_block(direction, blocks)
-    share = direction[free] @ smooth @ direction[free]
-    if share < (1.0 - _LARGEST_REST) * (direction[free] @ normal @ direction[free]):
-        return rotation
-    return rotation @ _rotate_onto(direction)
+    return _Changes(normal, smooth, displaced, displacement)
+
+
+def _find_velocity(changes: _Changes) -> NDArray[np.float64] | None:
+    """Find the direction along which spectra change as by a displacement."""
+    direction: NDArray[np.float64] = solve(changes.normal, changes.displaced)
+    # Of the normal equations' solution this is the share that it explains.
+    explained = float(direction @ changes.displaced)
+    is_one = explained > (1.0 - _VELOCITY_REST) * changes.displacement > 0.0
+    return direction if is_one else None
+
+
+def _find_continuum(changes: _Changes) -> NDArray[np.float64] | None:
+    """Find the direction along which the share of smooth changes is the largest."""
+    shares, directions = eigh(changes.smooth, changes.normal)
+    return directions[:, -1] if shares[-1] > 1.0 - _CONTINUUM_REST else None
+
+
+def _information(variance: NDArray[np.float64], rotation: NDArray[np.float64]) -> float:
+    """Sum over axes of what codes tell, as of Gaussian channels [nat]."""
+    of_axes = variance @ np.square(rotation)
+    return float(-0.5 * np.log(of_axes).sum(axis=1).mean())
 
 
 def _keep_block(

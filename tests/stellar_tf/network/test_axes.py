@@ -29,6 +29,8 @@ def autoencoder(config: Config) -> keras.Model:
     model = build_autoencoder(config)
     for weight in model.trainable_weights:
         weight.assign(0.1 * RNG.normal(size=weight.shape))
+    layer = model.get_layer("encoder").get_layer("z_log_var")
+    layer.bias.assign(layer.bias - 4.0)
     return model
 
 
@@ -157,13 +159,19 @@ class PlantedSpectra(keras.layers.Layer):
         return (flux - 0.3 * third) * (1.0 + 0.1 * self.slope * along)
 
 
-def plant_continuum(direction: np.ndarray, roughness: float = 0.0) -> keras.Model:
+def plant_continuum(
+    direction: np.ndarray,
+    roughness: float = 0.0,
+    log_var: tuple[float, float, float] = (-4.0, -4.0, -4.0),
+) -> keras.Model:
     """Build an autoencoder of three dimensions whose decoder is known."""
     flux = keras.Input((N_PIXELS,))
-    mean, log_var = ToAxes(name="to_axes")(
-        (keras.layers.Dense(3)(flux), keras.layers.Dense(3)(flux))
+    bias = keras.initializers.Constant(np.array(log_var))
+    widths = keras.layers.Dense(3, kernel_initializer="zeros", bias_initializer=bias)
+    mean, log_variance = ToAxes(name="to_axes")(
+        (keras.layers.Dense(3)(flux), widths(flux))
     )
-    outputs = {"z_mean": mean, "z_log_var": log_var}
+    outputs = {"z_mean": mean, "z_log_var": log_variance}
     encoder = keras.Model(flux, outputs, name="encoder")
     z = keras.Input((3,))
     spectra = PlantedSpectra(direction, roughness)(FromAxes(name="from_axes")(z))
@@ -190,6 +198,20 @@ def test_what_is_not_smooth_is_no_continuum() -> None:
     mean = encode(autoencoder)[0]
     with axes(autoencoder):
         np.testing.assert_array_equal(encode(autoencoder)[0], mean)
+
+
+def test_a_dimension_that_is_hardly_known_stays_apart() -> None:
+    planted = plant_continuum(np.array([0.0, 0.8, 0.6]), log_var=(-4.0, -4.0, -0.1))
+    mean = encode(planted)[0]
+    with axes(planted):
+        np.testing.assert_array_equal(encode(planted)[0][:, 2], mean[:, 2])
+
+
+def test_no_turn_costs_what_is_known() -> None:
+    planted = plant_continuum(np.array([0.0, 0.8, 0.6]), log_var=(-4.0, -8.0, -1.2))
+    mean = encode(planted)[0]
+    with axes(planted):
+        np.testing.assert_array_equal(encode(planted)[0], mean)
 
 
 def test_no_spectra_turn_nothing() -> None:

@@ -31,7 +31,15 @@ def raise_on_sigterm() -> None:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let signals end the process at once, even where Python does not see them."""
+    """
+    Let signals end the process at once, even where Python does not see them.
+
+    Yields
+    ------
+    nothing : None
+        Handlers are as before afterwards. What is ignored stays ignored, and outside
+        of the main thread nothing changes.
+    """
     before = {number: signal.getsignal(number) for number in SIGNALS}
     held = {n: h for n, h in before.items() if h not in (None, signal.SIG_IGN)}
     if threading.current_thread() is not threading.main_thread():

@@ -116,7 +116,14 @@ class StoredSpectra:
             yield PlannedSpectrum(Path(path), *rest)
 
     def lines(self) -> Iterator[bytes]:
-        """Read them as they are written; equal spectra are equal lines."""
+        """
+        Read them as they are written.
+
+        Yields
+        ------
+        line : bytes
+            Of JSON; of equal spectra the same.
+        """
         with self.path.open("rb") as stream:
             for start in self.starts:
                 stream.seek(start)

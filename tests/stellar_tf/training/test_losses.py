@@ -104,12 +104,14 @@ def test_reduce_kl() -> None:
 )
 def test_kl_weight_of_the_paper(step: int, expected: float) -> None:
     schedule = load_config("paper").objective.kl_weights
-    assert losses.kl_weight_at(step, schedule) == pytest.approx(expected)
+    assert float(losses.kl_weight_at(step, schedule)) == pytest.approx(expected)
 
 
 def test_kl_weight_may_fall() -> None:
     schedule = ((0, 0.4), (10, 0.1), (20, 0.3))
-    weights = [losses.kl_weight_at(step, schedule) for step in (0, 5, 10, 15, 99)]
+    weights = [
+        float(losses.kl_weight_at(step, schedule)) for step in (0, 5, 10, 15, 99)
+    ]
     assert weights == pytest.approx([0.4, 0.25, 0.1, 0.2, 0.3])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -177,17 +177,32 @@ def _find_rotation(
     rotation = np.eye(codes.shape[1])
     free = variance.mean(axis=0) < _LARGEST_VARIANCE
     for find in (_find_velocity, _find_continuum):
-        found = find(changes.along(rotation[:, free])) if free.any() else None
-        if found is None:
+        direction = _search(find, changes, rotation, free)
+        if direction is not None and blocks:
+            own = np.array(blocks) == blocks[_nearest_axis(direction)]
+            direction = _search(find, changes, rotation, free & own)
+        if direction is None:
             continue
-        direction = np.zeros(free.size)
-        direction[free] = found
-        direction = _keep_block(direction, blocks)
         turned = rotation @ _rotate_onto(direction)
         if _information(variance, rotation) - _information(variance, turned) < _LOSS:
             rotation = turned
             free[_nearest_axis(direction)] = False
     return rotation
+
+
+def _search(
+    find: Callable[[_Changes], NDArray[np.float64] | None],
+    changes: _Changes,
+    rotation: NDArray[np.float64],
+    free: NDArray[np.bool_],
+) -> NDArray[np.float64] | None:
+    """Find a direction among some of the turned axes, shape (n_latent,)."""
+    found = find(changes.along(rotation[:, free])) if free.any() else None
+    if found is None:
+        return None
+    direction = np.zeros(free.size)
+    direction[free] = found
+    return direction
 
 
 def _sum_changes(
@@ -230,16 +245,6 @@ def _information(variance: NDArray[np.float64], rotation: NDArray[np.float64]) -
     """Sum over axes of what codes tell, as of Gaussian channels [nat]."""
     of_axes = variance @ np.square(rotation)
     return float(-0.5 * np.log(of_axes).sum(axis=1).mean())
-
-
-def _keep_block(
-    direction: NDArray[np.float64], blocks: Sequence[str]
-) -> NDArray[np.float64]:
-    """Keep what a direction has of the block in which it has most."""
-    if not blocks:
-        return direction
-    own = blocks[_nearest_axis(direction)]
-    return np.where(np.array(blocks) == own, direction, 0.0)
 
 
 def _nearest_axis(direction: NDArray[np.float64]) -> int:

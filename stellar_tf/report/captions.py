@@ -205,17 +205,16 @@ def choose_headlines(result: AnalysisResult) -> list[Headline]:
                 f"{leakage.total_low:.1f}–{leakage.total_high:.1f}",
             )
         )
-    of_stars = f"{result.n_spectra:,} spectra, {result.n_held_out:,} stars held out"
-    headlines.append(
-        Headline(f"{result.n_stars:,}", "stars", of_stars)
-        if not result.series_of
-        else Headline(
-            f"{result.n_stars:,}",
-            "spectra of one star",
-            f"{result.n_held_out:,} of them held out",
-        )
-    )
+    headlines.append(_stars_headline(result))
     return headlines
+
+
+def _stars_headline(result: AnalysisResult) -> Headline:
+    n, held_out = f"{result.n_stars:,}", f"{result.n_held_out:,}"
+    if result.series_of:
+        return Headline(n, "spectra of one star", f"{held_out} of them held out")
+    of_stars = f"{result.n_spectra:,} spectra, {held_out} stars held out"
+    return Headline(n, "stars", of_stars)
 
 
 def describe_pair(result: AnalysisResult, pair: Pair) -> str:

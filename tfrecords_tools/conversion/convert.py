@@ -150,7 +150,8 @@ def convert(
             scan = journal.read_scan()
             if scan is None or (not is_published and has_changed(scan)):
                 scanned = _scan(found.files, config, workers, progress)
-                scan = journal.write_scan(scanned, config)
+                n_in_a_shard = records_per_shard(grid, config, share_with_errors=1.0)
+                scan = journal.write_scan(scanned, config, n_in_a_shard)
             found.files.clear()  # there may be hundreds of thousands
             table = None if catalog is None else catalog.find(_exposures(scan))
             columns = _list_columns(scan, table)

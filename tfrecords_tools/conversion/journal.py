@@ -69,7 +69,10 @@ class ConversionJournal(FolderJournal):
         return read_scan(path) if path.is_file() else None
 
     def write_scan(
-        self, scanned: Iterable[PlannedSpectrum | Reject], config: ConvertConfig
+        self,
+        scanned: Iterable[PlannedSpectrum | Reject],
+        config: ConvertConfig,
+        n_in_a_shard: int,
     ) -> Scan:
         """
         Note what the headers of all inputs say.
@@ -80,6 +83,8 @@ class ConversionJournal(FolderJournal):
             From `scan_file` of all inputs.
         config : ConvertConfig
             As for a scan's own `write_scan`.
+        n_in_a_shard : int
+            As for that.
 
         Returns
         -------
@@ -88,7 +93,7 @@ class ConversionJournal(FolderJournal):
         """
         path = self._folder / _SCAN
         with replacing(path, for_good=False) as partial:
-            write_scan(scanned, partial, config)
+            write_scan(scanned, partial, config, n_in_a_shard)
         return read_scan(path)
 
     def read_shard(self, plan: ShardPlan, folder: Path) -> WrittenShard | None:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-import numpy as np
-
 from tfrecords_tools.conversion.scan import PlannedSpectrum, Reject, StoredSpectra
 from tfrecords_tools.labels.lookup import Labels
 from tfrecords_tools.records.layout import (
@@ -82,10 +80,7 @@ def plan_shards(spectra: StoredSpectra, n_per_shard: int) -> list[ShardPlan]:
     plans : list of ShardPlan
         Within a split ordered by hash of dp_id and of even size.
     """
-    numbers = (SPLITS.index(spectrum.split) for spectrum in spectra)
-    split_numbers = np.fromiter(numbers, np.uint8, len(spectra))
-    high, low = spectra.order_keys()
-    order = np.lexsort((low, high))
+    split_numbers, order = spectra.read_order()
     plans = []
     for split_number, split in enumerate(SPLITS):
         members = order[split_numbers[order] == split_number]

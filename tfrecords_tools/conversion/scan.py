@@ -23,7 +23,7 @@ from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.readers import scan_file as list_spectra
 from tfrecords_tools.readers.metadata import Identity
 from tfrecords_tools.spectrum import SpectrumError
-from tfrecords_tools.split import Split, order_key, split_of
+from tfrecords_tools.split import SPLITS, Split, order_key, split_of
 from tfrecords_tools.star import star_of
 
 _N_LOOKED_INTO, _SHARE_LOOKED_INTO = 16, 1 / 64
@@ -133,21 +133,22 @@ class StoredSpectra:
         """Choose some by their places, in this order."""
         return StoredSpectra(self.path, self.starts[places])
 
-    def order_keys(self) -> NDArray[np.uint64]:
+    def read_order(self) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
         """
-        Compute the keys by which records are ordered.
+        Tell what the order of records depends on.
 
         Returns
         -------
-        keys : ndarray of uint64
-            Shape (2, n_spectra); of equal columns if the dp_ids are equal. The first
-            row counts before the second.
+        splits : ndarray of uint8
+            Number of each one's split in `SPLITS`, shape (n_spectra,).
+        order : ndarray of intp
+            Places of the spectra, ordered by the hash of their dp_id, same shape.
         """
-        keys = bytearray()
+        keys, splits = bytearray(), bytearray()
         for spectrum in self:
             keys += order_key(spectrum.dp_id)[:_KEY_BYTES]
-        numbers = np.frombuffer(bytes(keys), ">u8").astype(np.uint64)
-        return numbers.reshape(-1, 2).T
+            splits.append(SPLITS.index(spectrum.split))
+        return np.frombuffer(splits, np.uint8), np.lexsort(_to_numbers(keys)[::-1])
 
 
 class Scan(NamedTuple):
@@ -257,7 +258,10 @@ def _plan(
 
 
 def write_scan(
-    scanned: Iterable[PlannedSpectrum | Reject], path: Path, config: ConvertConfig
+    scanned: Iterable[PlannedSpectrum | Reject],
+    path: Path,
+    config: ConvertConfig,
+    n_in_a_shard: int = 0,
 ) -> None:
     """
     Write what the headers of all inputs say, each product once.
@@ -271,9 +275,12 @@ def write_scan(
         The file, for `read_scan`: a line for each spectrum, one for the others.
     config : ConvertConfig
         Whether checksums count, and errors are stored.
+    n_in_a_shard : int, default 0
+        Spectra that fit into one shard even with errors: of so few none is looked into.
     """
     rejects: list[Reject] = []
     starts, end = array("q"), 0
+    keys_so_far = bytearray()
     with path.open("wb") as stream:
         for item in scanned:
             if isinstance(item, Reject):
@@ -281,15 +288,17 @@ def write_scan(
             else:
                 starts.append(end)
                 end += stream.write(_to_line([str(item.path), *item[1:]]))
+                keys_so_far += order_key(item.dp_id)[:_KEY_BYTES]
     spectra = StoredSpectra(path, np.array(starts, np.int64))
-    keys = spectra.order_keys()
+    keys = _to_numbers(keys_so_far)
     order = np.lexsort(keys[::-1])  # stable: copies stay in their order
     copies = _find_copies(spectra, keys, order, config)
     with path.open("ab") as stream:
         rows = [[str(path), *rest] for path, *rest in (*rejects, *copies.values())]
         first = order[~np.isin(order, list(copies))][:_N_LOOKED_INTO]
-        n_taken = len(spectra) - len(copies)
-        share = estimate_errors(spectra.take(first), n_taken, config)
+        n_taken, share = len(spectra) - len(copies), 0.0
+        if n_taken > n_in_a_shard:
+            share = estimate_errors(spectra.take(first), n_taken, config)
         stream.write(_to_line([rows, list(copies), share]))
 
 
@@ -316,6 +325,16 @@ def read_scan(path: Path) -> Scan:
     rejects = [Reject(Path(path), *rest) for path, *rest in rows]
     kept = np.delete(np.array(starts[:-1], np.int64), copies)
     return Scan(StoredSpectra(path, kept), rejects, share)
+
+
+def _to_numbers(keys: bytearray) -> NDArray[np.uint64]:
+    """
+    Turn the keys of spectra into numbers that sort as they do.
+
+    Shape (2, n_spectra), of equal columns if the dp_ids are equal: the first row counts
+    before the second.
+    """
+    return np.frombuffer(keys, ">u8").astype(np.uint64).reshape(-1, 2).T
 
 
 def _to_line(row: list[object]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -85,3 +86,30 @@ def test_one_worker_is_this_process_only_where_that_may_be() -> None:
     with worker_engine(1) as engine:
         (other,) = engine.map(name_process, [0])
     assert other != os.getpid()
+
+
+FAULTS = """
+import resource
+import numpy as np
+from tfrecords_tools.conversion.engine import local_engine
+
+def count_faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def hold_arrays(number):
+    return len([np.ones(312_501) for _ in range(10)])
+
+with local_engine(1) as engine:
+    list(engine.map(hold_arrays, range(4)))
+    before = count_faults()
+    list(engine.map(hold_arrays, range(50)))
+    print(count_faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is of glibc")
+def test_memory_of_one_spectrum_is_kept_for_the_next() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 50 * 10  # one for every 4 KiB would be 300,000

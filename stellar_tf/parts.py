@@ -123,6 +123,31 @@ class PartWriter:
         self._writer.write_table(rows)
 
 
+def add_checksums(path: Path) -> None:
+    """Write a Parquet file again, with a checksum of each page."""
+    rows = pq.read_table(path)
+    pq.write_table(rows, path, write_page_checksum=True)
+
+
+def check_pages(path: Path) -> None:
+    """
+    Read a Parquet file for its checksums alone, a batch at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file; pages without a checksum are not checked.
+
+    Raises
+    ------
+    OSError
+        If a page is not what was written.
+    """
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for _ in file.iter_batches():
+            pass
+
+
 def is_parts(path: Path) -> bool:
     """Tell a folder of parts from any other file or folder."""
     return (path / PARTS_NAME).is_file()

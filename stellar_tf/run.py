@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,11 +121,41 @@ class Run:
         Raises
         ------
         RunError
-            If no model has been saved yet.
+            If no model has been saved yet, or the file is not what was written.
         """
+        if self.model_path.is_dir():
+            raise self.refuse_model("it is a folder")
         if not self.model_path.is_file():
             raise RunError(f"{self.folder}: has no model yet; run stellar-tf fit")
+        try:
+            with zipfile.ZipFile(self.model_path) as file:
+                damaged = file.testzip()
+        # Of a flipped bit zipfile may say that it asks for a password, for one.
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
+            raise self.refuse_model(e) from None
+        if damaged is not None:
+            raise self.refuse_model(f"wrong checksum of {damaged}")
         return self.model_path
+
+    def refuse_model(self, reason: object) -> RunError:
+        """
+        Say that the model is damaged, and what to do.
+
+        Parameters
+        ----------
+        reason : object
+            In what way, as text.
+
+        Returns
+        -------
+        error : RunError
+            To be raised.
+        """
+        shown = " ".join(str(reason).split())[:100]
+        return RunError(
+            f"{self.model_path}: is damaged ({shown}); remove it and run stellar-tf "
+            f"fit again, which goes on from its checkpoint"
+        )
 
     def read_config(self) -> Config:
         """
@@ -137,11 +169,18 @@ class Run:
         Raises
         ------
         RunError
-            If the folder is not a run.
+            If the folder is not a run, or the file has lost its end.
         """
         if not self.config_path.is_file():
             raise RunError(f"{self.folder}: is not a run folder (no config.yaml)")
-        return load_config(self.config_path)
+        config = load_config(self.config_path)
+        # Every key was written: one that a cut took must not get its default.
+        if "seed" not in config.analysis.model_fields_set:
+            raise RunError(
+                f"{self.config_path}: is damaged, its end is missing; fit the run "
+                f"again, or copy the file from another run of the same settings"
+            )
+        return config
 
     def read_records(self) -> dict[str, Any]:
         """

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from astropy.table import Row, Table
+from astropy.table.meta import YamlParseError
+from pyarrow import ArrowException
 
-from stellar_tf.parts import PartsError, read_parts
+from stellar_tf.parts import PartsError, add_checksums, check_pages, read_parts
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.durable import replacing
 from tfrecords_tools.errors import UserError
@@ -95,6 +97,8 @@ def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         table.write(partial, format=FORMATS[path.suffix])
+        if path.suffix == ".parquet":
+            add_checksums(partial)
 
 
 def read_table(path: Path, leave_out: Collection[str] = ()) -> Table:
@@ -128,9 +132,11 @@ def read_table(path: Path, leave_out: Collection[str] = ()) -> Table:
     if not path.is_file():
         raise TableError(f"{path}: no such table")
     try:
+        if path.suffix == ".parquet":
+            check_pages(path)
         table = Table.read(path, format=FORMATS[path.suffix])
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+    except (OSError, ValueError, KeyError, ArrowException, YamlParseError) as error:
+        reason = " ".join(str(error).split()) or "its header is damaged"
         raise TableError(f"{path}: cannot be read as a table ({reason})") from None
     table.remove_columns([name for name in leave_out if name in table.colnames])
     # FITS gives byte strings.

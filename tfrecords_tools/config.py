@@ -12,18 +12,25 @@ AutoOrNo = Annotated[
     BeforeValidator(lambda value: "no" if value is False else value),
 ]
 """Whether to do what the data allow, or never."""
+Count = Annotated[int, Field(ge=1)]
+"""At least one."""
+MAX_PIXELS = 2**22
+"""Pixels of a spectrum, and spectra of a file, that are read: more are told by few
+bytes in a compressed file, and what is built of each takes a hundred."""
 
 
 class Section(BaseModel):
     """
-    Base of all settings: immutable, and unknown keys are errors.
+    Base of all settings: immutable; unknown keys, NaN and infinity are errors.
 
     Notes
     -----
     Subclasses document their keys as pydantic fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class SplitFractions(Section):

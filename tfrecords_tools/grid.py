@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from tfrecords_tools.config import Section
+from tfrecords_tools.config import MAX_PIXELS, Section
 from tfrecords_tools.spectrum import SpectrumError
 
 _BLOCK = np.arange(16_384, dtype=np.float64)
@@ -54,7 +54,7 @@ class Grid(Section):
     spacing: Literal["linear", "log"] = "linear"
     """In equal steps, or in equal ratios: equal steps of velocity (FITS paper III,
     eq. 5: wave_min is CRVAL1, wave_step CDELT1 of an axis AWAV-LOG)."""
-    n_pixels: int = Field(default=312_501, ge=1)
+    n_pixels: int = Field(default=312_501, ge=1, le=MAX_PIXELS)
 
     @model_validator(mode="before")
     @classmethod

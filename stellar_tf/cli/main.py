@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import re
+import select
 import sys
 from collections.abc import Sequence
 
@@ -31,7 +33,12 @@ from stellar_tf.cli import (
     verify,
 )
 from stellar_tf.cli.command import add_commands
-from stellar_tf.cli.options import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USER_ERROR
+from stellar_tf.cli.options import (
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    EXIT_UNREAD,
+    EXIT_USER_ERROR,
+)
 from stellar_tf.cli.output import set_up_output
 from stellar_tf.config.files import suggest
 from tfrecords_tools.errors import UserError
@@ -152,6 +159,7 @@ def _start(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     try:
         status: int = args.definition.run(args)
+        sys.stdout.flush()  # at the exit it would be too late to tell
     except UserError as error:
         print(f"stellar-tf {args.command}: {name_flags(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
@@ -163,11 +171,32 @@ def _run(args: argparse.Namespace) -> int:
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except Exception as error:  # only what the machine lacks is told, not a defect
         reason = find_lack(error)
+        if isinstance(error, BrokenPipeError) and is_unread(sys.stdout.fileno()):
+            _forget_stdout()
+            return EXIT_UNREAD
         if reason is None:
             raise
+        _forget_stdout()
         print(f"stellar-tf {args.command}: {reason}", file=sys.stderr)
         return EXIT_USER_ERROR
     return status
+
+
+def is_unread(descriptor: int) -> bool:
+    """Tell a pipe whose reader has ended, as head does, from any other file."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _forget_stdout() -> None:
+    """Let Python not try again at the exit to write what it could not."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 _NO_SPACE = os.strerror(errno.ENOSPC)

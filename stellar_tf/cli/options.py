@@ -20,6 +20,8 @@ EXIT_REJECTS = 3
 """The command finished, but some inputs were not taken."""
 EXIT_INTERRUPTED = 130
 """As shells report SIGINT."""
+EXIT_UNREAD = 141
+"""As they report SIGPIPE: whoever read the results wants no more."""
 EXIT_TERMINATED = 143
 """As they report SIGTERM."""
 _LAST_PORT = 65_535
@@ -104,9 +106,9 @@ def existing_path(text: str) -> Path:
     Raises
     ------
     argparse.ArgumentTypeError
-        If there is nothing there.
+        If there is nothing there, or as of `written_path` for UTF-8.
     """
-    path = Path(text)
+    path = _as_path(text)
     if not os.path.exists(path):  # noqa: PTH110 (Path.exists fails at long names)
         raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
     return path
@@ -154,16 +156,31 @@ def written_path(text: str) -> Path:
     Raises
     ------
     argparse.ArgumentTypeError
-        If its name leaves no room for what is put beside it until it is complete.
+        If its name leaves no room for what is put beside it until it is complete,
+        is not in UTF-8, which formats need, or a file stands where a folder must.
     """
-    path = Path(text)
+    path = _as_path(text)
     n_bytes = len(os.fsencode(path.name))
     if n_bytes > _LONGEST_NAME:
         raise argparse.ArgumentTypeError(
             f"{path.name[:20]}...: a name of {n_bytes} bytes, of {_LONGEST_NAME} at "
             f"most"
         )
+    above = next((p for p in path.absolute().parents if os.path.lexists(p)), path)
+    if not above.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: {above} is not a folder")
     return path
+
+
+def _as_path(text: str) -> Path:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(text).decode(errors="backslashreplace")
+        raise argparse.ArgumentTypeError(
+            f"{shown}: is not in UTF-8; rename it"
+        ) from None
+    return Path(text)
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from stellar_tf.config.simulation import SimulateConfig
-from tfrecords_tools.config import AutoOrNo, ConvertConfig, Section
+from tfrecords_tools.config import AutoOrNo, ConvertConfig, Count, Section
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.split import SPLITS, Split
 
@@ -38,11 +38,11 @@ class DatasetConfig(Section):
 class StridedConfig(Section):
     """The paper's convolutional stages."""
 
-    channels: tuple[int, ...] = (
+    channels: tuple[Count, ...] = (
         16, 16, 16, 32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 512, 512,
     )  # fmt: skip
     """Output channels of the encoder's convolutions; all but the last have stride 2."""
-    kernels: tuple[int, ...] = (7, 5, 5, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)
+    kernels: tuple[Count, ...] = (7, 5, 5, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)
     """Pixels that each of them sees."""
 
     @model_validator(mode="after")
@@ -60,16 +60,16 @@ class FoldedConfig(Section):
 
     encoder_binning: int = Field(default=1, ge=1)
     """Pixels averaged before the first fold."""
-    folds: tuple[int, ...] = (32, 4, 4, 4)
+    folds: tuple[Count, ...] = (32, 4, 4, 4)
     """Neighbours that become channels, stage by stage of the encoder."""
-    channels: tuple[int, ...] = (64, 64, 128, 128)
+    channels: tuple[Count, ...] = (64, 64, 128, 128)
     """Output channels of the convolution after each fold."""
-    kernels: tuple[int, ...] = (5, 1, 1, 1)
+    kernels: tuple[Count, ...] = (5, 1, 1, 1)
     """Positions, after the fold, that each convolution sees."""
-    dense: tuple[int, ...] = (256, 256)
+    dense: tuple[Count, ...] = (256, 256)
     """Units of the layers between the last fold and the latent code, and back. What
     goes into them also leads past them."""
-    n_basis: tuple[int, ...] = (128,)
+    n_basis: tuple[Count, ...] = (128,)
     """Spectra of which the decoder makes sums, weighted by functions of the code: one
     sum per entry, each displaced on its own."""
     n_displacement: int = Field(default=3, ge=0)
@@ -94,7 +94,7 @@ class FoldedConfig(Section):
                     f"{name} must have as many entries as folds, "
                     f"got {n} and {len(self.folds)}"
                 )
-        if not self.n_basis or min(self.n_basis) < 1:
+        if not self.n_basis:
             raise ValueError(f"n_basis must be one or more counts, got {self.n_basis}")
         return self
 
@@ -172,9 +172,9 @@ class ObjectiveConfig(Section):
     visits: int = Field(default=0, ge=0)
     """Training on visits: the last so many dimensions are each spectrum's own, the
     others are made to agree between two visits of a star; 0 is without."""
-    scales: tuple[int, ...] = (1,)
+    scales: tuple[Count, ...] = (1,)
     """Errors are also taken on spectra averaged over this many pixels."""
-    coarse_scales: tuple[int, ...] = ()
+    coarse_scales: tuple[Count, ...] = ()
     """Averaging of input and target, stage by stage, before full resolution."""
     coarse_end: int = Field(default=0, ge=0)
     """Step at which full resolution begins; the stages before it are equally long."""

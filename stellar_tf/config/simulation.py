@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tfrecords_tools.config import Section
+from tfrecords_tools.config import MAX_PIXELS, Section
 from tfrecords_tools.records.schema import SPECTRUM_FEATURES
 
 
@@ -76,7 +76,7 @@ class SimulateConfig(Section):
     """First wavelength that every file covers [Angstrom]."""
     wave_step: float = Field(default=0.01, gt=0.0)
     """Step of the files [Angstrom], a whole multiple of `native_step`."""
-    n_pixels: int = Field(default=313_030, ge=256)
+    n_pixels: int = Field(default=313_030, ge=256, le=MAX_PIXELS)
     """Pixels that every file covers; the detectors' edges add some at each end."""
     full_header: bool = True
     """Write all 3,000 cards of an ESO product, or the 70 that readers use."""

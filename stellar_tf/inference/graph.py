@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,10 +19,8 @@ from stellar_tf.flags import MIN_VALID_FRACTION, UNUSABLE, Flag
 from stellar_tf.inference.placement import place_flux
 from stellar_tf.network.gauss_newton import measure_codes
 from stellar_tf.network.model import load_autoencoder
-from stellar_tf.run import Run, RunError
-from tfrecords_tools.errors import UserError
+from stellar_tf.run import Run
 
-_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error)
 Outputs = dict[str, tf.Tensor]
 """Named outputs."""
 
@@ -276,17 +272,7 @@ def load_graph(run: Run) -> ModelGraph:
         If the folder is no run, has no model yet, or its file is damaged.
     """
     config = run.read_config()
-    try:
-        return ModelGraph(load_autoencoder(run), config)
-    except UserError:
-        raise
-    # Whatever Keras stumbles over: it reads a zip of JSON and HDF5 without checks.
-    except (ValueError, TypeError, KeyError, AttributeError, *_UNREADABLE) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise RunError(
-            f"{run.model_path}: is damaged ({reason}); remove it and run stellar-tf "
-            f"fit again, which goes on from its checkpoint"
-        ) from None
+    return ModelGraph(load_autoencoder(run), config)
 
 
 def _blank_infinities(flux: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

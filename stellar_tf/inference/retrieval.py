@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from stellar_tf.analysis.columns import LatentsError
+from stellar_tf.analysis.columns import LatentsError, require_column
 from stellar_tf.analysis.files import read_analysis
 from stellar_tf.analysis.neighbours.retrieval import Similar, find_similar
 from stellar_tf.run import Run
@@ -43,7 +43,8 @@ def find_neighbours(
     ------
     LatentsError
         If `count` is below 1, the spectrum is neither in the table nor a file, the
-        file is not taken, or no dimension is informative.
+        file is not taken, the table lacks a column or is of another model, or no
+        dimension is informative.
     AnalysisError
         If the run has not been analysed.
     TableError
@@ -51,8 +52,14 @@ def find_neighbours(
     """
     if count < 1:
         raise LatentsError(f"count must be at least 1, got {count}")
-    table = read_table(latents or run.latents_path)
-    verdict = read_analysis(run.analysis, run.read_config().model.n_latent).verdict
+    path = latents or run.latents_path
+    table = read_table(path)
+    for name in ("dp_id", "star", "z_mean"):
+        require_column(table, name)
+    n_latent = run.read_config().model.n_latent
+    if table["z_mean"].shape[1:] != (n_latent,):
+        raise LatentsError(f"{path}: z_mean has not {n_latent} dimensions, as the run")
+    verdict = read_analysis(run.analysis, n_latent).verdict
     row = _find_row(table, spectrum, run)
     if row is not None:
         z_mean, dp_id = np.asarray(table["z_mean"][row]), str(table["dp_id"][row])

@@ -372,6 +372,11 @@ def load_autoencoder(run: Run) -> keras.Model:
     Raises
     ------
     RunError
-        If no model has been saved yet.
+        If no model has been saved yet, or the file is damaged.
     """
-    return keras.models.load_model(run.find_model(), compile=False)
+    path = run.find_model()
+    try:
+        return keras.models.load_model(path, compile=False)
+    # Whatever Keras stumbles over: it reads JSON and HDF5 without checks.
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise run.refuse_model(error) from None

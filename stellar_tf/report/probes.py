@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -299,9 +301,13 @@ def _probe_spectra(
 
     rows = {str(dp_id): row for row, dp_id in enumerate(stars.dp_id)}
     # The network needs all pixels, which may be more than memory holds.
-    folder = stack.enter_context(tempfile.TemporaryDirectory(dir=run.folder))
+    # Without a name, so that no kill leaves it.
+    file = tempfile.TemporaryFile(dir=run.folder)  # noqa: SIM115 (the stack closes it)
+    stack.enter_context(file)
     shape = (len(rows), config.grid.n_pixels)
-    flux = np.memmap(Path(folder) / "flux", np.float32, "w+", shape=shape)
+    # A disk that is full later would end the process without a word.
+    os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
+    flux = np.memmap(file, np.float32, "r+", shape=shape)
     averaged: NDArray[np.float32] | None = None
     n_read = 0
     for row, spectrum in read_spectra(rows, SpectrumModel.from_run(run), manifest):

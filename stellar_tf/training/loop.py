@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -119,6 +120,8 @@ class TrainingLoop:
             If another worker was told to stop.
         """
         self._state = self._saved = state
+        if self._is_chief and state.best_loss < math.inf:
+            self._bring_back_model()
         if state.kl_level is not None:
             self._trainer.controls = Controls(state.kl_level, state.gradient_mean)
         if not self._is_alone:
@@ -203,6 +206,18 @@ class TrainingLoop:
             numbers.level,
             numbers.gradient_mean,
         )
+
+    def _bring_back_model(self) -> None:
+        """Write the state as the best model, if that was removed."""
+        if self._run.model_path.exists():
+            return
+        logger.warning(
+            "%s: was removed; that after step %d takes its place",
+            self._run.model_path,
+            self._state.n_steps,
+        )
+        self._save_model()
+        self._state = self._state._replace(best_loss=math.inf)
 
     def _save(self) -> None:
         """Write a checkpoint, if anything is new."""

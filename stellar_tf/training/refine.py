@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from stellar_tf.analysis.files import has_analysis, read_analysis
 from stellar_tf.config import Config, ConfigError, describe_error
 from stellar_tf.config.refinement import refine_config
+from stellar_tf.history import read_history
 from stellar_tf.run import Run, RunError, check_split, open_records
 from stellar_tf.training.fit import start
 from stellar_tf.training.request import FitRequest, describe_records
@@ -155,6 +155,7 @@ def _count_steps(run: Run) -> int | None:
     """Count the steps made until the last validation; None if they are not known."""
     if not run.history_path.is_file():  # the weights come from elsewhere
         return None
-    with run.history_path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return int(float(rows[-1]["step"])) if rows else 0
+    history = read_history(run.history_path)
+    if not history.rows:
+        return 0
+    return int(float(history.rows[-1][history.names.index("step")]))

@@ -118,10 +118,13 @@ def check_place(request: FitRequest) -> None:
     Raises
     ------
     RunError
-        If the folder holds something else, or another fit is under way in it.
+        If the folder holds something else, another fit is under way in it, or its best
+        model is damaged.
     """
     run = request.run
     check_run(run.folder, request.config, request.origin, overwrite=request.overwrite)
+    if run.model_path.exists() and not request.overwrite:
+        run.find_model()
     if run.lock_path.exists():
         with lock_run(run):  # only to see whether it can be had
             pass

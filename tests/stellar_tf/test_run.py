@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stellar_tf.config import Config
+from stellar_tf.config import Config, ConfigError
 from stellar_tf.network.model import load_autoencoder
 from stellar_tf.run import Run, RunError, is_run, lock_run, open_run
 
@@ -54,6 +54,20 @@ def test_damaged_notes_of_the_records_are_told(
     run.records_path.write_text(text, encoding="latin-1")
     with pytest.raises(RunError, match=r"records.json: is damaged"):
         run.read_records()
+
+
+def test_settings_that_were_cut_do_not_become_defaults(
+    tmp_path: Path, config: Config
+) -> None:
+    """Wherever the cut is: between two lines what is left is YAML."""
+    run = open_run(tmp_path / "run", config, RECORDS)
+    lines = run.config_path.read_text().splitlines(keepends=True)
+    for n_lines in range(len(lines)):
+        run.config_path.write_text("".join(lines[:n_lines]))
+        with pytest.raises((ConfigError, RunError), match=r"config\.yaml: "):
+            run.read_config()
+    run.config_path.write_text("".join(lines))
+    assert run.read_config() == config
 
 
 def test_a_run_is_replaced_only_when_told_to(tmp_path: Path, config: Config) -> None:

@@ -74,6 +74,28 @@ def test_missing_and_broken_tables(tmp_path: Path) -> None:
         read_table(tmp_path / "t.parquet")
 
 
+def test_a_flipped_bit_of_parquet_changes_no_value(
+    table: Table, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(table, path)
+    written = path.read_bytes()
+    # Its end describes the columns; the number of its bytes is before the last four.
+    n_pages = len(written) - 8 - int.from_bytes(written[-8:-4], "little")
+    n_refused = 0
+    for place in range(n_pages):
+        content = bytearray(written)
+        content[place] ^= 1 << place % 8
+        path.write_bytes(content)
+        try:
+            again = read_table(path)
+        except TableError:
+            n_refused += 1
+            continue
+        assert all((again[name] == table[name]).all() for name in table.colnames)
+    assert n_refused > n_pages // 2
+
+
 def test_labels_are_joined_by_star(table: Table, tmp_path: Path) -> None:
     labels = Table({"target": ["hd 2", "HD 3"], "teff": [5000.0, 6000.0]})
     labels["teff"].unit = "K"

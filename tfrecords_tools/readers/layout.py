@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrecords_tools.config import MAX_PIXELS
 from tfrecords_tools.readers.header import Cards
 from tfrecords_tools.readers.recent import Recent, Version
 from tfrecords_tools.spectrum import SpectrumError
@@ -20,11 +21,6 @@ VARYING = -1
 """In a shape: each row has a length of its own."""
 _checked: Recent[None] = Recent(64)
 """Rows that are known to be spectra."""
-
-
-MAX_PIXELS = 2**22
-"""Pixels of a spectrum, and spectra of a file, that are read: more are told by few
-bytes in a compressed file, and what is built of each takes a hundred."""
 
 
 def check_size(shape: tuple[int, ...]) -> None:

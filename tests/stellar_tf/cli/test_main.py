@@ -273,6 +273,11 @@ def test_mistakes_are_found_before_tensorflow_is_imported(
         (["simulate", "a" * 255], "a name of 255 bytes, of 200 at most"),
         (["download", "a" * 255], "a name of 255 bytes, of 200 at most"),
         (["analyze", "a" * 256], "no such file or folder"),
+        (["encode", ".", ".", "--out", f"{__file__}/a.csv"], "is not a folder"),
+        (["export", ".", "--page", f"{__file__}/a/b.html"], "test_main.py is not a fo"),
+        (["simulate", f"{__file__}/out"], f"OUT: {__file__}/out: {__file__} is not a"),
+        (["fit", ".", "--run", "a\udcff"], r"--run: a\xff: is not in UTF-8; rename it"),
+        (["verify", "a\udcff"], r"a\xff: is not in UTF-8; rename it"),
         (["fit", ".", "--minutes", "0"], "--minutes: must be a positive number, got 0"),
         (["fit", ".", "--minutes", "two"], "must be a positive number, got two"),
         (["fit", ".", "--minutes", "inf"], "must be a positive number, got inf"),
@@ -351,6 +356,36 @@ def test_only_what_the_machine_lacks_is_no_defect(
     assert find_lack(error) == reason
 
 
+def test_a_reader_that_wants_no_more_is_told_nothing(records: Path) -> None:
+    """As `head` and `less` end: what they left unread is no mistake."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", VERIFY, str(records)],
+        stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_under_the_results_is_told_in_one_line(records: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", VERIFY, str(records)],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("stellar-tf verify: No space left on device")
+    assert done.stderr.count("\n") == 1
+
+
+VERIFY = """
+import sys
+from stellar_tf.cli.main import run_command
+sys.exit(run_command(["verify", sys.argv[1], "--quiet"]))
+"""
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nonsense", b"x" * 3000, None])
 def test_a_damaged_model_is_told(
     content: bytes | None,
@@ -363,14 +398,26 @@ def test_a_damaged_model_is_told(
     shutil.copytree(run.folder, damaged.folder)
     half = run.model_path.read_bytes()[: run.model_path.stat().st_size // 2]
     damaged.model_path.write_bytes(half if content is None else content)
+    config = ["--config", str(run.config_path)]
     for argv in (
         ["encode", str(damaged.folder), str(records), "--out", str(tmp_path / "z.csv")],
         ["export", str(damaged.folder), "--out", str(tmp_path / "models")],
+        ["fit", str(records), "--run", str(damaged.folder), *config],
+        [
+            "fit",
+            str(records),
+            "--run",
+            str(tmp_path / "other"),
+            *config,
+            "--init-from",
+            str(damaged.folder),
+        ],
     ):
         assert run_command(argv) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         assert f"{damaged.model_path}: is damaged (" in error
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two"])

@@ -98,6 +98,21 @@ def test_a_finished_run_stays_as_it_is(config: Config, records: Path, run: Run) 
     assert run.history_path.read_bytes() == before
 
 
+def test_a_model_that_was_removed_is_made_of_the_checkpoint(
+    config: Config, records: Path, run: Run, tmp_path: Path
+) -> None:
+    again = Run(shutil.copytree(run.folder, tmp_path / "run"))
+    again.model_path.unlink()
+    fit(records, again.folder, config, build_strategy("single"))
+    assert read_history(again) == read_history(run)
+    for a, b in zip(
+        load_autoencoder(again).get_weights(),
+        load_autoencoder(run).get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_other_settings_need_another_run(
     config: Config, records: Path, run: Run
 ) -> None:

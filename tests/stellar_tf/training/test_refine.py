@@ -134,3 +134,10 @@ def test_layouts_that_do_not_go_together_name_the_file(analysed: Run) -> None:
     wrong = load_config(FEW, {"model.folded.folds": [8, 4, 4, 4]})
     with pytest.raises(ConfigError, match=r"config.yaml: .* as many entries as folds"):
         refine(analysed.folder, None, wrong, progress=False)
+
+
+@pytest.mark.parametrize("text", ["", "epoch,st", "epoch,step\n0,x\n", "\x00\xff"])
+def test_a_damaged_history_is_no_finished_run(text: str, analysed: Run) -> None:
+    analysed.history_path.write_text(text, encoding="latin-1")
+    with pytest.raises(RunError, match="has made 0 of 6 steps"):
+        find_dimensions(analysed)

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tfrecords_tools.config import MAX_PIXELS
 from tfrecords_tools.errors import ask_for_extra
 from tfrecords_tools.readers import read_spectrum, scan_file
-from tfrecords_tools.readers.layout import MAX_PIXELS
 from tfrecords_tools.spectrum import SpectrumError
 
 N, M = 5, 300

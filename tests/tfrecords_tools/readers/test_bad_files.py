@@ -16,8 +16,8 @@ from tests.tfrecords_tools.fits_files import (
     write_adp,
     write_image,
 )
+from tfrecords_tools.config import MAX_PIXELS
 from tfrecords_tools.readers import read_spectrum, scan_file
-from tfrecords_tools.readers.layout import MAX_PIXELS
 from tfrecords_tools.spectrum import SpectrumError
 
 FLUX = make_flux()

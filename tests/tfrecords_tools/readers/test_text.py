@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfrecords_tools.config import MAX_PIXELS
 from tfrecords_tools.readers import read_spectrum, scan_file
-from tfrecords_tools.readers.layout import MAX_PIXELS
 from tfrecords_tools.readers.text import looks_like_spectrum
 from tfrecords_tools.spectrum import SpectrumError
 

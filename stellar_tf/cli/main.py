@@ -199,9 +199,9 @@ def _forget_stdout() -> None:
     os.close(nowhere)
 
 
-_NO_SPACE = os.strerror(errno.ENOSPC)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LACKS = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(*_FULL, errno.EROFS),
     *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
 )
 
@@ -227,11 +227,11 @@ def find_lack(error: Exception) -> str | None:
     'run/model.keras: No space left on device; the same command goes on from there'
     """
     # TensorFlow and HDF5 tell it in words of their own around these.
-    is_full = _NO_SPACE in str(error)
+    full = next((t for t in map(os.strerror, _FULL) if t in str(error)), None)
     is_lack = isinstance(error, OSError) and error.errno in _LACKS
-    if not (is_full or is_lack):
+    if not (full or is_lack):
         return None
     path = getattr(error, "filename", None)
-    reason = _NO_SPACE if is_full else getattr(error, "strerror", "")
-    hint = "; the same command goes on from there" if is_full else ""
+    reason = full or getattr(error, "strerror", "")
+    hint = "; the same command goes on from there" if full else ""
     return f"{path}: {reason}{hint}" if path else f"{reason}{hint}"

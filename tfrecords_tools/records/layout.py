@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,13 @@ def write_index(offsets: list[int], folder: Path, shard: str) -> None:
     write_whole(path, content.getvalue(), for_good=path.exists())
 
 
+# A damaged header is Python that NumPy stumbles over, or an array beyond all memory.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, MemoryError),
+    *(SyntaxError, tokenize.TokenError),
+)
+
+
 def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
     """
     Read where the records of a shard begin, and check the size of the shard.
@@ -103,10 +111,13 @@ def read_index(folder: Path, shard: ShardInfo) -> NDArray[np.uint64]:
     """
     path = folder / index_name(shard.file)
     try:
-        offsets: NDArray[np.uint64] = np.load(path)
-    except (OSError, ValueError):
+        with path.open("rb") as file:
+            offsets: NDArray[np.uint64] = np.lib.format.read_array(file)
+    except _UNREADABLE:
         raise RecordError(f"{path}: cannot be read (try stellar-tf verify)") from None
-    if offsets.shape != (shard.count + 1,) or offsets[-1] != shard.n_bytes:
+    # A damaged header may call them floats, or give them another order of bytes.
+    is_whole = offsets.shape == (shard.count + 1,) and offsets.dtype == np.uint64
+    if not is_whole or offsets[-1] != shard.n_bytes:
         raise RecordError(f"{path}: does not fit its shard (try stellar-tf verify)")
     path = folder / shard.file
     n_bytes = path.stat().st_size if path.is_file() else 0

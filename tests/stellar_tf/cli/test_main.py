@@ -345,6 +345,14 @@ def test_a_full_disk_is_told_in_one_line(
             RuntimeError("Unable to write: errno 28, No space left on device; x"),
             "No space left on device; the same command goes on from there",
         ),
+        (
+            RuntimeError("Unable to write: errno 27, File too large; x"),
+            "File too large; the same command goes on from there",
+        ),
+        (
+            OSError(errno.EDQUOT, "Disk quota exceeded", "a"),
+            "a: Disk quota exceeded; the same command goes on from there",
+        ),
         (OSError("unknown"), None),
         (ValueError("unknown"), None),
         (FileNotFoundError(errno.ENOENT, "No such file", "a"), None),

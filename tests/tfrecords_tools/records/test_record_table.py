@@ -11,6 +11,7 @@ import pytest
 from tests.tfrecords_tools.fits_files import GRID, write_survey
 from tfrecords_tools.config import ConvertConfig, SplitFractions
 from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.records.layout import index_name, read_index
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.record_table import RecordTable
 from tfrecords_tools.records.tfrecord import RecordError, read_records
@@ -86,6 +87,27 @@ def test_a_damaged_index_is_named(records: Path, damage: str) -> None:
         path.write_text("no array")
     with pytest.raises(RecordError, match=path.name):
         RecordTable(manifest, "train")
+
+
+def test_a_flipped_bit_in_an_index_is_named_or_harmless(records: Path) -> None:
+    manifest = read_manifest(records)
+    shard = next(s for s in manifest.shards if s.split == "train")
+    path, right = records / index_name(shard.file), read_index(records, shard)
+    written = path.read_bytes()
+    n_refused = 0
+    for place in range(8 * (len(written) - right.nbytes)):
+        content = bytearray(written)
+        content[place // 8] ^= 1 << place % 8
+        path.write_bytes(content)
+        try:
+            np.testing.assert_array_equal(read_index(records, shard), right)
+        except RecordError:
+            n_refused += 1
+    assert n_refused > 500
+    for n_bytes in range(len(written)):
+        path.write_bytes(written[:n_bytes])
+        with pytest.raises(RecordError, match=path.name):
+            read_index(records, shard)
 
 
 def empty(path: Path, offsets: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ _FILLS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)
 _MIN_FILLS = 3
 _AND_MASKS, _OR_MASKS = ("andmask", "and_mask"), ("ormask", "or_mask")
 _NO_PIPELINE = Pipeline("")
+_LOGARITHM = re.compile(r"\W*((ab|st|vega)?mag|dex|log)(?![a-km-z])", re.I)
+"""Units of a flux that is the logarithm of one."""
 
 
 class _Arrays(NamedTuple):
@@ -70,9 +73,12 @@ def build_spectrum(
     SpectrumError
         If the arrays are no valid spectrum.
     """
+    first = layout.pieces[0]
+    unit = first.flux.unit
+    if _LOGARITHM.match(unit):
+        raise SpectrumError(f"the flux is a logarithm: its unit is {unit!r}")
     pieces = [_read_piece(piece, row, pipeline) for piece in layout.pieces]
     arrays = _join(pieces)
-    first = layout.pieces[0]
     if not layout.is_of_many_stars:  # what a unit says goes before the file's
         own = layout.group.cards
         cards = (*own, *(c for c in cards if all(c is not one for one in own)))
@@ -80,7 +86,6 @@ def build_spectrum(
         first.wave, first.flux.axis if first.wave is None else None, cards, pipeline
     )
     frame = find_frame(cards, pipeline)
-    unit = first.flux.unit
     kind = layout.group.kind
     return Spectrum(
         wave=arrays.wave,

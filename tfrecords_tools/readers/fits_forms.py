@@ -227,7 +227,10 @@ def _read_table_group(file: FitsFile, hdu: Hdu) -> Group:
     arrays = [column for column in columns if column.n_values != 1]
     named = name_fields(column.field for column in arrays)
     has_arrays = any(one.role == "flux" for one in named)
-    used = arrays if has_arrays else [c for c in columns if c.n_values == 1]
+    masks = {one.field for one in named if one.role in ("mask", "good")}
+    used = arrays
+    if not has_arrays:  # a mask that does not fit is not passed over
+        used = [c for c in columns if c.n_values == 1 or c.field in masks]
     is_phase3 = any(column.field.utype for column in columns)
     scalars = _list_scalars(hdu) if has_arrays else {}
     return Group(
@@ -261,9 +264,30 @@ def _read_scalars(
         return {}
     if rows.start is not None:
         table = file.table_row(hdu, rows.start)
-        return {name: np.asarray(table.field(i)) for name, i in columns.items()}
-    values = file.scalars(hdu, list(columns.values()))
-    return dict(zip(columns, values, strict=True))
+        values = [np.asarray(table.field(i)) for i in columns.values()]
+    else:
+        values = file.scalars(hdu, list(columns.values()))
+    return {
+        name: _mark_nulls(column.astype(object), null) if null is not None else column
+        for (name, i), column in zip(columns.items(), values, strict=True)
+        for null in [_find_null(hdu, i + 1)]
+    }
+
+
+def _find_null(hdu: Hdu, number: int) -> float | None:
+    """Return what stands for no value in a column of integers, as they are read."""
+    header = hdu.header
+    null = header.get(f"TNULL{number}")
+    if not isinstance(null, int):
+        return None
+    scale, zero = header.get(f"TSCAL{number}"), header.get(f"TZERO{number}")
+    scaled = null * (scale if isinstance(scale, int | float) else 1)
+    return scaled + (zero if isinstance(zero, int | float) else 0)
+
+
+def _mark_nulls(values: NDArray[Any], null: float) -> NDArray[Any]:
+    is_null = values == null
+    return np.where(is_null, np.nan, values) if is_null.any() else values
 
 
 def _read_columns(file: FitsFile, hdu: Hdu, n_rows: int) -> list[_Column]:
@@ -279,7 +303,10 @@ def _read_columns(file: FitsFile, hdu: Hdu, n_rows: int) -> list[_Column]:
         field = Field(
             name=name.lower(),
             shape=_shape(n_rows, n_values),
-            read=_reader(i, name, one_row if is_rows else lambda _: whole()),
+            read=_reader(
+                *(i, name, one_row if is_rows else lambda _: whole()),
+                _find_null(hdu, number),
+            ),
             unit=header.text(f"TUNIT{number}"),
             ucd=header.text(f"TUCD{number}").lower(),
             utype=header.text(f"TUTYP{number}").lower(),
@@ -304,7 +331,7 @@ def _shape(n_rows: int, n_values: int) -> tuple[int, ...]:
 
 
 def _reader(
-    index: int, name: str, read_table: Callable[[int], Any]
+    index: int, name: str, read_table: Callable[[int], Any], null: float | None
 ) -> Callable[[int], NDArray[np.generic]]:
     def read(row: int) -> NDArray[np.generic]:
         table = read_table(row)
@@ -314,6 +341,7 @@ def _reader(
             raise SpectrumError(f"column {name.lower()!r} is malformed") from None
         if values.dtype == object and values.shape == (1,):
             values = np.asarray(values[0])  # of varying length
-        return values.reshape(-1)
+        values = values.reshape(-1)
+        return values if null is None else _mark_nulls(values, null)
 
     return read

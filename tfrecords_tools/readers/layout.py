@@ -132,11 +132,12 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("err", "errs", "error", "errors", "err_flux", "error_flux", "flux_err"),
         *("flux_error", "err_reduced", "err_bgflux_reduced", "fluxerr", "fluxerrab"),
         *("eflux", "e_flux", "dflux", "u_flux", "uob", "sigma", "sig", "flux_sigma"),
-        *("stdev", "std", "stddev", "unc", "uncertainty", "flux_unc", "noise"),
-        "fluxerror",
+        *("stdev", "std", "stddev", "unc", "uncert", "uncertainty", "flux_unc"),
+        *("fluxerror", "noise", "rms", "staterr", "staterror", "stat_err"),
+        "stat_error",
     ),
     "ivar": ("ivar", "flux_ivar", "inverse_variance", "invvar", "inv_var"),
-    "variance": ("var", "variance", "flux_var", "flux_variance"),
+    "variance": ("var", "variance", "flux_var", "flux_variance", "stat"),
     "mask": (
         *("qual", "quality", "mask", "andmask", "and_mask", "ormask", "or_mask"),
         *("pixmask", "dq", "flag", "flags", "bad", "badpix", "bpm", "bitmask"),
@@ -324,7 +325,8 @@ def _find_partners(flux: Field, key: str, named: Sequence[Named]) -> Piece:
     """Find wavelengths, errors and masks that go with a flux."""
 
     def of_role(*roles: str) -> list[Named]:
-        own = [one for one in named if one.role in roles and one.key == key]
+        own_key = key or flux.name  # counts_err, beside counts
+        own = [one for one in named if one.role in roles and one.key == own_key]
         return own or [one for one in named if one.role in roles and not one.key]
 
     waves = [one for one in of_role("wave") if _has_rows_of(one.field, flux)]

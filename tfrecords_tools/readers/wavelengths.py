@@ -25,8 +25,8 @@ _ANGSTROM = {
     **dict.fromkeys(("angstrom", "angstroms", "ang", "a", "aa", "angstroem", "å"), 1.0),
     **dict.fromkeys(("0.1nm", "1e-10m", "10**-10m", "10^-10m"), 1.0),
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 10.0),
-    **dict.fromkeys(("um", "µm", "micron", "microns", "micrometer", "micrometre"), 1e4),
-    **dict.fromkeys(("micrometers", "micrometres"), 1e4),
+    **dict.fromkeys(("um", "µm", "mum", "microm", "micron", "microns"), 1e4),
+    **dict.fromkeys(("micrometer", "micrometre", "micrometers", "micrometres"), 1e4),
     "mm": 1.0e7,
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0e10),
 }
@@ -37,12 +37,13 @@ _OTHER_AXIS = re.compile(
     r"|\w+-+(TAN|SIN|CAR)|[XYV]|DV|DET[XY]|[XY]_?POS(ITION)?|[MBH]?JD|PERC|BIS|CCF|LAG"
     r"|.*(\b(PIX|PIXELS?|PERCENT(AGE)?|BISECTOR|CORRELATION|SLIT|POSITION|ANGLE|SPATIAL"
     r"|INDEX|CHANNELS?|COLUMNS?|ROWS?"
-    r"|ORDERS?|RV|VEL|PHASE|TIME|[KMG]?HZ|K?EV|REDSHIFT|WAVENUMBERS?|FREQUENCY|ENERGY)\b"
+    r"|ORDERS?|RV|VEL|PHASE|TIME|[KMG]?HZ|K?EV|REDSHIFT|WAVENUMBERS?|FREQUENCY|ENERGY|CM-1)\b"
     r"|VELOC|\bK?M/S|\bK?M S-1).*"
 )
 _CODE = re.compile(r"(WAVE|AWAV)(-(?P<algorithm>\w+))?")
 _LOG_WORD = re.compile(r"LOG|\bLN\b")
 _LOG_UNIT = re.compile(r"(?:log_?10|log_?e|log|ln|dex)\s*[\[(]?\s*(.*?)\s*[\])]?", re.I)
+_MEDIUM_OF_UNIT = re.compile(r"\W+(in )?(air|vac(uum)?)\W*", re.I)
 _IN_BRACKETS = re.compile(r".*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]")
 _IRAF = re.compile(r"(label|units)=\"?([^\s\"]+)")
 # What names a medium or a frame.
@@ -213,11 +214,11 @@ def _read_linear(cards: Cards) -> _Linear:
 
 
 def _read_step(cards: Cards) -> float:
-    """Return CD1_1, else CDELT1; a one in either may be there to fill the card."""
+    """Return CD1_1, else CDELT1; 0 or 1 in either may be there to fill the card."""
     steps = [cards.stated_number(keyword) for keyword in ("CD1_1", "CDELT1")]
     known = [step for step in steps if not math.isnan(step)]
     if len(known) == 2 and not math.isclose(known[0], known[1], rel_tol=1e-6):
-        known = [step for step in known if step != 1.0]
+        known = [step for step in known if step not in (0.0, 1.0)]
         if len(known) == 2:
             raise SpectrumError("no wavelengths: CD1_1 and CDELT1 differ")
     scale = cards.stated_number("PC1_1")  # FITS paper I: it multiplies CDELT1
@@ -235,7 +236,8 @@ def _read_unit(cards: Cards, kind: str, iraf_unit: str) -> str:
 
 
 def _key(unit: str) -> str:
-    return unit.strip().lower().replace(" ", "").strip("[]()").replace("μ", "µ")
+    unit = _MEDIUM_OF_UNIT.sub("", unit.strip())
+    return unit.lower().replace(" ", "").strip("[]().").replace("μ", "µ")
 
 
 def _factor(unit: str) -> float | None:
@@ -395,13 +397,14 @@ def _of_axis(axis: Cards | None) -> Iterator[Statement]:
     if code is not None:
         yield Statement(_CODES[code[1]], f"CTYPE1 {kind}")
     elif axis is not None:
-        yield from _of_words(kind, "CTYPE1")
-        yield from _of_words(axis.text("CNAME1"), "CNAME1")
+        for keyword in ("CTYPE1", "CNAME1", "CUNIT1"):
+            yield from _of_words(axis.text(keyword), keyword)
 
 
 def _of_column(wave: Field | None) -> Iterator[Statement]:
     if wave is not None:
         yield from _of_words(wave.name.replace("_", " "), f"the name {wave.name}")
+        yield from _of_words(wave.unit, f"the unit {wave.unit}")
 
 
 def _of_cards(cards: Sequence[Cards]) -> Iterator[Statement]:

@@ -238,6 +238,86 @@ def test_galah_and_ispec_and_pypeit(tmp_path: Path) -> None:
         assert spectrum.error is not None
 
 
+def test_the_quality_of_calspec_is_one_where_it_is_good(tmp_path: Path) -> None:
+    quality = np.ones(M, "i4")
+    quality[[3, 9]] = 0
+    standard = table(
+        WAVELENGTH=WAVE, FLUX=FLUX[0], STATERROR=ERROR[0], SYSERROR=FLUX[1],
+        FWHM=FLUX[2], DATAQUAL=quality,
+    )  # fmt: skip
+    spectrum = read_spectrum(write(tmp_path / "gd71.fits", standard))
+    assert np.flatnonzero(np.isnan(spectrum.flux)).tolist() == [3, 9]
+    np.testing.assert_array_equal(spectrum.error, ERROR[0])
+    assert spectrum.medium == "vacuum"
+
+
+@pytest.mark.parametrize(("column", "frame"), [("weight", "TOPOCENT"), ("rms", "")])
+def test_apero_names_no_frame(tmp_path: Path, column: str, frame: str) -> None:
+    """Exposures are as observed; templates, of many exposures, are not."""
+    unit = table(
+        wavelength=WAVE / 10, flux=FLUX[0], eflux=ERROR[0], **{column: FLUX[1]}
+    )
+    path = write(tmp_path / "a_s1d_v_AB.fits", unit, INSTRUME="NIRPS", BERV=7.5)
+    spectrum = read_spectrum(path)
+    assert spectrum.metadata.specsys == (frame or "UNKNOWN")
+    assert (spectrum.medium, spectrum.metadata.berv) == ("vacuum", 7.5)
+    np.testing.assert_array_equal(spectrum.error, ERROR[0])
+
+
+def test_a_star_of_sdss_v(tmp_path: Path) -> None:
+    flags = np.zeros((1, M), "i8")
+    flags[0, 4] = 2**33
+    unit = table(
+        "BOSS/APO", sdss_id=np.array([7]).astype("i8"), wavelength=one(WAVE, "f8"),
+        flux=one(FLUX[0]), ivar=one(ERROR[0]), pixel_flags=flags,
+    )  # fmt: skip
+    spectrum = read_spectrum(write(tmp_path / "mwmStar.fits", unit))
+    assert np.flatnonzero(np.isnan(spectrum.flux)).tolist() == [4]
+    assert (spectrum.medium, spectrum.metadata.specsys) == ("vacuum", "SOURCE")
+
+
+@pytest.mark.parametrize("name", ["COUNTS_ERR", "UNCERT", "STATERR", "RMS"])
+def test_errors_by_other_names(tmp_path: Path, name: str) -> None:
+    columns = {"WAVE": WAVE, "COUNTS": FLUX[0], name: ERROR[0]}
+    spectrum = read_spectrum(write(tmp_path / "a.fits", table(**columns)))
+    np.testing.assert_array_equal(spectrum.error, ERROR[0])
+
+
+def test_errors_of_another_flux_are_not_taken(tmp_path: Path) -> None:
+    columns = {"COUNTS": FLUX[1], "COUNTS_ERR": ERROR[1], "FLUX_ERR": ERROR[0]}
+    path = write(tmp_path / "a.fits", table(WAVE=WAVE, FLUX=FLUX[0], **columns))
+    np.testing.assert_array_equal(read_spectrum(path).error, ERROR[0])
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_the_integer_that_stands_for_no_value(tmp_path: Path, scale: float) -> None:
+    stored = np.arange(M, dtype="i4")
+    unit = table(WAVE=WAVE, FLUX=stored)
+    unit.header["TNULL2"] = 77
+    path = write(tmp_path / "a.fits", unit)
+    if scale != 1.0:  # in place of a card that says nothing
+        card = f"{'TSCAL2':8}= {scale:20}".ljust(80).encode()
+        content = path.read_bytes()
+        at = content.index(b"TFORM1")
+        end = content.index(b"END ".ljust(80), at)
+        path.write_bytes(content[:end] + card + b"END".ljust(80) + content[end + 160 :])
+    spectrum = read_spectrum(path)
+    assert np.flatnonzero(np.isnan(spectrum.flux)).tolist() == [77]
+    expected = np.where(stored == 77, np.nan, scale * stored).astype("f4")
+    np.testing.assert_array_equal(spectrum.flux, expected)
+
+
+def test_a_label_without_value_and_a_long_identifier(tmp_path: Path) -> None:
+    ids = np.array([5853498713190525696 + i for i in range(N)])
+    visits = np.array([3, -1, 5, 6], "i4")
+    unit = table(SOURCE_ID=ids, N_VISITS=visits, WAVE=np.tile(WAVE, (N, 1)), FLUX=FLUX)
+    unit.header["TNULL1"], unit.header["TNULL2"] = int(ids[3]), -1
+    identities = scan_file(write(tmp_path / "a.fits", unit))
+    assert [i.target for i in identities] == [*map(str, ids[:3]), ""]
+    labels = [i.labels["N_VISITS"] for i in identities]
+    np.testing.assert_array_equal(labels, [3.0, np.nan, 5.0, 6.0])
+
+
 def test_frequencies_of_a_table_are_not_taken_for_wavelengths(tmp_path: Path) -> None:
     path = write(tmp_path / "a.fits", table(frequency=WAVE, flux=FLUX[0]))
     reason = r"no wavelengths: the table's columns are frequency, flux \(specutils is"
@@ -549,6 +629,18 @@ REFUSED = {
     "all flagged": (
         lambda p: write(p, table(WAVE=WAVE, FLUX=FLUX[0], MASK=np.ones(M, "i4"))),
         "every pixel is flagged as bad",
+    ),
+    "magnitudes": (
+        lambda p: write(p, table(units={"FLUX": "mag"}, WAVE=WAVE, FLUX=FLUX[0])),
+        "the flux is a logarithm: its unit is 'mag'",
+    ),
+    "a logarithm": (
+        lambda p: write(p, image(FLUX[0], "FLUX", BUNIT="log10(erg/s)", **AXIS)),
+        r"the flux is a logarithm: its unit is 'log10\(erg/s\)'",
+    ),
+    "a mask of several flags a pixel": (
+        lambda p: write(p, table(WAVE=WAVE, FLUX=FLUX[0], QUAL=np.zeros((M, 3), "i4"))),
+        "flux and qual differ in length: 600 and 3",
     ),
     "an error alone": (
         lambda p: write(p, image(ERROR[0], "ERR", **AXIS)),

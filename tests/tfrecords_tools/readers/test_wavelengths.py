@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -243,8 +244,10 @@ def test_empty_cards_of_text_say_nothing() -> None:
     np.testing.assert_allclose(read_axis(Header(text), N).wave, 5000 + 0.1 * PIXEL)
 
 
-@pytest.mark.parametrize(("cd", "cdelt"), [(0.1, 1.0), (1.0, 0.1), (0.1, 0.1)])
-def test_a_step_of_one_may_fill_the_card(cd: float, cdelt: float) -> None:
+@pytest.mark.parametrize(
+    ("cd", "cdelt"), [(0.1, 1.0), (1.0, 0.1), (0.1, 0.1), (0.1, 0.0), (0.0, 0.1)]
+)
+def test_a_step_of_one_or_none_may_fill_the_card(cd: float, cdelt: float) -> None:
     text = fits.Header({"CRVAL1": 5e3, "CD1_1": cd, "CDELT1": cdelt, "CRPIX1": 1})
     axis = read_axis(Header(text.tostring(padding=False, endcard=False)), N)
     np.testing.assert_allclose(axis.wave, 5000.0 + 0.1 * PIXEL)
@@ -277,7 +280,8 @@ def test_a_unit_that_is_not_stated_follows_from_the_numbers(
 @pytest.mark.parametrize(
     ("unit", "factor"),
     [("Angstroms", 1.0), ("ANGSTROM", 1.0), ("[Angstrom]", 1.0), ("nanometer", 10.0),
-     ("micron", 1e4), ("Å", 1.0), ("μm", 1e4), ("10**-10 m", 1.0)],
+     ("micron", 1e4), ("Å", 1.0), ("μm", 1e4), ("10**-10 m", 1.0), ("Ang.", 1.0),
+     ("micro m", 1e4), ("Angstrom (Vacuum)", 1.0), ("nm, in air", 10.0)],
 )  # fmt: skip
 def test_units_as_they_are_written(unit: str, factor: float) -> None:
     wave = np.linspace(5000.0, 6000.0, 11)
@@ -303,6 +307,7 @@ def test_units_of_logarithms(unit: str) -> None:
     [
         *("LAG", "CCF", "V", "dv", "X", "DETX", "Y_POS", "JD", "PERC", "Percentage"),
         *("bisector", "SLIT", "ANGLE", "SPATIAL", "cross correlation"),
+        "wn cm-1",
     ],
 )
 def test_axes_of_other_things(kind: str) -> None:
@@ -404,6 +409,7 @@ def test_cards_of_the_medium(cards: dict[str, object], expected: str | None) -> 
         *((wave("hair_wave"), None), (wave("x", "em.wl"), "vacuum")),
         *((wave("x", "em.wl;obs.atmos"), "air"), (wave("x", "meta.id"), None)),
         (wave("x", "em.wl;meta.main"), "vacuum"),
+        (replace(wave(), unit="Angstrom (vac)"), "vacuum"),
     ],
 )
 def test_names_and_ucds_of_columns(column: Field, expected: str | None) -> None:
@@ -432,6 +438,10 @@ def test_harps_alone_breaks_the_rule_of_the_ucd() -> None:
 )
 def test_remarks(remark: str, expected: str | None) -> None:
     assert medium(remarks=("something else", remark)) == expected
+
+
+def test_the_unit_of_the_axis() -> None:
+    assert medium({"CTYPE1": "LAMBDA", "CUNIT1": "Angstrom (Air)"}) == "air"
 
 
 def test_comments_of_the_axis() -> None:

@@ -82,7 +82,7 @@ _APOGEE_BAD = 0b0101_0000_1111_1111
 SPSPEC_BAD = sum(1 << bit for bit in (18, 22, 23, 24, 25, 26, 27))
 
 _PYPEIT = frozenset(("OneSpec", "SpecObj"))
-_OF_APERO = "SPIROU", "NIRPS"
+_APERO = frozenset(("eflux", "weight", "fluxab"))
 HARPS_NAME = "HARPS"
 APOGEE = Pipeline("APOGEE", "vacuum", bad_bits=_APOGEE_BAD, zero_is_bad=True)
 SDSS = Pipeline("SDSS", "vacuum", "HELIOCEN", takes_or_mask=False)
@@ -101,11 +101,7 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
     (_is_harps_drs, Pipeline(HARPS_NAME, "air", "BARYCENT")),
     (_is_harps, Pipeline(HARPS_NAME, "air")),
     (
-        lambda t: t.instrument in _OF_APERO and bool(t.names & {"weight", "fluxab"}),
-        Pipeline("APERO", "vacuum", "TOPOCENT"),
-    ),
-    (  # a template is at rest
-        lambda t: t.instrument in _OF_APERO and "eflux" in t.names,
+        lambda t: t.instrument in ("SPIROU", "NIRPS") and bool(t.names & _APERO),
         Pipeline("APERO", "vacuum"),
     ),
     (
@@ -117,10 +113,10 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
         Pipeline("CALSPEC", "vacuum", mask_is_good=True),  # DATAQUAL: 1 is good
     ),
     (lambda t: t.telescope == "LAMOST", LAMOST),
+    (_in_names("sdss_id", "flux", "ivar", "pixel_flags"), SDSS_V),
     (_is_apogee, APOGEE),
     (lambda t: t.telescope.startswith("SDSS"), SDSS),
     (_in_names("flux", "loglam", "ivar", "and_mask", "or_mask"), SDSS),
-    (_in_names("sdss_id", "flux", "ivar", "pixel_flags"), SDSS_V),
     (
         _in_names("b_flux", "b_wavelength", "b_ivar"),
         Pipeline("DESI", "vacuum", "HELIOCEN"),

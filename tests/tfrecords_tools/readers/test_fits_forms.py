@@ -251,19 +251,6 @@ def test_the_quality_of_calspec_is_one_where_it_is_good(tmp_path: Path) -> None:
     assert spectrum.medium == "vacuum"
 
 
-@pytest.mark.parametrize(("column", "frame"), [("weight", "TOPOCENT"), ("rms", "")])
-def test_apero_names_no_frame(tmp_path: Path, column: str, frame: str) -> None:
-    """Exposures are as observed; templates, of many exposures, are not."""
-    unit = table(
-        wavelength=WAVE / 10, flux=FLUX[0], eflux=ERROR[0], **{column: FLUX[1]}
-    )
-    path = write(tmp_path / "a_s1d_v_AB.fits", unit, INSTRUME="NIRPS", BERV=7.5)
-    spectrum = read_spectrum(path)
-    assert spectrum.metadata.specsys == (frame or "UNKNOWN")
-    assert (spectrum.medium, spectrum.metadata.berv) == ("vacuum", 7.5)
-    np.testing.assert_array_equal(spectrum.error, ERROR[0])
-
-
 def test_a_star_of_sdss_v(tmp_path: Path) -> None:
     flags = np.zeros((1, M), "i8")
     flags[0, 4] = 2**33

@@ -69,10 +69,19 @@ def find_in_fits(file: FitsFile) -> list[Found]:
     """
     primary = file.primary.header
     tables = [(hdu, _read_table_group(file, hdu)) for hdu in file.hdus if hdu.is_table]
-    found = list(_find_in_images(file, [group for _, group in tables]))
+    found: list[Found] = []
+    refused: SpectrumError | None = None
+    try:
+        found += _find_in_images(file, [group for _, group in tables])
+    except SpectrumError as error:  # there may be a table of what it was made to
+        refused = error
     for hdu, group in tables:
         pipeline = find_pipeline(Traits(primary, hdu.header, group.names))
         found += [(layout, pipeline) for layout in find_layouts(group)]
+    if refused is not None:
+        if not found:
+            raise refused
+        found = [(tell_of(layout, ["an image"]), known) for layout, known in found]
     found = _leave_out_others(found)
     _refuse_orders([layout for layout, _ in found[:_N_ORDERS]])
     return found

@@ -368,6 +368,14 @@ def test_what_stands_before_the_flux_is_not_it(tmp_path: Path, first: str) -> No
     np.testing.assert_allclose(spectrum.wave, WAVE)
 
 
+def test_the_image_from_which_a_table_was_extracted_is_told_of(tmp_path: Path) -> None:
+    made = table("SPEC", WAVE=WAVE, FLUX=FLUX[0])
+    path = write(tmp_path / "a.fits", fits.PrimaryHDU(FLUX), made)
+    spectrum = read_spectrum(path)
+    np.testing.assert_array_equal(spectrum.flux, FLUX[0])
+    assert "not read: an image" in spectrum.history
+
+
 def test_an_image_of_an_unknown_name_is_told_of(tmp_path: Path) -> None:
     path = write(
         tmp_path / "a.fits",

@@ -56,13 +56,14 @@ _OF_LIGHT = ("VACUUM", "AIRORVAC")
 """Cards of the medium of light and of nothing else."""
 _SAYS_NOTHING = (*_TRUTH, "", "?", "UNKNOWN", "NONE", "N/A", "UNDEFINED")
 _WORD = re.compile(r"(?<![a-z])(air|vac(?:uum)?)(?![a-z])", re.I)
-_TO = re.compile(r"(?:\bto |-> ?)(air|vac(?:uum)?)\b", re.I)
+_TO = re.compile(r"(?:\bto |-> ?|(?:air|vac)_?(?:2|to)_?)(air|vac(?:uum)?)\b", re.I)
 _FROM = re.compile(r"\bfrom (air|vac(?:uum)?)\b", re.I)
 _DENIED = re.compile(r"\b(not?|never|without|un(corrected|converted)|lamps?)\b", re.I)
 _OF_WAVES = re.compile(r"WAV|LAM(?!P)|(^|[ _])WL|VAC|AIR|MEDIUM|REFRAC|DISP")
 """In the keyword of a card that may say what wavelengths are in."""
 _IS_MEDIUM = re.compile(
-    r"(?:IS_?)?(AIR|VAC)(?:UUM)?_?(?:WAVE?\w*|LAM\w*)?|(?:WAVE?|LAM)\w*?(AIR|VAC)(?:UUM)?"
+    r"(?:IS_?|(?:AIR|VAC)_?(?:2|TO)_?)?(AIR|VAC)(?:UUM)?_?(?:WAVE?\w*|LAM\w*)?"
+    r"|(?:WAVE?|LAM)\w*?(AIR|VAC)(?:UUM)?"
 )
 """The keyword of a card that is true or false of a medium."""
 _REMARK = re.compile(r"\bwave", re.I)
@@ -134,11 +135,18 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
         claim = "DC-FLAG"
     if code is not None and code["algorithm"] not in (None, "LOG"):
         raise SpectrumError(f"an axis of the kind {kind} is not known")
-    if code is not None and code["algorithm"] and values[-1] > _LARGEST_LOG:
+    is_log = code is not None and code["algorithm"] is not None
+    if is_log and _is_wavelength(linear.value, unit):
         with np.errstate(over="ignore"):  # FITS paper III, eq. 5
             values = linear.value * np.exp(offset * linear.step / linear.value)
     axis = to_angstrom(values, unit, claim)
     return Axis(axis.wave, (*linear.notes, *axis.notes))
+
+
+def _is_wavelength(value: float, unit: str) -> bool:
+    """Tell a wavelength, as FITS asks for, from the logarithm of one."""
+    is_short = not unit and 0.0 < value < math.log10(_USUAL[0])  # of a long unit
+    return is_short or value * (_factor(unit) or 1.0) >= SHORTEST
 
 
 def to_angstrom(values: NDArray[np.generic], unit: str, log_by: str = "") -> Axis:
@@ -341,7 +349,8 @@ def find_medium(
     if not stated:
         stated = [*_of_other_cards(cards)]
     if not stated:
-        stated = [*_of_comments(axis), *_of_remarks(cards)][:1]
+        comments = (*_of_comments(axis), *_of_column_comments(wave, cards))
+        stated = [*comments, *_of_remarks(cards)][:1]
     if not stated:
         return None, ()
     first = stated[0]
@@ -446,6 +455,21 @@ def _of_comments(axis: Cards | None) -> Iterator[Statement]:
     for keyword in ("CTYPE1", "CRVAL1", "CDELT1"):
         if axis is not None:
             yield from _of_words(axis.comment(keyword), f"the comment of {keyword}")
+
+
+def _of_column_comments(
+    wave: Field | None, cards: Sequence[Cards]
+) -> Iterator[Statement]:
+    """Read what stands behind the name and the unit of a column, and describes it."""
+    for header in cards:
+        for keyword in header.keywords:
+            name, number = keyword[:5], keyword[5:]
+            if wave and name == "TTYPE" and header.text(keyword) == wave.label:
+                behind = [
+                    header.comment(f"{key}{number}") for key in ("TTYPE", "TUNIT")
+                ]
+                texts = [header.text(f"{key}{number}") for key in ("TCOMM", "TDESC")]
+                yield from _of_words(", ".join(behind + texts), f"what {keyword} says")
 
 
 def _of_remarks(cards: Sequence[Cards]) -> Iterator[Statement]:

@@ -95,6 +95,19 @@ def test_the_logarithm_of_fits(start: float, step: float, code: str) -> None:
     np.testing.assert_allclose(read_axis(cards, N).wave, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("m", 1e10), ("", 1e10), ("um", 1e4), ("", 1e4), ("nm", 10.0)]
+)
+def test_the_logarithm_of_fits_in_long_units(unit: str, factor: float) -> None:
+    """The start is a wavelength, however small its number is."""
+    cards = header(
+        CRVAL1=5e3 / factor, CDELT1=0.5 / factor, CRPIX1=1, CTYPE1="WAVE-LOG",
+        CUNIT1=unit,
+    )  # fmt: skip
+    expected = 5e3 * np.exp(PIXEL * 0.5 / 5e3)
+    np.testing.assert_allclose(read_axis(cards, N).wave, expected, rtol=1e-12)
+
+
 @unhurried
 @given(start=starts, step=st.floats(1e-7, 5e-5), code=st.sampled_from(["WAVE", "AWAV"]))
 def test_a_code_of_fits_with_the_logarithm_itself(
@@ -392,6 +405,7 @@ def test_nothing_that_merely_begins_like_a_code(rest: str) -> None:
         *(({"WAVTYPE": "vacuum"}, "vacuum"), ({"WAVELENGTH MEDIUM": "Air"}, "air")),
         *(({"AIR_VAC": "VAC"}, "vacuum"), ({"INS LAMP1": "vacuum"}, None)),
         *(({"DEWAR": "vacuum"}, None), ({"WAVEREF": "vacuum lamp"}, None)),
+        *(({"AIR2VAC": True}, "vacuum"), ({"VACTOAIR": False}, "vacuum")),
         *(({"ISVAC": True}, "vacuum"), ({"WAVEAIR": False}, "vacuum")),
         *(({"AIR": True}, "air"), ({"AIRMASS": 1.2}, None)),
         ({"VACUUM": False, "WAVTYPE": "vacuum"}, "air"),
@@ -426,6 +440,7 @@ def test_harps_alone_breaks_the_rule_of_the_ucd() -> None:
     ("remark", "expected"),
     [
         *(("All wavelengths are in vacuum.", "vacuum"), ("Wavelengths in AIR", "air")),
+        *(("vac2air applied to wavelengths", "air"), ("airtovac of WAVE", "vacuum")),
         *(("Wavelengths converted from vacuum to air", "air"), ("in vacuum", None)),
         *(("wavelengths at airmass 1.2", None), ("Wavelengths, air mass 1", None)),
         *(("Wavelengths in air or vacuum", None), ("Wave: vacuum -> air", "air")),
@@ -442,6 +457,21 @@ def test_remarks(remark: str, expected: str | None) -> None:
 
 def test_the_unit_of_the_axis() -> None:
     assert medium({"CTYPE1": "LAMBDA", "CUNIT1": "Angstrom (Air)"}) == "air"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "more"),
+    [("TTYPE2", ()), ("TUNIT2", ()), ("TCOMM2", ("TCOMM2",)), ("TTYPE1", None)],
+)
+def test_comments_of_the_column(keyword: str, more: tuple[str, ...] | None) -> None:
+    cards = fits.Header({"TTYPE1": "flux", "TTYPE2": "Wave", "TUNIT2": "Angstrom"})
+    told = "vacuum wavelengths"
+    cards[keyword] = told if more else (cards[keyword], told)
+    text = Header(cards.tostring(padding=False, endcard=False))
+    column = replace(wave(), label="Wave")
+    statement, _ = find_medium(column, None, [text], None)
+    assert (statement is None) == (more is None)
+    assert statement is None or statement.medium == "vacuum"
 
 
 def test_comments_of_the_axis() -> None:

@@ -29,6 +29,8 @@ _AND_MASKS, _OR_MASKS = ("andmask", "and_mask"), ("ormask", "or_mask")
 _NO_PIPELINE = Pipeline("")
 _LOGARITHM = re.compile(r"\W*((ab|st|vega)?mag|dex|log)(?![a-km-z])", re.I)
 """Units of a flux that is the logarithm of one."""
+_PERCENT = re.compile(r"\s*(%|percent)", re.I)
+"""Units of an error that is not in that of the flux."""
 
 
 class _Arrays(NamedTuple):
@@ -118,7 +120,7 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
             )
         flux[find_bad(flags, mask.role == "good", pipeline)] = np.nan
     error = worthless = None
-    if piece.error is not None:
+    if piece.error is not None and not _PERCENT.match(piece.error.field.unit):
         numbers = _numbers(piece.error.field, row)
         if numbers.shape == flux.shape:
             error, worthless = as_error(numbers, piece.error.role)

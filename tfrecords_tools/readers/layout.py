@@ -289,6 +289,11 @@ def find_layouts(group: Group) -> list[Layout]:
             layouts.append(Layout(group, key, (piece,), n_rows))
     layouts = [_arrange_rows(layout) for layout in _join_arms(layouts)]
     names = [field.name or field.label for field in (*others, *strangers)]
+    applied = {mask for layout in layouts for p in layout.pieces for mask in p.masks}
+    masks = [one for one in named if one.role in ("mask", "good")]
+    left = ", ".join(one.field.name for one in masks if one not in applied)
+    notes = (f"masks not applied: {left}",) if left else ()
+    layouts = [replace(layout, notes=(*layout.notes, *notes)) for layout in layouts]
     return [tell_of(layout, names) for layout in layouts]
 
 
@@ -335,7 +340,10 @@ def _find_partners(flux: Field, key: str, named: Sequence[Named]) -> Piece:
         waves = [
             w for w in others if _has_rows_of(w.field, flux) and _fit(w.field, flux)
         ]
-    in_air = [w for w in waves if "air" in w.field.name or "obs.atmos" in w.field.ucd]
+        if len({w.key for w in waves}) > 1 and not any(map(_is_in_air, waves)):
+            names = ", ".join(w.field.name for w in waves)
+            raise SpectrumError(f"several wavelengths of one flux: {names}")
+    in_air = list(filter(_is_in_air, waves))
     wave = next((w.field for w in in_air + waves), None)
     errors = [
         one
@@ -345,6 +353,10 @@ def _find_partners(flux: Field, key: str, named: Sequence[Named]) -> Piece:
     ]
     masks = tuple(of_role("mask", "good"))
     return Piece(flux, wave, errors[0] if errors else None, masks)
+
+
+def _is_in_air(wave: Named) -> bool:
+    return "air" in wave.field.name or "obs.atmos" in wave.field.ucd
 
 
 def _has_rows_of(field: Field, flux: Field) -> bool:

@@ -39,6 +39,7 @@ _TARGET = (
         "STAR_ID",
         "STARID",
     ),
+    *("MANGAID", "SDSS_ID", "CATALOGID"),
     *("GAIADR2", "GAIA_DR2", "GAIAID", "HD", "HIP", "TIC", "TICID", "KIC"),
 )
 _CATALOGUES = {"HD": "HD", "HIP": "HIP", "TIC": "TIC", "TICID": "TIC", "KIC": "KIC"}

@@ -113,6 +113,7 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
         Pipeline("CALSPEC", "vacuum", mask_is_good=True),  # DATAQUAL: 1 is good
     ),
     (lambda t: t.telescope == "LAMOST", LAMOST),
+    (_in_names("mangaid", "wave", "flux", "ivar"), Pipeline("MaStar", "vacuum")),
     (_in_names("sdss_id", "flux", "ivar", "pixel_flags"), SDSS_V),
     (_is_apogee, APOGEE),
     (lambda t: t.telescope.startswith("SDSS"), SDSS),

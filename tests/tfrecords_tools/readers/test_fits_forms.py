@@ -276,6 +276,27 @@ def test_errors_of_another_flux_are_not_taken(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_spectrum(path).error, ERROR[0])
 
 
+def test_a_mask_of_something_else_is_told_of(tmp_path: Path) -> None:
+    masks = {"MASK": np.zeros(M, "i4"), "SKY_MASK": np.ones(M, "i4")}
+    path = write(tmp_path / "a.fits", table(WAVE=WAVE, FLUX=FLUX[0], **masks))
+    spectrum = read_spectrum(path)
+    np.testing.assert_array_equal(spectrum.flux, FLUX[0])
+    assert "masks not applied: sky_mask" in spectrum.history
+
+
+def test_errors_in_per_cent_are_not_taken_for_those_of_the_flux(tmp_path: Path) -> None:
+    unit = table(WAVE=WAVE, FLUX=FLUX[0], ERR=ERROR[0], units={"ERR": "%"})
+    assert read_spectrum(write(tmp_path / "a.fits", unit)).error is None
+
+
+def test_stars_of_mastar(tmp_path: Path) -> None:
+    ids = np.array([f"3-{i}" for i in range(N)]).astype("S3")
+    rows = table(MANGAID=ids, WAVE=np.tile(WAVE, (N, 1)), FLUX=FLUX, IVAR=ERROR)
+    path = write(tmp_path / "mastar.fits", rows)
+    assert [i.target for i in scan_file(path)] == [f"3-{i}" for i in range(N)]
+    assert read_spectrum(path, 1).medium == "vacuum"
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.25])
 def test_the_integer_that_stands_for_no_value(tmp_path: Path, scale: float) -> None:
     stored = np.arange(M, dtype="i4")
@@ -636,6 +657,10 @@ REFUSED = {
     "a mask of several flags a pixel": (
         lambda p: write(p, table(WAVE=WAVE, FLUX=FLUX[0], QUAL=np.zeros((M, 3), "i4"))),
         "flux and qual differ in length: 600 and 3",
+    ),
+    "wavelengths of both edges": (
+        lambda p: write(p, table(WAVE_LO=WAVE, WAVE_HI=WAVE + 0.2, FLUX=FLUX[0])),
+        "several wavelengths of one flux: wave_lo, wave_hi",
     ),
     "an error alone": (
         lambda p: write(p, image(ERROR[0], "ERR", **AXIS)),

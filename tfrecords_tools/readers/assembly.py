@@ -11,15 +11,10 @@ from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import Cards
 from tfrecords_tools.readers.layout import Field, Layout, Named, Piece, check_size
+from tfrecords_tools.readers.medium import find_frame, find_medium
 from tfrecords_tools.readers.metadata import Identity, read_metadata
 from tfrecords_tools.readers.pipelines import Pipeline
-from tfrecords_tools.readers.wavelengths import (
-    Axis,
-    find_frame,
-    find_medium,
-    read_axis,
-    to_angstrom,
-)
+from tfrecords_tools.readers.wavelengths import Axis, read_axis, to_angstrom
 from tfrecords_tools.spectrum import Spectrum, SpectrumError, as_flux
 
 _FILLS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.header import Cards
+from tfrecords_tools.readers.medium import Statement, find_frame, find_medium
 from tfrecords_tools.readers.metadata import (
     name_product,
     read_identity,
@@ -18,7 +19,6 @@ from tfrecords_tools.readers.metadata import (
     refuse_other_sources,
 )
 from tfrecords_tools.readers.pipelines import Pipeline
-from tfrecords_tools.readers.wavelengths import Statement, find_frame, find_medium
 from tfrecords_tools.spectrum import Medium, Spectrum, SpectrumError, as_flux
 
 # Surveys whose wavelengths are in vacuum, by the names of specutils' formats.

@@ -224,6 +224,23 @@ def test_a_long_identifier_beside_one_that_is_missing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("prefix", ["", "spectrum_"])
+def test_apogee_in_the_multimodal_universe(tmp_path: Path, prefix: str) -> None:
+    """Some of its bits only warn; a second flux is that of the continuum."""
+    bits = np.zeros((N, M), "i8")
+    bits[:, 3], bits[:, 5] = 1, 1 << 9  # BADPIX, PERSIST_HIGH
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["object_id"] = np.array([f"2M{i}".encode() for i in range(N)])
+        file[f"{prefix}flux"], file[f"{prefix}lambda"] = FLUX, np.tile(WAVE, (N, 1))
+        file[f"{prefix}pix_bitmask"] = bits
+        file[f"{prefix}pseudo_continuum_flux"] = np.ones((N, M), "f4")
+    spectrum = read_spectrum(tmp_path / "a.hdf5", 2)
+    expected = FLUX[2].copy()
+    expected[3] = np.nan
+    np.testing.assert_array_equal(spectrum.flux, expected)
+    assert (spectrum.medium, spectrum.metadata.target) == ("vacuum", "2M2")
+
+
 def test_folders_and_tables_of_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "several.hdf5"
     table = np.zeros(M, [("wave", "f8"), ("flux", "f4")])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import Cards
-from tfrecords_tools.readers.layout import Field, Layout, Named, Piece, check_size
+from tfrecords_tools.readers.layout import Layout, Named, Piece
 from tfrecords_tools.readers.medium import find_frame, find_medium
 from tfrecords_tools.readers.metadata import Identity, read_metadata
 from tfrecords_tools.readers.pipelines import Pipeline
@@ -102,7 +102,7 @@ def build_spectrum(
 
 def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
     row = row if piece.row is None else piece.row
-    flux = as_flux(_numbers(piece.flux, row))
+    flux = as_flux(piece.flux.read_numbers(row))
     filled = _blank_fills(flux)
     if pipeline is not None and pipeline.zero_is_bad:
         flux[flux == 0.0] = np.nan
@@ -116,7 +116,7 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
         flux[find_bad(flags, mask.role == "good", pipeline)] = np.nan
     error = worthless = None
     if piece.error is not None and not _PERCENT.match(piece.error.field.unit):
-        numbers = _numbers(piece.error.field, row)
+        numbers = piece.error.field.read_numbers(row)
         if numbers.shape == flux.shape:
             error, worthless = as_error(numbers, piece.error.role)
             if worthless is not None:
@@ -151,7 +151,7 @@ def _read_wave(piece: Piece, row: int, flux: NDArray[np.float32]) -> tuple[slice
         kept = _find_order(axis.wave)
         return kept, Axis(axis.wave[kept], axis.notes)
     wave = piece.wave
-    numbers = _numbers(wave, row)
+    numbers = wave.read_numbers(row)
     if numbers.shape != flux.shape:
         raise SpectrumError(
             f"wavelengths and flux must be two rows of the same length, got shapes "
@@ -181,14 +181,6 @@ def _find_order(wave: NDArray[Any]) -> slice:
 
 def _is_padding(values: NDArray[np.generic]) -> bool:
     return bool((values == values[:1]).all() or np.isnan(values).all())
-
-
-def _numbers(field: Field, row: int) -> NDArray[np.generic]:
-    values = field.read(row)
-    check_size(values.shape)  # it may vary from row to row
-    if values.dtype.kind not in "fiu":
-        raise SpectrumError(f"column {field.name!r} does not hold numbers")
-    return values
 
 
 def _join(pieces: Sequence[_Arrays]) -> _Arrays:

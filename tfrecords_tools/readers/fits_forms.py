@@ -109,7 +109,7 @@ def _refuse_orders(layouts: list[Layout]) -> None:
 def _range(piece: Piece) -> tuple[float, float]:
     """Return the first and the last wavelength of a piece, as the file has them."""
     if piece.wave is not None:
-        wave = piece.wave.read(0).astype(np.float64)
+        wave = piece.wave.read_numbers(0).astype(np.float64)
     elif piece.flux.axis is not None:
         wave = read_axis(piece.flux.axis, piece.flux.shape[-1]).wave
     else:

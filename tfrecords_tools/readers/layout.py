@@ -69,6 +69,14 @@ class Field:
     label: str = ""
     """What to call it where it has no name."""
 
+    def read_numbers(self, row: int) -> NDArray[np.generic]:
+        """Read a row, as `read` does; SpectrumError if it does not hold numbers."""
+        values = self.read(row)
+        check_size(values.shape)  # it may vary from row to row
+        if values.dtype.kind not in "fiu":
+            raise SpectrumError(f"column {self.name!r} does not hold numbers")
+        return values
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -376,7 +384,7 @@ def _join_arms(layouts: list[Layout]) -> list[Layout]:
     waves = [layout.pieces[0].wave for layout in layouts]
     if any(w is None or len(w.shape) > 1 for w in waves) or len(set(waves)) == 1:
         return layouts
-    arms = [w.read(0).astype(np.float64) for w in waves if w is not None]
+    arms = [w.read_numbers(0).astype(np.float64) for w in waves if w is not None]
     order = sorted(range(len(arms)), key=lambda i: float(arms[i][0]))
     if not all(_follow(arms[i], arms[j]) for i, j in pairwise(order)):
         return layouts
@@ -423,7 +431,7 @@ def _check_rows(flux: Field, wave: Field | None, layout: Layout) -> None:
                 f"multispec) to one spectrum before"
             )
     elif len(wave.shape) > 1:
-        first, last = (_range(wave.read(row)) for row in (0, n_rows - 1))
+        first, last = (_range(wave.read_numbers(row)) for row in (0, n_rows - 1))
         common = min(first[1], last[1]) - max(first[0], last[0])
         if common < 0.5 * min(first[1] - first[0], last[1] - last[0]):
             raise SpectrumError(

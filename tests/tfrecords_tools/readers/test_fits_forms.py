@@ -658,6 +658,10 @@ REFUSED = {
         lambda p: write(p, table(WAVE=WAVE, FLUX=FLUX[0], QUAL=np.zeros((M, 3), "i4"))),
         "flux and qual differ in length: 600 and 3",
     ),
+    "wavelengths that are no numbers": (
+        lambda p: write(p, table(WAVE=np.ones((N, M), "b1"), FLUX=FLUX)),
+        "column 'wave' does not hold numbers",
+    ),
     "wavelengths of both edges": (
         lambda p: write(p, table(WAVE_LO=WAVE, WAVE_HI=WAVE + 0.2, FLUX=FLUX[0])),
         "several wavelengths of one flux: wave_lo, wave_hi",

@@ -72,14 +72,14 @@ def find_in_fits(file: FitsFile) -> list[Found]:
     found: list[Found] = []
     refused: SpectrumError | None = None
     try:
-        found += _find_in_images(file, [group for _, group in tables])
+        found = list(_find_in_images(file, [group for _, group in tables]))
     except SpectrumError as error:  # there may be a table of what it was made to
         refused = error
     for hdu, group in tables:
         pipeline = find_pipeline(Traits(primary, hdu.header, group.names))
         found += [(layout, pipeline) for layout in find_layouts(group)]
     if refused is not None:
-        if not found:
+        if all(is_no_spectrum(layout.group.name.lower()) for layout, _ in found):
             raise refused
         found = [(tell_of(layout, ["an image"]), known) for layout, known in found]
     found = _leave_out_others(found)
@@ -169,15 +169,22 @@ def _find_in_images(file: FitsFile, tables: list[Group]) -> Iterator[Found]:
     pipeline = find_pipeline(traits)
     fields = read_image_fields(file, pipeline)
     rows_are = _rows_of_apogee(fields) if pipeline is APOGEE else "spectra"
+    named = [one.field for one in name_fields(fields) if one.role == "flux"]
+    n_rows = next((f.shape[0] for f in (*named, *fields) if len(f.shape) > 1), 0)
     group = Group(
         name="",
         kind="image",
         fields=(*fields, *_wavelengths_of(tables, fields)),
-        scalars=lambda rows: _read_targets(file, fields, rows),
+        scalars=lambda rows: _read_targets(file, fields, n_rows, rows),
         rows_are=rows_are,
         version=version_of(file.path),
     )
     for layout in find_layouts(group):
+        if layout.n_rows not in (1, n_rows) and group.scalars(slice(0, 1)):
+            raise SpectrumError(
+                f"images of {n_rows} and of {layout.n_rows} rows: nothing says whose "
+                f"spectra the latter are"
+            )
         own = layout.pieces[0].flux
         cards = (own.axis,) if own.axis is not None else ()
         layout = replace(layout, group=replace(group, name=own.name, cards=cards))
@@ -207,10 +214,9 @@ def _wavelengths_of(tables: list[Group], images: list[Field]) -> list[Field]:
 
 
 def _read_targets(
-    file: FitsFile, fields: list[Field], rows: slice
+    file: FitsFile, fields: list[Field], n_rows: int, rows: slice
 ) -> dict[str, NDArray[np.generic]]:
-    """Read what a file says of each row of its images."""
-    n_rows = next((f.shape[0] for f in fields if len(f.shape) > 1), 0)
+    """Read what a file says of each row of its images of so many."""
     for hdu in file.hdus:
         if n_rows and hdu.is_table and hdu.header.size("NAXIS2") == n_rows:
             scalars = _list_scalars(hdu)

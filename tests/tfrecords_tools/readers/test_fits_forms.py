@@ -395,6 +395,10 @@ def test_the_image_from_which_a_table_was_extracted_is_told_of(tmp_path: Path) -
     spectrum = read_spectrum(path)
     np.testing.assert_array_equal(spectrum.flux, FLUX[0])
     assert "not read: an image" in spectrum.history
+    made.name = "SKY"
+    path = write(tmp_path / "b.fits", fits.PrimaryHDU(FLUX), made)
+    with pytest.raises(SpectrumError, match="an image of 600 x 4 pixels: nothing says"):
+        read_spectrum(path)
 
 
 def test_an_image_of_an_unknown_name_is_told_of(tmp_path: Path) -> None:
@@ -678,6 +682,18 @@ def test_what_is_no_spectrum_is_refused(tmp_path: Path, case: str) -> None:
     build, reason = REFUSED[case]
     with pytest.raises(SpectrumError, match=reason):
         read_spectrum(build(tmp_path / "a.fits"))
+
+
+def test_a_table_of_targets_is_of_as_many_rows_as_the_flux(tmp_path: Path) -> None:
+    """Names of three sky fibres are not those of the first three stars."""
+    names = table("FIBERMAP", NAME=np.array(["a", "b", "c"]).astype("S1"))
+    sky, wave = image(FLUX[:3], "SKY"), image(WAVE, "WAVE")
+    path = write(tmp_path / "a.fits", sky, image(FLUX, "FLUX"), wave, names)
+    assert [identity.target for identity in scan_file(path)] == [""] * N
+    few = image(FLUX[:3], "SPEC_1"), image(FLUX, "SPEC_2")
+    path = write(tmp_path / "b.fits", *few, wave, names)
+    with pytest.raises(SpectrumError, match="images of 3 and of 4 rows: nothing says"):
+        read_spectrum(path, 0)
 
 
 # --- Real files that come with specutils -------------------------------------------

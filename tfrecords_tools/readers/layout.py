@@ -70,7 +70,24 @@ class Field:
     """What to call it where it has no name."""
 
     def read_numbers(self, row: int) -> NDArray[np.generic]:
-        """Read a row, as `read` does; SpectrumError if it does not hold numbers."""
+        """
+        Read a row, as `read` does.
+
+        Parameters
+        ----------
+        row : int
+            Its number, 0 if there is but one.
+
+        Returns
+        -------
+        values : ndarray
+            Integers or floats, shape (n_pixels,).
+
+        Raises
+        ------
+        SpectrumError
+            If it does not hold numbers, or too many.
+        """
         values = self.read(row)
         check_size(values.shape)  # it may vary from row to row
         if values.dtype.kind not in "fiu":

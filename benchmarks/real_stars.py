@@ -13,10 +13,11 @@ visits: copies whose wavelengths are shifted by a velocity that is drawn.
 Nothing but the grid and the way of splitting is set. For each label the dimension is
 chosen on the training stars and tried on the test stars; printed are the |Spearman|
 there, median over the seeds and the worst, and beside it the best of 16 principal
-components of the same spectra, chosen and tried alike, and a ridge regression on all
-dimensions. What is there already is not made again. --set changes a setting of the fits
-(into another --out), such as objective.visits=4. --figure draws, for the first
-survey and seed, the two labels that are found best.
+components of the same spectra, chosen and tried alike, and what two regressions on all
+dimensions find, which are taught the labels of the training stars: ridge, and a random
+forest; the forest on the components, too. What is there already is not made again.
+--set changes a setting of the fits (into another --out), such as objective.visits=4.
+--figure draws, for the first survey and seed, the two labels that are found best.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.stats import rankdata
+from sklearn.ensemble import RandomForestRegressor
 
 import stellar_tf as st
 from stellar_tf.batches.dataset import build_evaluation_dataset
@@ -165,18 +168,30 @@ def choose(codes: NDArray, label: NDArray, split: NDArray) -> int:
     return int(np.argmax(correlate(codes[train], label[train])))
 
 
-def judge(codes: NDArray, label: NDArray, split: NDArray) -> tuple[float, float]:
-    """Best column of the training stars, tried on the test stars; and ridge."""
-    train, test = split == "train", split == "test"
-    best = choose(codes, label, split)
-    single = float(correlate(codes[test][:, [best]], label[test])[0])
-    known = train & np.isfinite(label)
+class Found(NamedTuple):
+    """How well a label of the test stars is found by codes, |Spearman|."""
+
+    best: float
+    """By the one column that follows it best on the training stars."""
+    ridge: float
+    """By a ridge regression on all columns."""
+    forest: float
+    """By a random forest on all columns."""
+
+
+def judge(codes: NDArray, label: NDArray, split: NDArray) -> Found:
+    """Try on the test stars what the training stars and their labels teach."""
+    test, known = split == "test", (split == "train") & np.isfinite(label)
+    column = choose(codes, label, split)
     centre, scale = codes[known].mean(axis=0), codes[known].std(axis=0) + 1e-9
     x = (codes - centre) / scale
     normal = x[known].T @ x[known] + np.eye(x.shape[1])
     weights = np.linalg.solve(normal, x[known].T @ (label[known] - label[known].mean()))
-    predicted = (x @ weights)[test, np.newaxis]
-    return single, float(correlate(predicted, label[test])[0])
+    forest = RandomForestRegressor(200, min_samples_leaf=3, random_state=0)
+    forest.fit(codes[known], label[known])
+    predicted = (codes[:, column], x @ weights, forest.predict(codes))
+    columns = np.transpose(predicted)[test]
+    return Found(*correlate(columns, label[test]).tolist())
 
 
 def components(run: Path, records: Path) -> NDArray[np.float64]:
@@ -231,8 +246,8 @@ def measure(
         settings = [f"grid.{key}={value}" for key, value in survey.grid.items()]
         settings += [f"convert.split_by={survey.split_by}", SPLIT]
         st.convert(files, records, labels=labels, settings=settings, progress=False)
-    found: dict[str, list[tuple[float, float]]] = {label: [] for label in survey.labels}
-    of_components: dict[str, float] = {}
+    found: dict[str, list[Found]] = {label: [] for label in survey.labels}
+    of_components: dict[str, Found] = {}
     for seed in seeds:
         run = folder / f"seed{seed}"
         settings = [f"training.seed={seed}", *changes]
@@ -244,15 +259,16 @@ def measure(
             found[label].append(judge(np.asarray(latents["z_mean"]), value, split))
         if not of_components:
             rows = components(run, records)
-            of_components = {k: judge(rows, v, split)[0] for k, v in values.items()}
+            of_components = {k: judge(rows, v, split) for k, v in values.items()}
     for label, results in found.items():
-        single, ridge = np.array(results).T
-        seeds_in_full = " ".join(f"{value:.3f}" for value in single)
-        print(
-            f"{name:16} {label:5} {np.median(single):.3f} {single.min():.3f}  "
-            f"{of_components[label]:.3f} {np.median(ridge):.3f}  ({seeds_in_full})",
-            flush=True,
+        best, ridge, forest = np.array(results).T
+        numbers = (
+            *(np.median(best), best.min(), of_components[label].best),
+            *(np.median(ridge), np.median(forest), of_components[label].forest),
         )
+        words = "  ".join(f"{number:.3f}" for number in numbers)
+        seeds_in_full = " ".join(f"{value:.3f}" for value in best)
+        print(f"{name:16} {label:5} {words}  ({seeds_in_full})", flush=True)
 
 
 def main() -> None:
@@ -265,7 +281,10 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--figure", type=Path)
     args = parser.parse_args()
-    print("survey           label median worst  PCA   ridge  (each seed)", flush=True)
+    print(
+        "survey           label median worst  PCA    ridge  forest PCA's  (each seed)",
+        flush=True,
+    )
     for name in args.surveys:
         measure(name, args.data, args.out / name, args.seeds, args.set)
     if args.figure is not None:

@@ -89,4 +89,5 @@ class ConvertConfig(Section):
     match_radius: float = Field(default=3.0, gt=0.0)
     """Arcsec: how near a row found by its position must be."""
     missing_values: tuple[float | str, ...] = ()
-    """Values of a label table that mean unknown, beside those that always do."""
+    """Values of a label table, or of the columns of a catalogue of spectra, that mean
+    unknown, beside those that always do."""

@@ -27,6 +27,8 @@ _COUNTS = {
     "air assumed": "{n} files: air assumed (set convert.medium if not), see {table}",
     "kept topocentric": "{n} files kept topocentric (header without BERV), see {table}",
     "frame unknown": "{n} files: frame of the wavelengths unknown, see {table}",
+    "not all read": "{n} files: what else may be a spectrum in them is not read, "
+    "see {table}",
     "with spikes": "{n} files: pixels far beyond all others are bad now "
     "(convert.max_flux_ratio)",
 }

@@ -20,8 +20,8 @@ from stellar_tf.figures.style import (
 MAX_LABELS = 8
 """Labels that are drawn; the table has all."""
 _COLOURS = {"latents": BLUE, "pca": ORANGE, "pixels": GREEN, "network": VERMILLION}
-_DASHES = {"ridge": "solid", "knn": "dot", "network": "solid"}
-_NAMES = {"pca": "PCA", "knn": "neighbours"}
+_DASHES = {"ridge": "solid", "knn": "dot", "gp": "dash", "network": "solid"}
+_NAMES = {"pca": "PCA", "knn": "neighbours", "gp": "Gaussian process"}
 _APART = 0.02
 """Between curves, so that bars do not hide each other [dex]."""
 _LEAST_R2 = -0.25

@@ -251,10 +251,22 @@ def _plan(
         dec=identity.dec,
         mjd=identity.mjd,
         split=split_of(kept_together, config.split, config.split_salt),
-        labels=dict(identity.labels),
+        labels={
+            name: _unless_missing(value, config.missing_values)
+            for name, value in identity.labels.items()
+        },
         n_bytes=state[0],
         mtime_ns=state[1],
     )
+
+
+def _unless_missing(value: float | str, missing: Iterable[float | str]) -> float | str:
+    if isinstance(value, str):
+        return "" if value in map(str, missing) else value
+    numbers = (n for n in missing if not isinstance(n, str))
+    # A column of float32 holds -99.99 to seven digits only.
+    is_missing = any(math.isclose(value, number, rel_tol=1e-6) for number in numbers)
+    return math.nan if is_missing else value
 
 
 def write_scan(

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
+
+import numpy as np
 
 from tfrecords_tools.conversion.plan import ShardPlan
 from tfrecords_tools.conversion.prepare import TOO_MANY_BAD, TOO_MANY_SPIKES
 from tfrecords_tools.conversion.scan import PlannedSpectrum, Reject, Scan
 from tfrecords_tools.conversion.shards import WrittenShard
 from tfrecords_tools.labels.lookup import Labels
+from tfrecords_tools.labels.sentinels import describe_sentinels
 from tfrecords_tools.records.manifest import SplitInfo
 from tfrecords_tools.split import SPLITS, Split
+
+_N_LOOKED_INTO = 10_000
+"""Spectra whose labels are in memory at once; what means unknown is frequent."""
 
 
 class ConversionSummary(NamedTuple):
@@ -134,7 +141,10 @@ def summarize(
         n_stars={split: len(total.stars) for split, total in totals.items()},
         n_labelled=n_matches["matched"],
         n_ambiguous=n_matches["ambiguous"],
-        label_notes=_describe_labels(outcome, labels) if labels else (),
+        label_notes=(
+            *(_describe_labels(outcome, labels) if labels else ()),
+            *_describe_own_labels(outcome.scan),
+        ),
         counts=outcome.counts(),
         passed_over=passed_over,
         warnings=tuple(warnings),
@@ -149,3 +159,15 @@ def _describe_labels(outcome: Outcome, labels: Labels) -> tuple[str, ...]:
         return lines
     given = f"gives ra and dec of {n_filled:,} spectra whose headers have none"
     return (*lines, f"{labels.path.name}: {given}")
+
+
+def _describe_own_labels(scan: Scan) -> Iterator[str]:
+    """Warn of numbers in catalogues of spectra that probably mean unknown."""
+    columns: dict[str, list[float]] = {}
+    for spectrum in islice(scan.spectra, _N_LOOKED_INTO):
+        for name, value in spectrum.labels.items():
+            if isinstance(value, float):
+                columns.setdefault(name, []).append(value)
+    line = describe_sentinels({n: np.array(v) for n, v in columns.items()})
+    if line:
+        yield f"labels of the files themselves: {line}"

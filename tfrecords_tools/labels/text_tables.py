@@ -19,6 +19,8 @@ _DELIMITERS = "\t;|,"
 _SEPARATOR = re.compile(r"sep=.", re.IGNORECASE)
 """A line for spreadsheets, which shows what follows in every line."""
 _RULE = re.compile(r"[\s|]*[-=]+ *([\t;|,] *[-=]* *)+")
+_COMMENT = re.compile(r"#(?! *\|)")
+"""Not SIMBAD's header, whose first column is called ``#``."""
 _MAX_PREAMBLE = 100
 """Lines among which the row of dashes is looked for."""
 
@@ -104,7 +106,7 @@ def split_table(text: str, *, may_be_blanks: bool) -> TextTable | None:
     lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
     if lines and _SEPARATOR.fullmatch(lines[0][1]):
         del lines[0]
-    body = [(i, line) for i, line in lines if not line.startswith("#")]
+    body = [(i, line) for i, line in lines if not _COMMENT.match(line)]
     if not body:
         return TextTable([], [], [], False, ())
     rule = _find_rule(body)

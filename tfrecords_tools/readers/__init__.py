@@ -306,7 +306,9 @@ class _Content:
         if layout.is_of_many_stars:
             return (*row, *layout.group.cards, *self.cards)
         if self.n_spectra == 1:
-            return (*self.cards, *row)
+            own = layout.group.cards  # of a folder of HDF5: those of FITS are in cards
+            own = tuple(c for c in own if all(c is not one for one in self.cards))
+            return (*own, *self.cards, *row)
         return (*layout.group.cards, *self.cards[:1], *row)
 
 

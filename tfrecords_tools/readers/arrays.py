@@ -327,11 +327,15 @@ def _open_lists(version: Version, name: str) -> _Lists:
 
 
 @lru_cache(maxsize=64)
-def _read_column(version: Version, name: str) -> NDArray[np.generic]:
+def _read_column(version: Version, name: str) -> NDArray[Any]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(version[0]) as file:
         column = _pick(file.read(columns=[name]), name)
+    if column.null_count and pa.types.is_integer(column.type):  # which may be long
+        values = [np.nan if value is None else value for value in column.to_pylist()]
+        return np.array(values, object)
     return np.asarray(column.to_numpy(zero_copy_only=False))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,16 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import Cards
-from tfrecords_tools.readers.layout import Field, Layout, Named, Piece, check_size
+from tfrecords_tools.readers.layout import Layout, Named, Piece
+from tfrecords_tools.readers.medium import find_frame, find_medium
 from tfrecords_tools.readers.metadata import Identity, read_metadata
 from tfrecords_tools.readers.pipelines import Pipeline
-from tfrecords_tools.readers.wavelengths import (
-    Axis,
-    find_frame,
-    find_medium,
-    read_axis,
-    to_angstrom,
-)
+from tfrecords_tools.readers.wavelengths import Axis, read_axis, to_angstrom
 from tfrecords_tools.spectrum import Spectrum, SpectrumError, as_flux
 
 _FILLS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)
@@ -26,6 +22,10 @@ _FILLS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)
 _MIN_FILLS = 3
 _AND_MASKS, _OR_MASKS = ("andmask", "and_mask"), ("ormask", "or_mask")
 _NO_PIPELINE = Pipeline("")
+_LOGARITHM = re.compile(r"\W*((ab|st|vega)?mag|dex|log)(?![a-km-z])", re.I)
+"""Units of a flux that is the logarithm of one."""
+_PERCENT = re.compile(r"\s*(%|percent)", re.I)
+"""Units of an error that is not in that of the flux."""
 
 
 class _Arrays(NamedTuple):
@@ -70,9 +70,12 @@ def build_spectrum(
     SpectrumError
         If the arrays are no valid spectrum.
     """
+    first = layout.pieces[0]
+    unit = first.flux.unit
+    if _LOGARITHM.match(unit):
+        raise SpectrumError(f"the flux is a logarithm: its unit is {unit!r}")
     pieces = [_read_piece(piece, row, pipeline) for piece in layout.pieces]
     arrays = _join(pieces)
-    first = layout.pieces[0]
     if not layout.is_of_many_stars:  # what a unit says goes before the file's
         own = layout.group.cards
         cards = (*own, *(c for c in cards if all(c is not one for one in own)))
@@ -80,7 +83,6 @@ def build_spectrum(
         first.wave, first.flux.axis if first.wave is None else None, cards, pipeline
     )
     frame = find_frame(cards, pipeline)
-    unit = first.flux.unit
     kind = layout.group.kind
     return Spectrum(
         wave=arrays.wave,
@@ -100,7 +102,7 @@ def build_spectrum(
 
 def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
     row = row if piece.row is None else piece.row
-    flux = as_flux(_numbers(piece.flux, row))
+    flux = as_flux(piece.flux.read_numbers(row))
     filled = _blank_fills(flux)
     if pipeline is not None and pipeline.zero_is_bad:
         flux[flux == 0.0] = np.nan
@@ -113,8 +115,8 @@ def _read_piece(piece: Piece, row: int, pipeline: Pipeline | None) -> _Arrays:
             )
         flux[find_bad(flags, mask.role == "good", pipeline)] = np.nan
     error = worthless = None
-    if piece.error is not None:
-        numbers = _numbers(piece.error.field, row)
+    if piece.error is not None and not _PERCENT.match(piece.error.field.unit):
+        numbers = piece.error.field.read_numbers(row)
         if numbers.shape == flux.shape:
             error, worthless = as_error(numbers, piece.error.role)
             if worthless is not None:
@@ -149,7 +151,7 @@ def _read_wave(piece: Piece, row: int, flux: NDArray[np.float32]) -> tuple[slice
         kept = _find_order(axis.wave)
         return kept, Axis(axis.wave[kept], axis.notes)
     wave = piece.wave
-    numbers = _numbers(wave, row)
+    numbers = wave.read_numbers(row)
     if numbers.shape != flux.shape:
         raise SpectrumError(
             f"wavelengths and flux must be two rows of the same length, got shapes "
@@ -179,14 +181,6 @@ def _find_order(wave: NDArray[Any]) -> slice:
 
 def _is_padding(values: NDArray[np.generic]) -> bool:
     return bool((values == values[:1]).all() or np.isnan(values).all())
-
-
-def _numbers(field: Field, row: int) -> NDArray[np.generic]:
-    values = field.read(row)
-    check_size(values.shape)  # it may vary from row to row
-    if values.dtype.kind not in "fiu":
-        raise SpectrumError(f"column {field.name!r} does not hold numbers")
-    return values
 
 
 def _join(pieces: Sequence[_Arrays]) -> _Arrays:

@@ -69,10 +69,19 @@ def find_in_fits(file: FitsFile) -> list[Found]:
     """
     primary = file.primary.header
     tables = [(hdu, _read_table_group(file, hdu)) for hdu in file.hdus if hdu.is_table]
-    found = list(_find_in_images(file, [group for _, group in tables]))
+    found: list[Found] = []
+    refused: SpectrumError | None = None
+    try:
+        found = list(_find_in_images(file, [group for _, group in tables]))
+    except SpectrumError as error:  # there may be a table of what it was made to
+        refused = error
     for hdu, group in tables:
         pipeline = find_pipeline(Traits(primary, hdu.header, group.names))
         found += [(layout, pipeline) for layout in find_layouts(group)]
+    if refused is not None:
+        if all(is_no_spectrum(layout.group.name.lower()) for layout, _ in found):
+            raise refused
+        found = [(tell_of(layout, ["an image"]), known) for layout, known in found]
     found = _leave_out_others(found)
     _refuse_orders([layout for layout, _ in found[:_N_ORDERS]])
     return found
@@ -100,7 +109,7 @@ def _refuse_orders(layouts: list[Layout]) -> None:
 def _range(piece: Piece) -> tuple[float, float]:
     """Return the first and the last wavelength of a piece, as the file has them."""
     if piece.wave is not None:
-        wave = piece.wave.read(0).astype(np.float64)
+        wave = piece.wave.read_numbers(0).astype(np.float64)
     elif piece.flux.axis is not None:
         wave = read_axis(piece.flux.axis, piece.flux.shape[-1]).wave
     else:
@@ -160,15 +169,22 @@ def _find_in_images(file: FitsFile, tables: list[Group]) -> Iterator[Found]:
     pipeline = find_pipeline(traits)
     fields = read_image_fields(file, pipeline)
     rows_are = _rows_of_apogee(fields) if pipeline is APOGEE else "spectra"
+    named = [one.field for one in name_fields(fields) if one.role == "flux"]
+    n_rows = next((f.shape[0] for f in (*named, *fields) if len(f.shape) > 1), 0)
     group = Group(
         name="",
         kind="image",
         fields=(*fields, *_wavelengths_of(tables, fields)),
-        scalars=lambda rows: _read_targets(file, fields, rows),
+        scalars=lambda rows: _read_targets(file, fields, n_rows, rows),
         rows_are=rows_are,
         version=version_of(file.path),
     )
     for layout in find_layouts(group):
+        if layout.n_rows not in (1, n_rows) and group.scalars(slice(0, 1)):
+            raise SpectrumError(
+                f"images of {n_rows} and of {layout.n_rows} rows: nothing says whose "
+                f"spectra the latter are"
+            )
         own = layout.pieces[0].flux
         cards = (own.axis,) if own.axis is not None else ()
         layout = replace(layout, group=replace(group, name=own.name, cards=cards))
@@ -198,10 +214,9 @@ def _wavelengths_of(tables: list[Group], images: list[Field]) -> list[Field]:
 
 
 def _read_targets(
-    file: FitsFile, fields: list[Field], rows: slice
+    file: FitsFile, fields: list[Field], n_rows: int, rows: slice
 ) -> dict[str, NDArray[np.generic]]:
-    """Read what a file says of each row of its images."""
-    n_rows = next((f.shape[0] for f in fields if len(f.shape) > 1), 0)
+    """Read what a file says of each row of its images of so many."""
     for hdu in file.hdus:
         if n_rows and hdu.is_table and hdu.header.size("NAXIS2") == n_rows:
             scalars = _list_scalars(hdu)
@@ -227,7 +242,10 @@ def _read_table_group(file: FitsFile, hdu: Hdu) -> Group:
     arrays = [column for column in columns if column.n_values != 1]
     named = name_fields(column.field for column in arrays)
     has_arrays = any(one.role == "flux" for one in named)
-    used = arrays if has_arrays else [c for c in columns if c.n_values == 1]
+    masks = {one.field for one in named if one.role in ("mask", "good")}
+    used = arrays
+    if not has_arrays:  # a mask that does not fit is not passed over
+        used = [c for c in columns if c.n_values == 1 or c.field in masks]
     is_phase3 = any(column.field.utype for column in columns)
     scalars = _list_scalars(hdu) if has_arrays else {}
     return Group(
@@ -261,9 +279,30 @@ def _read_scalars(
         return {}
     if rows.start is not None:
         table = file.table_row(hdu, rows.start)
-        return {name: np.asarray(table.field(i)) for name, i in columns.items()}
-    values = file.scalars(hdu, list(columns.values()))
-    return dict(zip(columns, values, strict=True))
+        values = [np.asarray(table.field(i)) for i in columns.values()]
+    else:
+        values = file.scalars(hdu, list(columns.values()))
+    return {
+        name: _mark_nulls(column.astype(object), null) if null is not None else column
+        for (name, i), column in zip(columns.items(), values, strict=True)
+        for null in [_find_null(hdu, i + 1)]
+    }
+
+
+def _find_null(hdu: Hdu, number: int) -> float | None:
+    """Return what stands for no value in a column of integers, as they are read."""
+    header = hdu.header
+    null = header.get(f"TNULL{number}")
+    if not isinstance(null, int):
+        return None
+    scale, zero = header.get(f"TSCAL{number}"), header.get(f"TZERO{number}")
+    scaled = null * (scale if isinstance(scale, int | float) else 1)
+    return scaled + (zero if isinstance(zero, int | float) else 0)
+
+
+def _mark_nulls(values: NDArray[Any], null: float) -> NDArray[Any]:
+    is_null = values == null
+    return np.where(is_null, np.nan, values) if is_null.any() else values
 
 
 def _read_columns(file: FitsFile, hdu: Hdu, n_rows: int) -> list[_Column]:
@@ -279,7 +318,10 @@ def _read_columns(file: FitsFile, hdu: Hdu, n_rows: int) -> list[_Column]:
         field = Field(
             name=name.lower(),
             shape=_shape(n_rows, n_values),
-            read=_reader(i, name, one_row if is_rows else lambda _: whole()),
+            read=_reader(
+                *(i, name, one_row if is_rows else lambda _: whole()),
+                _find_null(hdu, number),
+            ),
             unit=header.text(f"TUNIT{number}"),
             ucd=header.text(f"TUCD{number}").lower(),
             utype=header.text(f"TUTYP{number}").lower(),
@@ -304,7 +346,7 @@ def _shape(n_rows: int, n_values: int) -> tuple[int, ...]:
 
 
 def _reader(
-    index: int, name: str, read_table: Callable[[int], Any]
+    index: int, name: str, read_table: Callable[[int], Any], null: float | None
 ) -> Callable[[int], NDArray[np.generic]]:
     def read(row: int) -> NDArray[np.generic]:
         table = read_table(row)
@@ -314,6 +356,7 @@ def _reader(
             raise SpectrumError(f"column {name.lower()!r} is malformed") from None
         if values.dtype == object and values.shape == (1,):
             values = np.asarray(values[0])  # of varying length
-        return values.reshape(-1)
+        values = values.reshape(-1)
+        return values if null is None else _mark_nulls(values, null)
 
     return read

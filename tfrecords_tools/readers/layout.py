@@ -65,6 +65,31 @@ class Field:
     label: str = ""
     """What to call it where it has no name."""
 
+    def read_numbers(self, row: int) -> NDArray[np.generic]:
+        """
+        Read a row, as `read` does.
+
+        Parameters
+        ----------
+        row : int
+            Its number, 0 if there is but one.
+
+        Returns
+        -------
+        values : ndarray
+            Integers or floats, shape (n_pixels,).
+
+        Raises
+        ------
+        SpectrumError
+            If it does not hold numbers, or too many.
+        """
+        values = self.read(row)
+        check_size(values.shape)  # it may vary from row to row
+        if values.dtype.kind not in "fiu":
+            raise SpectrumError(f"column {self.name!r} does not hold numbers")
+        return values
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -128,11 +153,12 @@ _NAMES: dict[Role, tuple[str, ...]] = {
         *("err", "errs", "error", "errors", "err_flux", "error_flux", "flux_err"),
         *("flux_error", "err_reduced", "err_bgflux_reduced", "fluxerr", "fluxerrab"),
         *("eflux", "e_flux", "dflux", "u_flux", "uob", "sigma", "sig", "flux_sigma"),
-        *("stdev", "std", "stddev", "unc", "uncertainty", "flux_unc", "noise"),
-        "fluxerror",
+        *("stdev", "std", "stddev", "unc", "uncert", "uncertainty", "flux_unc"),
+        *("fluxerror", "noise", "rms", "staterr", "staterror", "stat_err"),
+        "stat_error",
     ),
     "ivar": ("ivar", "flux_ivar", "inverse_variance", "invvar", "inv_var"),
-    "variance": ("var", "variance", "flux_var", "flux_variance"),
+    "variance": ("var", "variance", "flux_var", "flux_variance", "stat"),
     "mask": (
         *("qual", "quality", "mask", "andmask", "and_mask", "ormask", "or_mask"),
         *("pixmask", "dq", "flag", "flags", "bad", "badpix", "bpm", "bitmask"),
@@ -284,6 +310,11 @@ def find_layouts(group: Group) -> list[Layout]:
             layouts.append(Layout(group, key, (piece,), n_rows))
     layouts = [_arrange_rows(layout) for layout in _join_arms(layouts)]
     names = [field.name or field.label for field in (*others, *strangers)]
+    applied = {mask for layout in layouts for p in layout.pieces for mask in p.masks}
+    masks = [one for one in named if one.role in ("mask", "good")]
+    left = ", ".join(one.field.name for one in masks if one not in applied)
+    notes = (f"masks not applied: {left}",) if left else ()
+    layouts = [replace(layout, notes=(*layout.notes, *notes)) for layout in layouts]
     return [tell_of(layout, names) for layout in layouts]
 
 
@@ -320,7 +351,8 @@ def _find_partners(flux: Field, key: str, named: Sequence[Named]) -> Piece:
     """Find wavelengths, errors and masks that go with a flux."""
 
     def of_role(*roles: str) -> list[Named]:
-        own = [one for one in named if one.role in roles and one.key == key]
+        own_key = key or flux.name  # counts_err, beside counts
+        own = [one for one in named if one.role in roles and one.key == own_key]
         return own or [one for one in named if one.role in roles and not one.key]
 
     waves = [one for one in of_role("wave") if _has_rows_of(one.field, flux)]
@@ -329,7 +361,10 @@ def _find_partners(flux: Field, key: str, named: Sequence[Named]) -> Piece:
         waves = [
             w for w in others if _has_rows_of(w.field, flux) and _fit(w.field, flux)
         ]
-    in_air = [w for w in waves if "air" in w.field.name or "obs.atmos" in w.field.ucd]
+        if len({w.key for w in waves}) > 1 and not any(map(_is_in_air, waves)):
+            names = ", ".join(w.field.name for w in waves)
+            raise SpectrumError(f"several wavelengths of one flux: {names}")
+    in_air = list(filter(_is_in_air, waves))
     wave = next((w.field for w in in_air + waves), None)
     errors = [
         one
@@ -339,6 +374,10 @@ def _find_partners(flux: Field, key: str, named: Sequence[Named]) -> Piece:
     ]
     masks = tuple(of_role("mask", "good"))
     return Piece(flux, wave, errors[0] if errors else None, masks)
+
+
+def _is_in_air(wave: Named) -> bool:
+    return "air" in wave.field.name or "obs.atmos" in wave.field.ucd
 
 
 def _has_rows_of(field: Field, flux: Field) -> bool:
@@ -358,7 +397,7 @@ def _join_arms(layouts: list[Layout]) -> list[Layout]:
     waves = [layout.pieces[0].wave for layout in layouts]
     if any(w is None or len(w.shape) > 1 for w in waves) or len(set(waves)) == 1:
         return layouts
-    arms = [w.read(0).astype(np.float64) for w in waves if w is not None]
+    arms = [w.read_numbers(0).astype(np.float64) for w in waves if w is not None]
     order = sorted(range(len(arms)), key=lambda i: float(arms[i][0]))
     if not all(_follow(arms[i], arms[j]) for i, j in pairwise(order)):
         return layouts
@@ -405,7 +444,7 @@ def _check_rows(flux: Field, wave: Field | None, layout: Layout) -> None:
                 f"multispec) to one spectrum before"
             )
     elif len(wave.shape) > 1:
-        first, last = (_range(wave.read(row)) for row in (0, n_rows - 1))
+        first, last = (_range(wave.read_numbers(row)) for row in (0, n_rows - 1))
         common = min(first[1], last[1]) - max(first[0], last[0])
         if common < 0.5 * min(first[1] - first[0], last[1] - last[0]):
             raise SpectrumError(

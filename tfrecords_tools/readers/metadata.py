@@ -39,18 +39,19 @@ _TARGET = (
         "STAR_ID",
         "STARID",
     ),
+    *("MANGAID", "SDSS_ID", "CATALOGID"),
     *("GAIADR2", "GAIA_DR2", "GAIAID", "HD", "HIP", "TIC", "TICID", "KIC"),
 )
 _CATALOGUES = {"HD": "HD", "HIP": "HIP", "TIC": "TIC", "TICID": "TIC", "KIC": "KIC"}
 """Keywords of which the value may be a number in the catalogue."""
 _RA = (
     *("RA", "TARGET_RA", "RA_TARG", "PLUG_RA", "RAOBJ", "RA_OBJ", "OBJRA", "RA_DEG"),
-    *("RADEG", "RAJ2000", "RA2000", "RA_ICRS", "TARGRA", "CAT-RA"),
+    *("RADEG", "RAJ2000", "RA2000", "RA_ICRS", "TARGRA", "CAT-RA", "OBJCTRA"),
 )
 _DEC = (
     *("DEC", "TARGET_DEC", "DEC_TARG", "PLUG_DEC", "DECOBJ", "DEC_OBJ", "OBJDEC"),
     *("DEC_DEG", "DECDEG", "DEJ2000", "DECJ2000", "DEC2000", "DEC_ICRS", "TARGDEC"),
-    "CAT-DEC",
+    *("CAT-DEC", "OBJCTDEC"),
 )
 _MJD = ("MJD-OBS", "MJD_OBS", "MJD")
 _EXPTIME = ("EXPTIME", "TEXPTIME", "EXP_TIME", "EXPOSURE")
@@ -100,16 +101,17 @@ _TWO_FIBRES = ("HARP", "ESPRESSO", "NIRPS", "SOPHIE", "CORALIE")
 """Spectrographs whose fibre B is on the sky or a lamp."""
 _KINDS = (
     *("OBJTYPE", "FIB_TYPE", "FIBTYPE", "OBS_TYPE", "OBSTYPE", "IMAGETYP", "IMAGETYPE"),
-    *("SRCTYPE", "CLASS", "OBJECT"),
+    *("SRCTYPE", "CLASS", "IMTYPE", "IMGTYPE", "OBS-TYPE", "EXPTYPE", "OBJECT"),
 )
 _SKY = (
     *("SKY", "ARC", "ARCS", "COMP", "COMPARISON", "THAR", "FLAT", "BIAS", "ZERO"),
     *("DARK", "LAMP", "CALIB", "CALIBRATION", "WAVE", "THNE", "UNE", "ETALON", "FP"),
-    *("LFC", "HALOGEN", "TUNGSTEN", "QUARTZ", "DOMEFLAT"),
+    *("LFC", "HALOGEN", "TUNGSTEN", "QUARTZ", "DOMEFLAT", "CAL", "LAMPS", "HENEAR"),
+    *("CUAR", "HCONE", "SKYFLAT", "AUTOCAL", "HOLLOWCATHODE", "UAR"),
 )
-_LAMP_WORDS = re.compile(
-    r"(COMP(ARISON)?|ARC|FLAT|CALIBRATION|LAMP)[\W_].*|TH[\W_]AR", re.I
-)
+_WITH_SKY = ("TH", "AR", "NE", "HE", "CU", "FIELD", "FRAME", "BACKGROUND", "ALL", "OFF")
+"""What stands beside such words; in the name of a star others do."""
+_LAMP_WORDS = re.compile(r"(COMP(ARISON)?|ARC|FLAT|CALIBRATION|LAMP)[\W_].*", re.I)
 _BESIDE = re.compile(
     r"(?:^|_)(ERRORBAR|ERR|ERRS|VAR|SKY|BKG|WEIGHT|MASK|CCF|BLAZE|RESPONSE|FLAT|WAVE)(?:_|$)"
 )
@@ -248,7 +250,8 @@ def refuse_other_sources(cards: Sequence[Cards], name: str) -> None:
     """
     for keyword in _KINDS:
         kind = _text(cards, keyword)
-        if kind.upper() in _SKY or _LAMP_WORDS.fullmatch(kind):
+        is_lamp = keyword != "OBJECT" and _LAMP_WORDS.fullmatch(kind)
+        if is_lamp or _is_of_sky(kind.upper()):
             raise SpectrumError(f"no star: {keyword} is {kind}")
     category = _text(cards, "ESO PRO CATG")
     if _BESIDE.search(category):
@@ -264,6 +267,13 @@ def refuse_other_sources(cards: Sequence[Cards], name: str) -> None:
         of = f"{fibre or 'A'} of {instrument or 'the spectrograph'}"
         told = f" ({','.join(sources)})" if sources != [""] else ""
         raise SpectrumError(f"no star: fibre {of}{told} is on the sky or a lamp")
+
+
+def _is_of_sky(text: str) -> bool:
+    words = re.findall("[A-Z]+", text)
+    others = [word for word in words if word not in _SKY]
+    is_told = len(others) < len(words) or words == ["TH", "AR"]
+    return is_told and all(word in _WITH_SKY for word in others)
 
 
 def _is_lamp(source: str) -> bool:

@@ -6,6 +6,7 @@ before, but for the one exception named here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -70,6 +71,12 @@ def _is_apogee(traits: Traits) -> bool:
     return is_told and not traits.names >= {"wave", "flux"}
 
 
+def _is_apogee_of_universe(traits: Traits) -> bool:
+    """Tell APOGEE in the Multimodal Universe, whose names may be those of a part."""
+    own = {re.sub(r"^spectrum[._]", "", name) for name in traits.names}
+    return own >= {"flux", "pix_bitmask", "pseudo_continuum_flux"}
+
+
 def _in_names(*names: str) -> Callable[[Traits], bool]:
     return lambda traits: traits.names >= set(names)
 
@@ -86,6 +93,8 @@ _APERO = frozenset(("eflux", "weight", "fluxab"))
 HARPS_NAME = "HARPS"
 APOGEE = Pipeline("APOGEE", "vacuum", bad_bits=_APOGEE_BAD, zero_is_bad=True)
 SDSS = Pipeline("SDSS", "vacuum", "HELIOCEN", takes_or_mask=False)
+SDSS_V = Pipeline("SDSS-V", "vacuum", "SOURCE")
+"""Stacks of its pipeline Astra, and the visits that are in them, shifted to rest."""
 LAMOST = Pipeline("LAMOST", "vacuum", "HELIOCEN")
 GALAH = Pipeline("GALAH", "air")
 HST = Pipeline("HST", "vacuum")
@@ -106,8 +115,15 @@ _TABLE: tuple[tuple[Callable[[Traits], bool], Pipeline], ...] = (
         lambda t: bool({t.own.text("DMODCLS"), t.primary.text("DMODCLS")} & _PYPEIT),
         Pipeline("PypeIt", "vacuum", mask_is_good=True),
     ),
+    (
+        _in_names("wavelength", "flux", "staterror", "syserror"),
+        Pipeline("CALSPEC", "vacuum", mask_is_good=True),  # DATAQUAL: 1 is good
+    ),
     (lambda t: t.telescope == "LAMOST", LAMOST),
+    (_in_names("mangaid", "wave", "flux", "ivar"), Pipeline("MaStar", "vacuum")),
+    (_in_names("sdss_id", "flux", "ivar", "pixel_flags"), SDSS_V),
     (_is_apogee, APOGEE),
+    (_is_apogee_of_universe, APOGEE),
     (lambda t: t.telescope.startswith("SDSS"), SDSS),
     (_in_names("flux", "loglam", "ivar", "and_mask", "or_mask"), SDSS),
     (

@@ -22,7 +22,7 @@ _LINE_ENDS = (b"\n", b"\r", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e")
 """What ends a line in Python."""
 _LONG_LINE = re.compile(rb"[^\n\r]{%d}" % _HEAD)
 _COMMENTS = ("#", "%", "!", "//")
-_POLARBASE = re.compile(r"\*\*\*\s*\w+ spectrum of\s*'(?P<target>[^']*)'", re.I)
+_POLARBASE = re.compile(r"\*\*\*(?:.*? spectrum of\s*'?(?P<target>[^'\n\r]*))?", re.I)
 _KEY_VALUE = re.compile(r"\W*(?P<key>[A-Za-z][\w -]{1,30}?)\s*[:=]\s*(?P<value>.+)")
 _NAME_AND_UNIT = re.compile(r"(?P<name>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]")
 _BY_PLACE = ("wave", "flux", "error")
@@ -140,7 +140,7 @@ def _sort(text: str) -> _Lines:
         last = _split(remarks[-1].lstrip("".join(_COMMENTS) + " "), delimiter)
         if len(last) == len(_split(rows[0], delimiter)) and not _are_numbers(last):
             names = tuple(last)
-    target = polarbase["target"].strip() if polarbase else ""
+    target = (polarbase["target"] or "").strip() if polarbase else ""
     return _Lines(names, rows, tuple(remarks), delimiter, target, polarbase is not None)
 
 
@@ -183,7 +183,7 @@ def _parse(lines: _Lines) -> NDArray[np.float64]:
     rows = lines.rows
     if not rows:
         raise SpectrumError("no table of numbers")
-    if lines.delimiter == ";":  # where the comma is the decimal point
+    if lines.delimiter != ",":  # then the comma is the decimal point
         rows = [row.replace(",", ".") for row in rows]
     try:
         table = np.loadtxt(rows, delimiter=lines.delimiter, ndmin=2, comments=None)
@@ -218,7 +218,9 @@ def _to_field(name: str, values: NDArray[np.float64]) -> Field:
 
 
 def _find_delimiter(line: str) -> str | None:
-    return next((mark for mark in (";", ",", "\t") if mark in line), None)
+    marks = [mark for mark in (";", ",", "\t") if mark in line]
+    of_numbers = (m for m in (*marks, None) if _are_numbers(_split(line, m)))
+    return next(of_numbers, marks[0] if marks else None)
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:

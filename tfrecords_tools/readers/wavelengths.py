@@ -1,19 +1,16 @@
-"""Wavelengths in Angstrom: in air or vacuum, and seen from where, by what evidence."""
+"""Wavelengths in Angstrom, of an axis or of numbers in any unit."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfrecords_tools.readers.header import Cards
-from tfrecords_tools.readers.layout import Field
-from tfrecords_tools.readers.pipelines import HARPS_NAME, Pipeline
-from tfrecords_tools.spectrum import Medium, SpectrumError
+from tfrecords_tools.spectrum import SpectrumError
 
 SHORTEST, LONGEST = 100.0, 1.0e6
 """No spectrum of a star leaves this range [Angstrom]."""
@@ -25,8 +22,8 @@ _ANGSTROM = {
     **dict.fromkeys(("angstrom", "angstroms", "ang", "a", "aa", "angstroem", "å"), 1.0),
     **dict.fromkeys(("0.1nm", "1e-10m", "10**-10m", "10^-10m"), 1.0),
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 10.0),
-    **dict.fromkeys(("um", "µm", "micron", "microns", "micrometer", "micrometre"), 1e4),
-    **dict.fromkeys(("micrometers", "micrometres"), 1e4),
+    **dict.fromkeys(("um", "µm", "mum", "microm", "micron", "microns"), 1e4),
+    **dict.fromkeys(("micrometer", "micrometre", "micrometers", "micrometres"), 1e4),
     "mm": 1.0e7,
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0e10),
 }
@@ -37,42 +34,16 @@ _OTHER_AXIS = re.compile(
     r"|\w+-+(TAN|SIN|CAR)|[XYV]|DV|DET[XY]|[XY]_?POS(ITION)?|[MBH]?JD|PERC|BIS|CCF|LAG"
     r"|.*(\b(PIX|PIXELS?|PERCENT(AGE)?|BISECTOR|CORRELATION|SLIT|POSITION|ANGLE|SPATIAL"
     r"|INDEX|CHANNELS?|COLUMNS?|ROWS?"
-    r"|ORDERS?|RV|VEL|PHASE|TIME|[KMG]?HZ|K?EV|REDSHIFT|WAVENUMBERS?|FREQUENCY|ENERGY)\b"
+    r"|ORDERS?|RV|VEL|PHASE|TIME|[KMG]?HZ|K?EV|REDSHIFT|WAVENUMBERS?|FREQUENCY|ENERGY|CM-1)\b"
     r"|VELOC|\bK?M/S|\bK?M S-1).*"
 )
-_CODE = re.compile(r"(WAVE|AWAV)(-(?P<algorithm>\w+))?")
+CODE = re.compile(r"(WAVE|AWAV)(-(?P<algorithm>\w+))?")
+"""Of FITS paper III: wavelengths in vacuum or air."""
 _LOG_WORD = re.compile(r"LOG|\bLN\b")
 _LOG_UNIT = re.compile(r"(?:log_?10|log_?e|log|ln|dex)\s*[\[(]?\s*(.*?)\s*[\])]?", re.I)
+_MEDIUM_OF_UNIT = re.compile(r"\W+(in )?(air|vac(uum)?)\W*", re.I)
 _IN_BRACKETS = re.compile(r".*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]")
 _IRAF = re.compile(r"(label|units)=\"?([^\s\"]+)")
-# What names a medium or a frame.
-_CODES: dict[str, Medium] = {"WAVE": "vacuum", "AWAV": "air"}
-_TRUTH = {
-    **dict.fromkeys(("TRUE", "T", "1", "1.0", "YES"), True),
-    **dict.fromkeys(("FALSE", "F", "0", "0.0", "NO"), False),
-}
-_OF_LIGHT = ("VACUUM", "AIRORVAC")
-"""Cards of the medium of light and of nothing else."""
-_SAYS_NOTHING = (*_TRUTH, "", "?", "UNKNOWN", "NONE", "N/A", "UNDEFINED")
-_WORD = re.compile(r"(?<![a-z])(air|vac(?:uum)?)(?![a-z])", re.I)
-_TO = re.compile(r"(?:\bto |-> ?)(air|vac(?:uum)?)\b", re.I)
-_FROM = re.compile(r"\bfrom (air|vac(?:uum)?)\b", re.I)
-_DENIED = re.compile(r"\b(not?|never|without|un(corrected|converted)|lamps?)\b", re.I)
-_OF_WAVES = re.compile(r"WAV|LAM(?!P)|(^|[ _])WL|VAC|AIR|MEDIUM|REFRAC|DISP")
-"""In the keyword of a card that may say what wavelengths are in."""
-_IS_MEDIUM = re.compile(
-    r"(?:IS_?)?(AIR|VAC)(?:UUM)?_?(?:WAVE?\w*|LAM\w*)?|(?:WAVE?|LAM)\w*?(AIR|VAC)(?:UUM)?"
-)
-"""The keyword of a card that is true or false of a medium."""
-_REMARK = re.compile(r"\bwave", re.I)
-_AIR_MASS = re.compile(r"air\s*mass", re.I)
-_FRAMES = (
-    *(("BARY", "BARYCENT"), ("HELIO", "HELIOCEN"), ("TOPO", "TOPOCENT")),
-    *(("GEO", "GEOCENTR"), ("OBS", "TOPOCENT"), ("REST", "SOURCE")),
-    *(("SSB", "BARYCENT"), ("SOLAR", "BARYCENT"), ("EARTH", "TOPOCENT")),
-    *((code, code) for code in ("SOURCE", "LSRK", "LSRD", "GALACTOC", "LOCALGRP")),
-    ("CMBDIPOL", "CMBDIPOL"),
-)
 
 
 class Axis(NamedTuple):
@@ -124,7 +95,7 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
     offset = np.arange(n_pixels) + (1.0 - linear.reference)
     values = linear.value + offset * linear.step
     unit = _read_unit(cards, kind, iraf.get("units", ""))
-    code = _CODE.fullmatch(kind)
+    code = CODE.fullmatch(kind)
     claim = "CTYPE1" if code is None and _LOG_WORD.search(kind.upper()) else ""
     flag = cards.stated_number("DC-FLAG")
     if flag not in (-1, 0, 1) and not math.isnan(flag):
@@ -133,11 +104,18 @@ def read_axis(cards: Cards, n_pixels: int) -> Axis:
         claim = "DC-FLAG"
     if code is not None and code["algorithm"] not in (None, "LOG"):
         raise SpectrumError(f"an axis of the kind {kind} is not known")
-    if code is not None and code["algorithm"] and values[-1] > _LARGEST_LOG:
+    is_log = code is not None and code["algorithm"] is not None
+    if is_log and _is_wavelength(linear.value, unit):
         with np.errstate(over="ignore"):  # FITS paper III, eq. 5
             values = linear.value * np.exp(offset * linear.step / linear.value)
     axis = to_angstrom(values, unit, claim)
     return Axis(axis.wave, (*linear.notes, *axis.notes))
+
+
+def _is_wavelength(value: float, unit: str) -> bool:
+    """Tell a wavelength, as FITS asks for, from the logarithm of one."""
+    is_short = not unit and 0.0 < value < math.log10(_USUAL[0])  # of a long unit
+    return is_short or value * (_factor(unit) or 1.0) >= SHORTEST
 
 
 def to_angstrom(values: NDArray[np.generic], unit: str, log_by: str = "") -> Axis:
@@ -213,11 +191,11 @@ def _read_linear(cards: Cards) -> _Linear:
 
 
 def _read_step(cards: Cards) -> float:
-    """Return CD1_1, else CDELT1; a one in either may be there to fill the card."""
+    """Return CD1_1, else CDELT1; 0 or 1 in either may be there to fill the card."""
     steps = [cards.stated_number(keyword) for keyword in ("CD1_1", "CDELT1")]
     known = [step for step in steps if not math.isnan(step)]
     if len(known) == 2 and not math.isclose(known[0], known[1], rel_tol=1e-6):
-        known = [step for step in known if step != 1.0]
+        known = [step for step in known if step not in (0.0, 1.0)]
         if len(known) == 2:
             raise SpectrumError("no wavelengths: CD1_1 and CDELT1 differ")
     scale = cards.stated_number("PC1_1")  # FITS paper I: it multiplies CDELT1
@@ -235,7 +213,8 @@ def _read_unit(cards: Cards, kind: str, iraf_unit: str) -> str:
 
 
 def _key(unit: str) -> str:
-    return unit.strip().lower().replace(" ", "").strip("[]()").replace("μ", "µ")
+    unit = _MEDIUM_OF_UNIT.sub("", unit.strip())
+    return unit.lower().replace(" ", "").strip("[]().").replace("μ", "µ")
 
 
 def _factor(unit: str) -> float | None:
@@ -281,198 +260,3 @@ def _check_range(wave: NDArray[np.float64]) -> None:
     low, high = sorted((float(wave[0]), float(wave[-1])))
     if not (low >= SHORTEST and high <= LONGEST):
         raise SpectrumError(f"no wavelengths of a star: {low:g} to {high:g} Angstrom")
-
-
-class Statement(NamedTuple):
-    """A medium and what names it."""
-
-    medium: Medium
-    by: str
-    """For the history."""
-
-
-class Frame(NamedTuple):
-    """The frame of the wavelengths, and what tells it."""
-
-    specsys: str
-    """A value of the FITS keyword SPECSYS, or UNKNOWN."""
-    notes: tuple[str, ...] = ()
-
-
-def find_medium(
-    wave: Field | None,
-    axis: Cards | None,
-    cards: Sequence[Cards],
-    pipeline: Pipeline | None,
-) -> tuple[Statement | None, tuple[str, ...]]:
-    """
-    Tell what wavelengths are measured in.
-
-    Parameters
-    ----------
-    wave : Field or None
-        The wavelengths, if the file has them as numbers.
-    axis : Cards or None
-        Header of the axis, if it has not.
-    cards : sequence of Cards
-        Headers of the file.
-    pipeline : Pipeline or None
-        That made it.
-
-    Returns
-    -------
-    statement : Statement or None
-        The first in this order: the code in CTYPE1 or the column's name; the cards
-        VACUUM and AIRORVAC; the UCD; what is known of the pipeline; a card of another
-        name; a remark in the header. None if there is nothing.
-    notes : tuple of str
-        For the history: what it goes by, and statements that contradict it.
-    """
-    stated = [*_of_axis(axis), *_of_column(wave), *_of_cards(cards)]
-    is_harps = pipeline is not None and pipeline.name == HARPS_NAME
-    if wave is not None and is_harps and wave.ucd == "em.wl":
-        stated.append(Statement("air", "HARPS, though its UCD is that of vacuum"))
-    elif wave is not None:
-        stated += _of_ucd(wave.ucd)
-    if not stated and pipeline is not None and pipeline.medium is not None:
-        stated = [Statement(pipeline.medium, pipeline.name)]
-    if not stated:
-        stated = [*_of_other_cards(cards)]
-    if not stated:
-        stated = [*_of_comments(axis), *_of_remarks(cards)][:1]
-    if not stated:
-        return None, ()
-    first = stated[0]
-    against = dict.fromkeys(s.by for s in stated if s.medium != first.medium)
-    note = f"in {first.medium} by {first.by}"
-    return first, (f"{note}, against {', '.join(against)}" if against else note,)
-
-
-def find_frame(cards: Sequence[Cards], pipeline: Pipeline | None) -> Frame:
-    """
-    Tell from where the wavelengths are seen.
-
-    Parameters
-    ----------
-    cards : sequence of Cards
-        Headers of the file.
-    pipeline : Pipeline or None
-        That made it.
-
-    Returns
-    -------
-    frame : Frame
-        By SPECSYS, else the cards HELIO, HELCORR and VEL_TYPE, else the pipeline. A
-        file that IRAF has shifted since is in none of the usual frames.
-    """
-    shifts = tuple(dict.fromkeys(_dopcor(cards)))
-    if shifts:
-        return Frame("UNKNOWN", shifts)
-    stated = next(filter(None, map(_stated_frame, cards)), "")
-    return Frame(stated or (pipeline.specsys if pipeline else "") or "UNKNOWN")
-
-
-def _stated_frame(header: Cards) -> str:
-    for keyword in ("SPECSYS", "VEL_TYPE", "HELIO"):
-        text = header.text(keyword)
-        frame = _standard_frame(text)
-        if frame:
-            return frame
-        if keyword != "HELIO" and text.upper() not in _SAYS_NOTHING:
-            raise SpectrumError(f"header card {keyword} is {text!r}: no known frame")
-    if header.text("HELCORR").upper() == "COMPLETE":  # of HST
-        return "HELIOCEN"
-    helio = header.get("HELIO")
-    if helio is None:
-        return "HELIOCEN" if header.has("HELIO_RV") else ""
-    done = _TRUTH.get(str(helio).upper())
-    return "" if done is None else ("HELIOCEN" if done else "TOPOCENT")
-
-
-def _of_axis(axis: Cards | None) -> Iterator[Statement]:
-    kind = axis.text("CTYPE1") if axis is not None else ""
-    code = _CODE.fullmatch(kind)
-    if code is not None:
-        yield Statement(_CODES[code[1]], f"CTYPE1 {kind}")
-    elif axis is not None:
-        yield from _of_words(kind, "CTYPE1")
-        yield from _of_words(axis.text("CNAME1"), "CNAME1")
-
-
-def _of_column(wave: Field | None) -> Iterator[Statement]:
-    if wave is not None:
-        yield from _of_words(wave.name.replace("_", " "), f"the name {wave.name}")
-
-
-def _of_cards(cards: Sequence[Cards]) -> Iterator[Statement]:
-    for header in cards:
-        value = _TRUTH.get(str(header.get("VACUUM")).upper())
-        if value is not None:
-            yield Statement("vacuum" if value else "air", "VACUUM")
-        for keyword in ("VACUUM", "AIRORVAC", "MEDIUM", "WAVEMED"):
-            text = header.text(keyword)
-            named = list(_of_words(text, keyword))
-            if not named and keyword in _OF_LIGHT and text.upper() not in _SAYS_NOTHING:
-                raise SpectrumError(
-                    f"header card {keyword} is {text!r}: neither air nor vacuum"
-                )
-            yield from named
-
-
-def _of_other_cards(cards: Sequence[Cards]) -> Iterator[Statement]:
-    """Find cards of unusual names whose whole value is the medium, or true of it."""
-    for header in cards:
-        for keyword in header.keywords:
-            if not _OF_WAVES.search(keyword):
-                continue
-            if header.text(keyword).lower() in ("air", "vac", "vacuum"):
-                yield from _of_words(header.text(keyword), keyword)
-            named = _IS_MEDIUM.fullmatch(keyword)
-            if named and isinstance(header.get(keyword), bool):
-                in_air = ("AIR" in named.groups()) == header.get(keyword)
-                yield Statement("air" if in_air else "vacuum", keyword)
-
-
-def _of_ucd(ucd: str) -> Iterator[Statement]:
-    words = ucd.split(";")
-    if "em.wl" in words:
-        yield Statement("air" if "obs.atmos" in words else "vacuum", f"the UCD {ucd}")
-
-
-def _of_comments(axis: Cards | None) -> Iterator[Statement]:
-    for keyword in ("CTYPE1", "CRVAL1", "CDELT1"):
-        if axis is not None:
-            yield from _of_words(axis.comment(keyword), f"the comment of {keyword}")
-
-
-def _of_remarks(cards: Sequence[Cards]) -> Iterator[Statement]:
-    for header in cards:
-        for line in header.remarks:
-            if _REMARK.search(line):
-                yield from _of_words(_AIR_MASS.sub("", line), "a remark in the header")
-
-
-def _of_words(text: str, by: str) -> Iterator[Statement]:
-    """Find the one medium that a text names; that of a conversion is its last."""
-    if _DENIED.search(text):
-        return
-    text = _FROM.sub("", text)
-    found = {word.lower()[:3] for word in _TO.findall(text) or _WORD.findall(text)}
-    if len(found) == 1:
-        yield Statement("air" if found == {"air"} else "vacuum", by)
-
-
-def _standard_frame(specsys: str) -> str:
-    """Return a value of SPECSYS, "" for what names no frame."""
-    upper = specsys.upper()
-    return next((name for begin, name in _FRAMES if upper.startswith(begin)), "")
-
-
-def _dopcor(cards: Sequence[Cards]) -> Iterator[str]:
-    """List the velocity shifts IRAF noted."""
-    for header in cards:
-        for number in range(1, 100):
-            text = header.text(f"DOPCOR{number:02}")
-            if not text:
-                break
-            yield f"IRAF dopcor before: {text}"

@@ -11,6 +11,8 @@ import numpy as np
 
 from tfrecords_tools.readers.fits_file import FitsFile
 from tfrecords_tools.readers.header import Cards
+from tfrecords_tools.readers.layout import is_no_spectrum
+from tfrecords_tools.readers.medium import Statement, find_frame, find_medium
 from tfrecords_tools.readers.metadata import (
     name_product,
     read_identity,
@@ -18,7 +20,6 @@ from tfrecords_tools.readers.metadata import (
     refuse_other_sources,
 )
 from tfrecords_tools.readers.pipelines import Pipeline
-from tfrecords_tools.readers.wavelengths import Statement, find_frame, find_medium
 from tfrecords_tools.spectrum import Medium, Spectrum, SpectrumError, as_flux
 
 # Surveys whose wavelengths are in vacuum, by the names of specutils' formats.
@@ -90,6 +91,8 @@ def _convert(
     if loaded.flux.ndim != 1:
         shape = " x ".join(str(n) for n in loaded.flux.shape)
         raise SpectrumError(f"specutils, as {name}: {shape} values, not one spectrum")
+    if name == "tabular-fits":
+        _check_flux_column(file, loaded.flux.unit)
     wave = loaded.spectral_axis.to_value(u.AA, equivalencies=u.spectral())
     flux = as_flux(loaded.flux.value)
     if loaded.mask is not None:
@@ -115,6 +118,21 @@ def _convert(
         ),
         is_medium_assumed=statement is None,
     )
+
+
+def _check_flux_column(file: FitsFile, unit: Any) -> None:
+    """Refuse what was taken for the flux by a unit that others have, too."""
+    import astropy.units as u
+
+    header = next(hdu.header for hdu in file.hdus if hdu.is_table)
+    names = [
+        header.text(f"TTYPE{i}")
+        for i in range(1, header.size("TFIELDS") + 1)
+        if u.Unit(header.text(f"TUNIT{i}"), parse_strict="silent").is_equivalent(unit)
+    ]
+    if [name for name in names if not is_no_spectrum(name.lower())] != names[:1]:
+        listed = ", ".join(names)
+        raise SpectrumError(f"specutils does not know the flux among {listed}")
 
 
 def _medium(name: str) -> Medium | None:

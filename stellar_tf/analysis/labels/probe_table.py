@@ -22,7 +22,8 @@ DESCRIPTIONS = {
     "features": "what the regression has of a spectrum: the frozen latents, pixels, as "
     "many principal components as latents, or all that a network of the same encoder "
     "learns from the labelled stars alone",
-    "method": "ridge regression, mean of nearest neighbours, or network",
+    "method": "ridge regression, mean of nearest neighbours, Gaussian process, or "
+    "network",
     "n_labelled": "labelled stars, of the training split",
     "n_draws": "draws of labelled stars",
     "n_held_out": "held-out stars on which it is scored",
@@ -169,8 +170,8 @@ def describe_probes(table: Table) -> list[str]:
     Returns
     -------
     sentences : list of str
-        One per label, by the smaller MAD of ridge regression and neighbours; beside
-        pixels if no network was trained; none if there is only one kind of features.
+        One per label, by the method of the smallest MAD; beside pixels if no network
+        was trained; none if there is only one kind of features.
     """
     rivals = [name for name in (NETWORK, "pixels") if name in set(table["features"])]
     if not rivals:

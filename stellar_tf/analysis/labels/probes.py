@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, WhiteKernel
 from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import NearestNeighbors
 
@@ -26,6 +30,13 @@ TRAINING = "train"
 _PENALTIES = np.logspace(-7.0, 1.0, 17)
 """Of a star, in units of the features' total variance."""
 _N_NEIGHBOURS = np.array([1, 2, 3, 5, 8, 13, 21, 34])
+_MAX_FEATURES = 64
+"""Beyond them no length scale is fitted to each feature."""
+_N_SCALED = 100
+"""Labelled stars to which the scales of a Gaussian process are fitted, at most: the
+time goes with the third power."""
+_N_PROCESS_DRAWS = 3
+"""Draws that Gaussian processes are tried with, for the same reason."""
 
 Predict = Callable[
     [NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]], NDArray[np.float64]
@@ -209,13 +220,16 @@ def build_probes(name: str, features: NDArray[np.floating]) -> list[Probe]:
     Returns
     -------
     probes : list of Probe
-        Ridge regression, and the mean of nearest neighbours.
+        Ridge regression, the mean of nearest neighbours and, of 64 features at most, a
+        Gaussian process.
 
     Notes
     -----
     Features are not standardised one by one, so that those that hardly vary hardly
     count: latent dimensions are in units of the prior, pixels and components in
-    normalised flux.
+    normalised flux. The Gaussian process has a squared exponential kernel with a length
+    scale for each feature (Rasmussen & Williams 2006, eq. 5.1), and noise; the most
+    likely scales are those of the first 100 labelled stars.
     """
     # Penalties are in this unit; which stars give it makes no difference.
     scaled = features / max(np.sqrt(features.var(axis=0).sum()), 1e-12)
@@ -242,7 +256,44 @@ def build_probes(name: str, features: NDArray[np.floating]) -> list[Probe]:
         predicted = _average(values[found], counts)
         return predicted[best, :, np.arange(values.shape[1])].T
 
-    return [Probe(name, "ridge", ridge), Probe(name, "knn", knn)]
+    kernels: dict[bytes, Kernel] = {}
+
+    def fit_kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> Kernel:
+        key = x.tobytes() + y.tobytes()
+        if key not in kernels:  # larger samples begin with the same stars
+            kernels[key] = _fit_process(x, y, _prior_kernel(x.shape[1])).kernel_
+        return kernels[key]
+
+    def process(
+        rows: NDArray[np.intp], values: NDArray[np.float64], others: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        predicted = []
+        for y in values.T:
+            kernel = fit_kernel(scaled[rows[:_N_SCALED]], y[:_N_SCALED])
+            model = _fit_process(scaled[rows], y, kernel, optimizer=None)
+            predicted.append(model.predict(scaled[others]))
+        return np.column_stack(predicted)
+
+    probes = [Probe(name, "ridge", ridge), Probe(name, "knn", knn)]
+    if features.shape[1] <= _MAX_FEATURES:
+        probes.append(Probe(name, "gp", process, n_draws=_N_PROCESS_DRAWS))
+    return probes
+
+
+def _prior_kernel(n_features: int) -> Kernel:
+    """Begin with all features alike, and let them differ; labels are standardised."""
+    smooth = RBF(np.ones(n_features), (1e-2, 1e3))
+    return ConstantKernel(1.0, (1e-2, 1e5)) * smooth + WhiteKernel(1e-2, (1e-7, 1.0))
+
+
+def _fit_process(
+    x: NDArray[np.float64], y: NDArray[np.float64], kernel: Kernel, **options: Any
+) -> GaussianProcessRegressor:
+    with warnings.catch_warnings():
+        # Of a feature that tells nothing the scale goes to its bound, as it should.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = GaussianProcessRegressor(kernel, normalize_y=True, **options)
+        return model.fit(x, y)
 
 
 def _average(

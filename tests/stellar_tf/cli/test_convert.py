@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
 from stellar_tf.cli.main import run_command
 from tests.tfrecords_tools.fits_files import (
@@ -51,6 +52,7 @@ def test_what_is_taken_for_granted_is_told_with_the_setting_that_mends_it(
         folder / "a.fits", flux, cards={"SPECSYS": "TOPOCENT", "OBJECT": "HD 1"}
     )
     write_image(folder / "b.fits", cards={"OBJECT": "HD 2"})
+    fits.append(folder / "b.fits", flux, fits.getheader(folder / "b.fits"))
     write_rows(folder / "rows.fits", 30)
     for name in ("x.pdf", "y.pdf", "README"):
         (folder / name).write_text("")
@@ -59,6 +61,7 @@ def test_what_is_taken_for_granted_is_told_with_the_setting_that_mends_it(
         f"32 files: air assumed (set convert.medium if not), see {table}",
         f"31 files: frame of the wavelengths unknown, see {table}",
         f"1 files kept topocentric (header without BERV), see {table}",
+        f"1 files: what else may be a spectrum in them is not read, see {table}",
         "1 files: pixels far beyond all others are bad now (convert.max_flux_ratio)",
         "3 files with other endings passed over (none: 1, .pdf: 2)",
     ]

@@ -29,6 +29,7 @@ from tfrecords_tools.conversion.engine import EngineError, local_engine
 from tfrecords_tools.conversion.folder_journal import JournalError
 from tfrecords_tools.conversion.journal import ConversionJournal, describe_request
 from tfrecords_tools.conversion.prepare import prepare_spectrum
+from tfrecords_tools.conversion.scan import scan_file
 from tfrecords_tools.conversion.shards import write_shard
 from tfrecords_tools.conversion.verify import verify
 from tfrecords_tools.errors import UserError
@@ -204,6 +205,32 @@ def test_a_table_gives_the_positions_that_headers_lack(inputs, tmp_path):
         plan = {row["dp_id"]: row for row in csv.DictReader(stream)}
     assert float(plan["ADP.2"]["ra"]) == pytest.approx(ra)
     assert verify(out, deep=True, progress=False).problems == []
+
+
+def test_labels_of_the_files_themselves_may_mean_unknown(tmp_path):
+    teff = np.array([5000.0, -9999.0, 5100.0, 5200.0], "f4")
+    columns = [
+        fits.Column("WAVE", f"{WAVE.size}D", "Angstrom", array=[WAVE] * 4),
+        fits.Column("FLUX", f"{WAVE.size}E", array=[make_flux()] * 4),
+        fits.Column("OBJECT", "4A", array=[f"HD {i}" for i in range(4)]),
+        fits.Column("TEFF", "E", array=teff),
+        fits.Column("CLASS", "4A", array=["G", "none", "K", "M"]),
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "rows.fits")
+    told = convert([tmp_path / "rows.fits"], tmp_path / "a", GRID, CONFIG).label_notes
+    assert told == (
+        "labels of the files themselves: -9999 in TEFF (1 row): taken as numbers. If "
+        "they mean unknown, leave these cells empty or set "
+        "convert.missing_values=[-9999]",
+    )
+    config = CONFIG.model_copy(update={"missing_values": (-9999.0, "none")})
+    summary = convert([tmp_path / "rows.fits"], tmp_path / "b", GRID, config)
+    assert summary.label_notes == ()
+    first, second, *_ = scan_file(tmp_path / "rows.fits", config)
+    assert first.labels == {"TEFF": 5000.0, "CLASS": "G"}
+    assert math.isnan(second.labels["TEFF"])
+    assert second.labels["CLASS"] == ""
 
 
 def test_labels_are_found_by_position(inputs, tmp_path):

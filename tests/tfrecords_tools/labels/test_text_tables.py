@@ -117,10 +117,11 @@ def test_two_tables_in_one_file_are_named():
         split(VIZIER + VIZIER)
 
 
-def test_simbad_as_text():
+@pytest.mark.parametrize("first", [" # ", "#  "])
+def test_simbad_as_text(first):
     table = split(
         "C.D.S.  -  SIMBAD4 rel 1.8\n\nNumber of objects : 2\n\n"
-        " # |identifier  |typ| Mag V |\n---|------------|---|-------|\n"
+        f"{first}|identifier  |typ| Mag V |\n---|------------|---|-------|\n"
         "1  |HD  10700   |PM*| 3.50  |\n2  |HD  22049   |BY*|   ~   |\n====\n"
     )
     assert table.names == ["#", "identifier", "typ", "Mag V"]

@@ -200,6 +200,47 @@ def test_one_spectrum_of_npz_and_what_else_it_says(tmp_path: Path) -> None:
     assert "wavelengths in nm: guessed" in spectrum.history
 
 
+def test_a_folder_says_whose_its_one_spectrum_is(tmp_path: Path) -> None:
+    path = tmp_path / "one.h5"
+    with h5py.File(path, "w") as file:
+        file["star/wave"], file["star/flux"] = WAVE, FLUX[0]
+        file["star"].attrs["object"] = "HD 1"
+        file.attrs["instrume"] = "XYZ"
+    assert scan_file(path)[0].target == "HD 1"
+    assert read_spectrum(path).metadata.instrument == "XYZ"
+
+
+def test_a_long_identifier_beside_one_that_is_missing(tmp_path: Path) -> None:
+    path, gaia = tmp_path / "a.parquet", 5853498713190525697
+    lists = pa.array([FLUX[i].tolist() for i in range(3)])
+    waves = pa.array([WAVE.tolist()] * 3)
+    columns = {"source_id": [gaia, None, 7], "n": [1, None, 3]}
+    pq.write_table(pa.table({**columns, "flux": lists, "wave": waves}), path)
+    identities = scan_file(path)
+    assert [i.target for i in identities] == [str(gaia), "", "7"]
+    assert [i.dp_id for i in identities] == [str(gaia), "nan", "7"]
+    np.testing.assert_array_equal(
+        [i.labels["n"] for i in identities], [1.0, np.nan, 3.0]
+    )
+
+
+@pytest.mark.parametrize("prefix", ["", "spectrum_"])
+def test_apogee_in_the_multimodal_universe(tmp_path: Path, prefix: str) -> None:
+    """Some of its bits only warn; a second flux is that of the continuum."""
+    bits = np.zeros((N, M), "i8")
+    bits[:, 3], bits[:, 5] = 1, 1 << 9  # BADPIX, PERSIST_HIGH
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["object_id"] = np.array([f"2M{i}".encode() for i in range(N)])
+        file[f"{prefix}flux"], file[f"{prefix}lambda"] = FLUX, np.tile(WAVE, (N, 1))
+        file[f"{prefix}pix_bitmask"] = bits
+        file[f"{prefix}pseudo_continuum_flux"] = np.ones((N, M), "f4")
+    spectrum = read_spectrum(tmp_path / "a.hdf5", 2)
+    expected = FLUX[2].copy()
+    expected[3] = np.nan
+    np.testing.assert_array_equal(spectrum.flux, expected)
+    assert (spectrum.medium, spectrum.metadata.target) == ("vacuum", "2M2")
+
+
 def test_folders_and_tables_of_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "several.hdf5"
     table = np.zeros(M, [("wave", "f8"), ("flux", "f4")])

@@ -238,6 +238,94 @@ def test_galah_and_ispec_and_pypeit(tmp_path: Path) -> None:
         assert spectrum.error is not None
 
 
+def test_the_quality_of_calspec_is_one_where_it_is_good(tmp_path: Path) -> None:
+    quality = np.ones(M, "i4")
+    quality[[3, 9]] = 0
+    standard = table(
+        WAVELENGTH=WAVE, FLUX=FLUX[0], STATERROR=ERROR[0], SYSERROR=FLUX[1],
+        FWHM=FLUX[2], DATAQUAL=quality,
+    )  # fmt: skip
+    spectrum = read_spectrum(write(tmp_path / "gd71.fits", standard))
+    assert np.flatnonzero(np.isnan(spectrum.flux)).tolist() == [3, 9]
+    np.testing.assert_array_equal(spectrum.error, ERROR[0])
+    assert spectrum.medium == "vacuum"
+
+
+def test_a_star_of_sdss_v(tmp_path: Path) -> None:
+    flags = np.zeros((1, M), "i8")
+    flags[0, 4] = 2**33
+    unit = table(
+        "BOSS/APO", sdss_id=np.array([7]).astype("i8"), wavelength=one(WAVE, "f8"),
+        flux=one(FLUX[0]), ivar=one(ERROR[0]), pixel_flags=flags,
+    )  # fmt: skip
+    spectrum = read_spectrum(write(tmp_path / "mwmStar.fits", unit))
+    assert np.flatnonzero(np.isnan(spectrum.flux)).tolist() == [4]
+    assert (spectrum.medium, spectrum.metadata.specsys) == ("vacuum", "SOURCE")
+
+
+@pytest.mark.parametrize("name", ["COUNTS_ERR", "UNCERT", "STATERR", "RMS"])
+def test_errors_by_other_names(tmp_path: Path, name: str) -> None:
+    columns = {"WAVE": WAVE, "COUNTS": FLUX[0], name: ERROR[0]}
+    spectrum = read_spectrum(write(tmp_path / "a.fits", table(**columns)))
+    np.testing.assert_array_equal(spectrum.error, ERROR[0])
+
+
+def test_errors_of_another_flux_are_not_taken(tmp_path: Path) -> None:
+    columns = {"COUNTS": FLUX[1], "COUNTS_ERR": ERROR[1], "FLUX_ERR": ERROR[0]}
+    path = write(tmp_path / "a.fits", table(WAVE=WAVE, FLUX=FLUX[0], **columns))
+    np.testing.assert_array_equal(read_spectrum(path).error, ERROR[0])
+
+
+def test_a_mask_of_something_else_is_told_of(tmp_path: Path) -> None:
+    masks = {"MASK": np.zeros(M, "i4"), "SKY_MASK": np.ones(M, "i4")}
+    path = write(tmp_path / "a.fits", table(WAVE=WAVE, FLUX=FLUX[0], **masks))
+    spectrum = read_spectrum(path)
+    np.testing.assert_array_equal(spectrum.flux, FLUX[0])
+    assert "masks not applied: sky_mask" in spectrum.history
+
+
+def test_errors_in_per_cent_are_not_taken_for_those_of_the_flux(tmp_path: Path) -> None:
+    unit = table(WAVE=WAVE, FLUX=FLUX[0], ERR=ERROR[0], units={"ERR": "%"})
+    assert read_spectrum(write(tmp_path / "a.fits", unit)).error is None
+
+
+def test_stars_of_mastar(tmp_path: Path) -> None:
+    ids = np.array([f"3-{i}" for i in range(N)]).astype("S3")
+    rows = table(MANGAID=ids, WAVE=np.tile(WAVE, (N, 1)), FLUX=FLUX, IVAR=ERROR)
+    path = write(tmp_path / "mastar.fits", rows)
+    assert [i.target for i in scan_file(path)] == [f"3-{i}" for i in range(N)]
+    assert read_spectrum(path, 1).medium == "vacuum"
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_the_integer_that_stands_for_no_value(tmp_path: Path, scale: float) -> None:
+    stored = np.arange(M, dtype="i4")
+    unit = table(WAVE=WAVE, FLUX=stored)
+    unit.header["TNULL2"] = 77
+    path = write(tmp_path / "a.fits", unit)
+    if scale != 1.0:  # in place of a card that says nothing
+        card = f"{'TSCAL2':8}= {scale:20}".ljust(80).encode()
+        content = path.read_bytes()
+        at = content.index(b"TFORM1")
+        end = content.index(b"END ".ljust(80), at)
+        path.write_bytes(content[:end] + card + b"END".ljust(80) + content[end + 160 :])
+    spectrum = read_spectrum(path)
+    assert np.flatnonzero(np.isnan(spectrum.flux)).tolist() == [77]
+    expected = np.where(stored == 77, np.nan, scale * stored).astype("f4")
+    np.testing.assert_array_equal(spectrum.flux, expected)
+
+
+def test_a_label_without_value_and_a_long_identifier(tmp_path: Path) -> None:
+    ids = np.array([5853498713190525696 + i for i in range(N)])
+    visits = np.array([3, -1, 5, 6], "i4")
+    unit = table(SOURCE_ID=ids, N_VISITS=visits, WAVE=np.tile(WAVE, (N, 1)), FLUX=FLUX)
+    unit.header["TNULL1"], unit.header["TNULL2"] = int(ids[3]), -1
+    identities = scan_file(write(tmp_path / "a.fits", unit))
+    assert [i.target for i in identities] == [*map(str, ids[:3]), ""]
+    labels = [i.labels["N_VISITS"] for i in identities]
+    np.testing.assert_array_equal(labels, [3.0, np.nan, 5.0, 6.0])
+
+
 def test_frequencies_of_a_table_are_not_taken_for_wavelengths(tmp_path: Path) -> None:
     path = write(tmp_path / "a.fits", table(frequency=WAVE, flux=FLUX[0]))
     reason = r"no wavelengths: the table's columns are frequency, flux \(specutils is"
@@ -299,6 +387,18 @@ def test_what_stands_before_the_flux_is_not_it(tmp_path: Path, first: str) -> No
     np.testing.assert_array_equal(spectrum.flux[valid], FLUX[0][valid])
     assert valid.all() == (first not in ("IVAR", "MASK", "DQ"))
     np.testing.assert_allclose(spectrum.wave, WAVE)
+
+
+def test_the_image_from_which_a_table_was_extracted_is_told_of(tmp_path: Path) -> None:
+    made = table("SPEC", WAVE=WAVE, FLUX=FLUX[0])
+    path = write(tmp_path / "a.fits", fits.PrimaryHDU(FLUX), made)
+    spectrum = read_spectrum(path)
+    np.testing.assert_array_equal(spectrum.flux, FLUX[0])
+    assert "not read: an image" in spectrum.history
+    made.name = "SKY"
+    path = write(tmp_path / "b.fits", fits.PrimaryHDU(FLUX), made)
+    with pytest.raises(SpectrumError, match="an image of 600 x 4 pixels: nothing says"):
+        read_spectrum(path)
 
 
 def test_an_image_of_an_unknown_name_is_told_of(tmp_path: Path) -> None:
@@ -550,6 +650,26 @@ REFUSED = {
         lambda p: write(p, table(WAVE=WAVE, FLUX=FLUX[0], MASK=np.ones(M, "i4"))),
         "every pixel is flagged as bad",
     ),
+    "magnitudes": (
+        lambda p: write(p, table(units={"FLUX": "mag"}, WAVE=WAVE, FLUX=FLUX[0])),
+        "the flux is a logarithm: its unit is 'mag'",
+    ),
+    "a logarithm": (
+        lambda p: write(p, image(FLUX[0], "FLUX", BUNIT="log10(erg/s)", **AXIS)),
+        r"the flux is a logarithm: its unit is 'log10\(erg/s\)'",
+    ),
+    "a mask of several flags a pixel": (
+        lambda p: write(p, table(WAVE=WAVE, FLUX=FLUX[0], QUAL=np.zeros((M, 3), "i4"))),
+        "flux and qual differ in length: 600 and 3",
+    ),
+    "wavelengths that are no numbers": (
+        lambda p: write(p, table(WAVE=np.ones((N, M), "b1"), FLUX=FLUX)),
+        "column 'wave' does not hold numbers",
+    ),
+    "wavelengths of both edges": (
+        lambda p: write(p, table(WAVE_LO=WAVE, WAVE_HI=WAVE + 0.2, FLUX=FLUX[0])),
+        "several wavelengths of one flux: wave_lo, wave_hi",
+    ),
     "an error alone": (
         lambda p: write(p, image(ERROR[0], "ERR", **AXIS)),
         r"no flux: an image of 600 pixels, called 'ERR' \(specutils is not installed",
@@ -562,6 +682,18 @@ def test_what_is_no_spectrum_is_refused(tmp_path: Path, case: str) -> None:
     build, reason = REFUSED[case]
     with pytest.raises(SpectrumError, match=reason):
         read_spectrum(build(tmp_path / "a.fits"))
+
+
+def test_a_table_of_targets_is_of_as_many_rows_as_the_flux(tmp_path: Path) -> None:
+    """Names of three sky fibres are not those of the first three stars."""
+    names = table("FIBERMAP", NAME=np.array(["a", "b", "c"]).astype("S1"))
+    sky, wave = image(FLUX[:3], "SKY"), image(WAVE, "WAVE")
+    path = write(tmp_path / "a.fits", sky, image(FLUX, "FLUX"), wave, names)
+    assert [identity.target for identity in scan_file(path)] == [""] * N
+    few = image(FLUX[:3], "SPEC_1"), image(FLUX, "SPEC_2")
+    path = write(tmp_path / "b.fits", *few, wave, names)
+    with pytest.raises(SpectrumError, match="images of 3 and of 4 rows: nothing says"):
+        read_spectrum(path, 0)
 
 
 # --- Real files that come with specutils -------------------------------------------

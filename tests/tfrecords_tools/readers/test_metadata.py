@@ -127,6 +127,7 @@ def test_sexagesimal_places(
         (("RA", "unknown"), [], math.nan),
         (("RA", "unknown"), [("RA_TARG", 5.0)], 5.0),
         (("PLUG_RA", 33.0), [], 33.0),
+        (("OBJCTRA", "17 57 36"), [], 269.4),
     ],
 )
 def test_right_ascension_in_degrees_or_hours(
@@ -195,7 +196,10 @@ SOURCES: list[tuple[str, list[tuple[object, ...]], str]] = [
     ("HD_s1d_Boo", [("INSTRUME", "HARPS")], ""),
     ("x_s1d_B", [("INSTRUME", "HARPS"), (DPR, "STAR,CIRPOL,-45")], ""),
     ("x", [("OBJTYPE", "STAR")], ""),
-    ("x", [("OBJECT", "TH Cet")], ""),
+    *(
+        ("x", [("OBJECT", star)], "")
+        for star in ("TH Cet", "calibration star", "FP Cnc", "comp. star 2", "AR 5")
+    ),
     ("x_vis_A", [("INSTRUME", "CARMENES")], ""),
     ("x", [("INSTRUME", "SPIRou"), ("FIBER", "AB")], ""),
     ("x", [("INSTRUME", "SPIRou"), ("FIBER", "B")], ""),
@@ -235,7 +239,15 @@ SOURCES: list[tuple[str, list[tuple[object, ...]], str]] = [
     ("car-sci-vis_B", [("INSTRUME", "CARMENES")], "fibre B of CARMENES"),
     ("x", [("INSTRUME", "UVES"), (DPR, "LAMP,WAVE")], "UVES .LAMP,WAVE. is on"),
     ("x", [("OBJECT", "ThAr")], "no star: OBJECT is ThAr"),
-    ("x", [("OBJECT", "sky")], "no star: OBJECT is sky"),
+    *(
+        ("x", [("OBJECT", source)], f"no star: OBJECT is {source}")
+        for source in (
+            *("sky", "Sky_12", "SKY FLAT", "sky background", "Th-Ar lamp", "FP_FP"),
+            *("HeNeAr lamp", "Flat field", "Th Ar", "Dark Frame", "hcone_hcone"),
+        )
+    ),
+    ("x", [("IMTYPE", "comp")], "no star: IMTYPE is comp"),
+    ("x", [("OBS-TYPE", "Cal")], "no star: OBS-TYPE is Cal"),
     ("x", [("IMAGETYP", "Comp lamp")], "no star: IMAGETYP is Comp lamp"),
     ("x", [("OBSTYPE", "CALIBRATION")], "no star: OBSTYPE is CALIB"),
     ("x", [("OBJTYPE", "SKY")], "no star: OBJTYPE is SKY"),

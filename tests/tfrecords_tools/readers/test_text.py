@@ -45,11 +45,19 @@ TEXTS: dict[str, tuple[str, bool]] = {
     "german.csv": (
         "wave;flux\n" + rows(WAVE, FLUX, separator=";").replace(".", ","), False
     ),
+    "decimal commas between tabs.txt": (
+        rows(WAVE, FLUX, separator="\t").replace(".", ","), False
+    ),
+    "decimal commas between blanks.txt": (rows(WAVE, FLUX).replace(".", ","), False),
     "mark.csv": ("\ufeffwave,flux\n" + rows(WAVE, FLUX, separator=","), False),
     "quoted.csv": ('"wave","flux"\n' + rows(WAVE, FLUX, separator=","), False),
     "polarbase intensity.s": (
         f"{POLARBASE} {N} 2\n{rows(WAVE / 10, FLUX, ERROR)}", True
     ),
+    "polarbase without quotation marks.s": (
+        f"*** Polarized spectrum of HD 1\n {N} 2\n{rows(WAVE / 10, FLUX, ERROR)}", True
+    ),
+    "stars alone.s": (f"*** xyz\n {N} 2\n{rows(WAVE / 10, FLUX, ERROR)}", True),
     "polarbase stokes.s": (
         f"{POLARBASE} {N} 5\n{rows(WAVE / 10, FLUX, ERROR, ERROR, ERROR, ERROR)}", True
     ),

@@ -1,8 +1,7 @@
-"""Wavelengths against closed forms; medium and frame by the order of what says them."""
+"""Wavelengths against closed forms."""
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -11,12 +10,8 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfrecords_tools.readers.header import Header, PlainCards
-from tfrecords_tools.readers.layout import Field
-from tfrecords_tools.readers.pipelines import Pipeline
+from tfrecords_tools.readers.header import Header
 from tfrecords_tools.readers.wavelengths import (
-    find_frame,
-    find_medium,
     has_unit,
     read_axis,
     to_angstrom,
@@ -26,7 +21,6 @@ from tfrecords_tools.spectrum import SpectrumError
 unhurried = settings(deadline=None)  # a machine may be busy
 N = 400
 PIXEL = np.arange(N)
-HARPS = Pipeline("HARPS", "air", "BARYCENT")
 
 
 def header(**cards: object) -> Header:
@@ -91,6 +85,19 @@ def test_the_logarithm_of_fits(start: float, step: float, code: str) -> None:
         CRVAL1=start, CDELT1=step, CRPIX1=3, CTYPE1=f"{code}-LOG", CUNIT1="Angstrom"
     )
     expected = start * np.exp((PIXEL - 2.0) * step / start)
+    np.testing.assert_allclose(read_axis(cards, N).wave, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("m", 1e10), ("", 1e10), ("um", 1e4), ("", 1e4), ("nm", 10.0)]
+)
+def test_the_logarithm_of_fits_in_long_units(unit: str, factor: float) -> None:
+    """The start is a wavelength, however small its number is."""
+    cards = header(
+        CRVAL1=5e3 / factor, CDELT1=0.5 / factor, CRPIX1=1, CTYPE1="WAVE-LOG",
+        CUNIT1=unit,
+    )  # fmt: skip
+    expected = 5e3 * np.exp(PIXEL * 0.5 / 5e3)
     np.testing.assert_allclose(read_axis(cards, N).wave, expected, rtol=1e-12)
 
 
@@ -215,23 +222,6 @@ def test_a_card_that_cannot_be_read_is_not_taken_for_absent(
         read_axis(Header(text), N)
 
 
-@pytest.mark.parametrize("keyword", ["VACUUM", "AIRORVAC"])
-def test_a_medium_that_is_none_is_not_taken_for_absent(keyword: str) -> None:
-    with pytest.raises(SpectrumError, match=f"{keyword} is 'vacqum': neither air nor"):
-        find_medium(None, None, [PlainCards({keyword: "vacqum"})], None)
-    for unknown in ("unknown", "N/A", "?"):
-        cards = PlainCards({keyword: unknown})
-        assert find_medium(None, None, [cards], None) == (None, ())
-
-
-@pytest.mark.parametrize("keyword", ["SPECSYS", "VEL_TYPE"])
-def test_a_frame_that_is_none_is_not_taken_for_barycentric(keyword: str) -> None:
-    with pytest.raises(SpectrumError, match=f"{keyword} is 'TOQOCENT': no known frame"):
-        find_frame([PlainCards({keyword: "TOQOCENT"})], None)
-    unknown = PlainCards({keyword: "unknown"})
-    assert find_frame([unknown], None).specsys == "UNKNOWN"
-
-
 def test_empty_cards_of_text_say_nothing() -> None:
     text = "".join(
         f"{key:8}= {value:>20}".ljust(80)
@@ -243,8 +233,10 @@ def test_empty_cards_of_text_say_nothing() -> None:
     np.testing.assert_allclose(read_axis(Header(text), N).wave, 5000 + 0.1 * PIXEL)
 
 
-@pytest.mark.parametrize(("cd", "cdelt"), [(0.1, 1.0), (1.0, 0.1), (0.1, 0.1)])
-def test_a_step_of_one_may_fill_the_card(cd: float, cdelt: float) -> None:
+@pytest.mark.parametrize(
+    ("cd", "cdelt"), [(0.1, 1.0), (1.0, 0.1), (0.1, 0.1), (0.1, 0.0), (0.0, 0.1)]
+)
+def test_a_step_of_one_or_none_may_fill_the_card(cd: float, cdelt: float) -> None:
     text = fits.Header({"CRVAL1": 5e3, "CD1_1": cd, "CDELT1": cdelt, "CRPIX1": 1})
     axis = read_axis(Header(text.tostring(padding=False, endcard=False)), N)
     np.testing.assert_allclose(axis.wave, 5000.0 + 0.1 * PIXEL)
@@ -277,7 +269,8 @@ def test_a_unit_that_is_not_stated_follows_from_the_numbers(
 @pytest.mark.parametrize(
     ("unit", "factor"),
     [("Angstroms", 1.0), ("ANGSTROM", 1.0), ("[Angstrom]", 1.0), ("nanometer", 10.0),
-     ("micron", 1e4), ("Å", 1.0), ("μm", 1e4), ("10**-10 m", 1.0)],
+     ("micron", 1e4), ("Å", 1.0), ("μm", 1e4), ("10**-10 m", 1.0), ("Ang.", 1.0),
+     ("micro m", 1e4), ("Angstrom (Vacuum)", 1.0), ("nm, in air", 10.0)],
 )  # fmt: skip
 def test_units_as_they_are_written(unit: str, factor: float) -> None:
     wave = np.linspace(5000.0, 6000.0, 11)
@@ -303,6 +296,7 @@ def test_units_of_logarithms(unit: str) -> None:
     [
         *("LAG", "CCF", "V", "dv", "X", "DETX", "Y_POS", "JD", "PERC", "Percentage"),
         *("bisector", "SLIT", "ANGLE", "SPATIAL", "cross correlation"),
+        "wn cm-1",
     ],
 )
 def test_axes_of_other_things(kind: str) -> None:
@@ -322,181 +316,3 @@ def test_a_scale_of_the_step() -> None:
     cards = header(CRVAL1=5e3, CDELT1=0.1, CRPIX1=1, CUNIT1="Angstrom")
     scaled = Header(cards.content + f"{'PC1_1':8}= {0.5:20}".ljust(80))
     np.testing.assert_allclose(read_axis(scaled, N).wave, 5000.0 + 0.05 * PIXEL)
-
-
-def wave(name: str = "wave", ucd: str = "") -> Field:
-    return Field(name, (1,), lambda _: np.zeros(1), ucd=ucd)
-
-
-def medium(
-    axis: dict[str, object] | None = None,
-    cards: dict[str, object] | None = None,
-    column: Field | None = None,
-    pipeline: Pipeline | None = None,
-    remarks: tuple[str, ...] = (),
-) -> str | None:
-    header = PlainCards(cards or {}, remarks)
-    of_axis = None if axis is None else PlainCards(axis)
-    statement, _ = find_medium(column, of_axis, [header], pipeline)
-    return None if statement is None else statement.medium
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        *(("WAVE", "vacuum"), ("AWAV", "air"), ("Wave", None)),
-        *(("WAVE-LOG", "vacuum"), ("AWAV-LOG", "air"), ("AWAV-F2W", "air")),
-        # Only the code of four letters is a statement.
-        *(("WAVELENGTH", None), ("WAVELENGTH [Ang]", None), ("WAVE_LOG", None)),
-        *(("Wave length", None), ("AWAVE", None), ("WAVELAMBDA", None), ("", None)),
-        *(("LINEAR", None), ("Angstrom", None), ("LAMBDA", None), ("WAV", None)),
-        # But words that name the medium are.
-        *(("Wavelength (vacuum)", "vacuum"), ("AIR WAVELENGTH", "air")),
-        ("Wavelength in air or vacuum", None),
-    ],
-)
-def test_only_the_exact_codes_of_fits_are_statements(
-    kind: str, expected: str | None
-) -> None:
-    assert medium(axis={"CTYPE1": kind}) == expected
-
-
-@unhurried
-@given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ []", max_size=12))
-def test_nothing_that_merely_begins_like_a_code(rest: str) -> None:
-    kind = ("WAVE" + rest).strip()
-    words = {"AIR", "VAC", "VACUUM"} & set(kind.replace("_", " ").split())
-    if kind == "WAVE" or words:
-        return
-    assert medium(axis={"CTYPE1": kind}) is None
-
-
-@pytest.mark.parametrize(
-    ("cards", "expected"),
-    [
-        *(({"VACUUM": True}, "vacuum"), ({"VACUUM": False}, "air")),
-        *(({"VACUUM": 1}, "vacuum"), ({"VACUUM": 0}, "air"), ({"VACUUM": 2}, None)),
-        *(({"AIRORVAC": "vac"}, "vacuum"), ({"AIRORVAC": "AIR"}, "air")),
-        *(
-            ({"VACUUM": "T"}, "vacuum"),
-            ({"VACUUM": "no"}, "air"),
-            ({"VACUUM": ""}, None),
-        ),
-        *(({"AIRORVAC": "vacuum"}, "vacuum"), ({"AIRORVAC": "?"}, None), ({}, None)),
-        # Cards of other names, of which the whole value is the medium.
-        *(({"WAVTYPE": "vacuum"}, "vacuum"), ({"WAVELENGTH MEDIUM": "Air"}, "air")),
-        *(({"AIR_VAC": "VAC"}, "vacuum"), ({"INS LAMP1": "vacuum"}, None)),
-        *(({"DEWAR": "vacuum"}, None), ({"WAVEREF": "vacuum lamp"}, None)),
-        *(({"ISVAC": True}, "vacuum"), ({"WAVEAIR": False}, "vacuum")),
-        *(({"AIR": True}, "air"), ({"AIRMASS": 1.2}, None)),
-        ({"VACUUM": False, "WAVTYPE": "vacuum"}, "air"),
-    ],
-)
-def test_cards_of_the_medium(cards: dict[str, object], expected: str | None) -> None:
-    assert medium(cards=cards) == expected
-
-
-@pytest.mark.parametrize(
-    ("column", "expected"),
-    [
-        *((wave("wavelength_air"), "air"), (wave("wave_vac"), "vacuum")),
-        *((wave("vacuum_wavelength"), "vacuum"), (wave("lambda"), None)),
-        *((wave("hair_wave"), None), (wave("x", "em.wl"), "vacuum")),
-        *((wave("x", "em.wl;obs.atmos"), "air"), (wave("x", "meta.id"), None)),
-        (wave("x", "em.wl;meta.main"), "vacuum"),
-    ],
-)
-def test_names_and_ucds_of_columns(column: Field, expected: str | None) -> None:
-    assert medium(column=column) == expected
-
-
-def test_harps_alone_breaks_the_rule_of_the_ucd() -> None:
-    assert medium(column=wave("x", "em.wl"), pipeline=HARPS) == "air"
-    other = Pipeline("X-shooter")
-    assert medium(column=wave("x", "em.wl"), pipeline=other) == "vacuum"
-
-
-@pytest.mark.parametrize(
-    ("remark", "expected"),
-    [
-        *(("All wavelengths are in vacuum.", "vacuum"), ("Wavelengths in AIR", "air")),
-        *(("Wavelengths converted from vacuum to air", "air"), ("in vacuum", None)),
-        *(("wavelengths at airmass 1.2", None), ("Wavelengths, air mass 1", None)),
-        *(("Wavelengths in air or vacuum", None), ("Wave: vacuum -> air", "air")),
-        # What was not done, or was so before, is no statement.
-        ("wavelengths not converted to vacuum", None),
-        ("No air-to-vacuum correction of wavelengths", None),
-        ("wavelengths converted from vacuum", None),
-        ("wavelength solution by vacuum UV lamp", None),
-    ],
-)
-def test_remarks(remark: str, expected: str | None) -> None:
-    assert medium(remarks=("something else", remark)) == expected
-
-
-def test_comments_of_the_axis() -> None:
-    cards = ("CTYPE1  = 'LINEAR'", "CRVAL1  = 5000.0 / [Angstrom] in vacuum")
-    axis = Header("".join(card.ljust(80) for card in cards))
-    statement, notes = find_medium(None, axis, [axis], None)
-    assert statement is not None
-    assert notes == ("in vacuum by the comment of CRVAL1",)
-
-
-LEVELS = ("axis", "cards", "column", "pipeline", "remarks")
-
-
-def say(level: str, what: str) -> dict[str, object]:
-    in_air = what == "air"
-    return {
-        "axis": {"axis": {"CTYPE1": "AWAV" if in_air else "WAVE"}},
-        "cards": {"cards": {"VACUUM": not in_air}},
-        "column": {"column": wave("x", "em.wl;obs.atmos" if in_air else "em.wl")},
-        "pipeline": {"pipeline": Pipeline("x", "air" if in_air else "vacuum")},
-        "remarks": {"remarks": (f"wavelengths in {what}",)},
-    }[level]
-
-
-@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(LEVELS, 2)))
-@pytest.mark.parametrize("what", ["air", "vacuum"])
-def test_the_surer_statement_counts(first: str, second: str, what: str) -> None:
-    other = "vacuum" if what == "air" else "air"
-    assert medium(**say(first, what), **say(second, other)) == what
-
-
-def test_what_contradicts_is_told() -> None:
-    axis, cards = PlainCards({"CTYPE1": "AWAV"}), PlainCards({"VACUUM": True})
-    statement, notes = find_medium(None, axis, [cards], None)
-    assert statement is not None
-    assert statement.medium == "air"
-    assert notes == ("in air by CTYPE1 AWAV, against VACUUM",)
-    assert find_medium(None, None, [PlainCards({})], None) == (None, ())
-
-
-@pytest.mark.parametrize(
-    ("cards", "expected"),
-    [
-        *(({"SPECSYS": "TOPOCENT"}, "TOPOCENT"), ({"SPECSYS": "barycent"}, "BARYCENT")),
-        *(({"SPECSYS": "Heliocentric"}, "HELIOCEN"), ({"SPECSYS": "LSRK"}, "LSRK")),
-        *(({"SPECSYS": "topo"}, "TOPOCENT"), ({"VEL_TYPE": "observed"}, "TOPOCENT")),
-        *(({"HELIO": True, "HELIO_RV": 3.0}, "HELIOCEN"), ({}, "UNKNOWN")),
-        *(({"HELIO": False}, "TOPOCENT"), ({"HELIO_RV": -12.0}, "HELIOCEN")),
-        *(({"HELIO": "T"}, "HELIOCEN"), ({"HELIO": "barycentric"}, "BARYCENT")),
-        *(({"HELIO": "?"}, "UNKNOWN"), ({"SPECSYS": "none"}, "UNKNOWN")),
-        *(({"SPECSYS": "SSB"}, "BARYCENT"), ({"SPECSYS": "obs"}, "TOPOCENT")),
-        *(({"HELCORR": "COMPLETE"}, "HELIOCEN"), ({"HELCORR": "OMIT"}, "UNKNOWN")),
-        ({"BERV": 3.0}, "UNKNOWN"),
-    ],
-)  # fmt: skip
-def test_frames(cards: dict[str, object], expected: str) -> None:
-    assert find_frame([PlainCards(cards)], None).specsys == expected
-
-
-def test_a_pipeline_tells_the_frame_unless_iraf_shifted_the_file() -> None:
-    assert find_frame([PlainCards({})], HARPS).specsys == "BARYCENT"
-    shifted = find_frame([PlainCards({"DOPCOR01": "-7.0 all"})], HARPS)
-    assert shifted == ("UNKNOWN", ("IRAF dopcor before: -7.0 all",))
-    topocentric = PlainCards({"SPECSYS": "TOPOCENT"})
-    assert find_frame([topocentric], HARPS).specsys == "TOPOCENT"
-    # The card is of before: the shift may have been that to the barycentre.
-    shifted = find_frame([topocentric, PlainCards({"DOPCOR01": "12.3 all"})], HARPS)
-    assert shifted.specsys == "UNKNOWN"

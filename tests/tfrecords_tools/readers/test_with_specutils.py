@@ -68,3 +68,18 @@ def test_without_specutils_the_reason_says_that_it_may_help(
     for read in (read_spectrum, scan_file):
         with pytest.raises(SpectrumError, match=reason):
             read(path)
+
+
+@pytest.mark.parametrize(
+    "names", [("SKY", "OBJ"), ("GROSS", "BACKGROUND", "NET"), ("SIGMA",)]
+)
+def test_a_column_is_not_the_flux_by_its_unit_alone(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    columns = [fits.Column("X", "D", "Angstrom", array=np.linspace(5e3, 6e3, N))]
+    columns += [fits.Column(name, "E", "Jy", array=FLUX) for name in names]
+    path = tmp_path / "a.fits"
+    fits.BinTableHDU.from_columns(columns).writeto(path)
+    reason = rf"specutils does not know the flux among {', '.join(names)}\)"
+    with pytest.raises(SpectrumError, match=reason):
+        read_spectrum(path)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stellar_tf.analysis.labels import probes
 from stellar_tf.analysis.labels.probes import (
     _N_NEIGHBOURS,
     _PENALTIES,
     MIN_SIZE,
     Probe,
     SizesError,
+    _fit_process,
+    _prior_kernel,
     build_probes,
     check_sizes,
     count_fits,
@@ -115,9 +120,58 @@ def test_neighbours_follow_what_no_line_does() -> None:
     plan = plan_probes({"y": label}, splits(), (1_000,), n_draws=1)
     (group,) = plan.groups
     truth = group.values[group.held_out, 0]
-    ridge, knn = predict_group(group, build_probes("z", z))
+    ridge, knn = predict_group(group, build_probes("z", z)[:2])
     assert np.mean((knn.values[0, :, 0] - truth) ** 2) < 0.01 * truth.var()
     assert np.mean((ridge.values[0, :, 0] - truth) ** 2) > 0.9 * truth.var()
+
+
+def test_gaussian_process_has_the_posterior_mean_of_the_closed_form() -> None:
+    z, _ = gaussian_codes(400)
+    label = 5_000.0 + 300.0 * np.sin(2.0 * z[:, 0])
+    rows, others = np.arange(100), np.arange(100, 400)
+    process = build_probes("z", z)[2]
+    found = process.predict(rows, label[rows, np.newaxis], others)[:, 0]
+
+    x = z / np.sqrt(z.var(axis=0).sum())
+    kernel = _fit_process(x[rows], label[rows], _prior_kernel(N_LATENT)).kernel_
+    height, lengths = kernel.k1.k1.constant_value, kernel.k1.k2.length_scale
+    # What the label does not depend on is found out.
+    assert lengths[0] < 0.05 * lengths[1:].min()
+
+    def covary(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        distance = (a[:, np.newaxis] - b) / lengths
+        return height * np.exp(-0.5 * np.sum(distance**2, axis=2))
+
+    mean, spread = label[rows].mean(), label[rows].std()
+    matrix = covary(x[rows], x[rows]) + kernel.k2.noise_level * np.eye(100)
+    weights = np.linalg.solve(matrix, (label[rows] - mean) / spread)
+    expected = mean + spread * covary(x[others], x[rows]) @ weights
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    assert np.median(np.abs(found - label[others])) < 3.0
+    assert np.median(np.abs(label[others] - mean)) > 150.0
+
+
+def test_more_stars_share_the_scales_of_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    z, label = gaussian_codes(600)
+    fitted: list[int] = []
+
+    def fit(x: Any, *args: Any, **options: Any) -> Any:
+        if "optimizer" not in options:
+            fitted.append(len(x))
+        return _fit_process(x, *args, **options)
+
+    monkeypatch.setattr(probes, "_fit_process", fit)
+    process = build_probes("z", z)[2]
+    for n in (30, 100, 300):
+        process.predict(np.arange(n), label[:n, np.newaxis], np.arange(400, 410))
+    assert fitted == [30, 100]
+
+
+def test_many_features_have_no_gaussian_process() -> None:
+    methods = [probe.method for probe in build_probes("pixels", np.ones((3, 65)))]
+    assert methods == ["ridge", "knn"]
 
 
 def test_labelled_stars_are_of_the_training_split_and_scored_on_the_held_out() -> None:
@@ -138,7 +192,7 @@ def test_the_seed_decides_the_draws() -> None:
 
     def run(seed: int) -> NDArray[np.float64]:
         plan = plan_probes({"y": label}, splits(), (10,), n_draws=3, seed=seed)
-        return predict_group(plan.groups[0], build_probes("z", z))[0].values
+        return predict_group(plan.groups[0], [ridge_of(z)])[0].values
 
     np.testing.assert_array_equal(run(0), run(0))
     assert not np.array_equal(run(0), run(1))

@@ -10,12 +10,13 @@ import tensorflow as tf
 from stellar_tf.analysis.dimensions import describe_dimensions
 from stellar_tf.analysis.files import has_analysis, read_analysis, read_unit_maps
 from stellar_tf.inference.graph import ModelGraph, load_graph
-from stellar_tf.run import Run
+from stellar_tf.run import Run, is_run
 from stellar_tf.saved_model.assets import write_assets
 from stellar_tf.saved_model.model_card import write_model_card
 from stellar_tf.saved_model.warmup import write_warmup
 from tfrecords_tools.durable import partial_path, put_in_place
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.records.manifest import is_records
 
 
 class ExportError(UserError):
@@ -41,7 +42,7 @@ def export(run: Run, out: Path) -> Path:
     Raises
     ------
     ExportError
-        If `out` is no folder.
+        If `out` is no folder, or one of something else.
 
     Notes
     -----
@@ -51,6 +52,8 @@ def export(run: Run, out: Path) -> Path:
     """
     if out.exists() and not out.is_dir():
         raise ExportError(f"{out}: is a file; give the folder of all versions")
+    if is_run(out) or is_records(out):
+        raise ExportError(f"{out}: is a run or records; give the model its own folder")
     graph = load_graph(run)
     config = graph.config
     analysis = (

@@ -221,6 +221,8 @@ def test_a_failed_export_leaves_nothing(
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match="file: is a file; give the folder"):
         export(run, tmp_path / "file")
+    with pytest.raises(ExportError, match="is a run or records; give the model"):
+        export(run, run.folder)
 
 
 def test_weights_are_stored_once(run: Run, version: Path) -> None:

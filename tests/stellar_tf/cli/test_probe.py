@@ -15,7 +15,7 @@ def test_scores_and_what_was_left_out_are_printed(
     assert run_command(probe) == 0
     printed = capsys.readouterr().out
     assert "label  unit features method    10 " in printed
-    assert "mirror: 10 labelled stars with frozen latents (ridge, MAD " in printed
+    assert "mirror: 10 labelled stars with frozen latents (" in printed
     assert "label left out: spectral_type: text, not numbers" in printed
     assert "training stars, so that at most these are labelled, not 2,000" in printed
     path = labelled_run.analysis / "probes.ecsv"

@@ -14,9 +14,12 @@ import pytest
 from tfrecords_tools.conversion.engine import local_engine, worker_engine
 
 WORK = """
-import os, sys, threading
+import os, signal, sys, threading
 from tfrecords_tools.conversion.engine import local_engine
 from tfrecords_tools.interruption import raise_on_sigterm
+
+# A shell's background jobs ignore it, and so would this.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def work(number):
     print(os.getpid(), flush=True)

@@ -23,6 +23,9 @@ _FEWEST_STEPS = 4000
 """The factors enter one by one, however few spectra there are."""
 _N_EPOCHS = 20
 """At least, in a run."""
+_CAPACITY, _CAPACITY_PIXELS, _MORE_CAPACITY = 20.0, 8_192, 8.0
+"""Divergence that a code may come to [nat], of spectra of so many pixels as the encoder
+has them, and for each factor e more: half a nat for each of 16 dimensions."""
 
 
 def complete_config(config: Config, grid: Grid, n_spectra: int) -> Config:
@@ -101,6 +104,7 @@ def recommend(grid: Grid, n_spectra: int, n_steps: int) -> dict[str, Any]:
             "kl_weights": (),
             "kl_reduction": "sum",
             "kl_unit": noise_edge(grid.n_pixels, n_spectra),
+            "kl_capacity": _capacity(grid),
             "coarse_scales": scales,
             "coarse_end": max(len(scales), round(_COARSE_SHARE * n_steps)),
         },
@@ -151,9 +155,19 @@ def _step_of(grid: Grid) -> float:
     return SPEED_OF_LIGHT * grid.wave_step / middle
 
 
+def _capacity(grid: Grid) -> float:
+    """Let in what more pixels tell of the same factors, whose widths go as the root."""
+    n_binned = grid.n_pixels / _encoder_binning(grid)
+    more = math.log(max(1.0, n_binned / _CAPACITY_PIXELS))
+    return round(_CAPACITY + _MORE_CAPACITY * more, 1)
+
+
+def _encoder_binning(grid: Grid) -> int:
+    return 1 << max(0, math.floor(math.log2(_ENCODER_STEP / _step_of(grid))))
+
+
 def _lay_out(grid: Grid) -> dict[str, Any]:
-    step = _step_of(grid)
-    encoder_binning = 1 << max(0, math.floor(math.log2(_ENCODER_STEP / step)))
+    step, encoder_binning = _step_of(grid), _encoder_binning(grid)
     n_binned = grid.n_pixels // encoder_binning
     stages: dict[str, Any] = {
         "folds": (16 if n_binned <= _LONG // 4 else 32, 8),

@@ -103,6 +103,17 @@ def test_steps_follow_the_number_of_spectra(n_spectra: int, n_steps: int) -> Non
     assert count_steps(n_spectra) == n_steps
 
 
+@pytest.mark.parametrize(
+    ("name", "capacity"),
+    # Of 78,125 pixels, ln 9.54 = 2.255 times 8 more than of 8,192.
+    [("demo", 20.0), ("default", 38.0)],
+)
+def test_more_pixels_may_tell_more(name: str, capacity: float) -> None:
+    config = load_config(name)
+    whole = complete_config(config, config.grid, n_spectra=2_000)
+    assert whole.objective.kl_capacity == capacity
+
+
 def test_noise_explains_the_edge() -> None:
     """Of the variance of white noise, by its largest singular value."""
     n_pixels, n_spectra = 400, 100

@@ -256,9 +256,18 @@ def build_probes(name: str, features: NDArray[np.floating]) -> list[Probe]:
         predicted = _average(values[found], counts)
         return predicted[best, :, np.arange(values.shape[1])].T
 
+    probes = [Probe(name, "ridge", ridge), Probe(name, "knn", knn)]
+    if features.shape[1] <= _MAX_FEATURES:
+        process = _build_process(scaled)
+        probes.append(Probe(name, "gp", process, n_draws=_N_PROCESS_DRAWS))
+    return probes
+
+
+def _build_process(scaled: NDArray[np.floating]) -> Predict:
+    """Predict by Gaussian processes, whose scales are fitted once for equal stars."""
     kernels: dict[bytes, Kernel] = {}
 
-    def fit_kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> Kernel:
+    def fit_kernel(x: NDArray[np.floating], y: NDArray[np.float64]) -> Kernel:
         key = x.tobytes() + y.tobytes()
         if key not in kernels:  # larger samples begin with the same stars
             kernels[key] = _fit_process(x, y, _prior_kernel(x.shape[1])).kernel_
@@ -274,10 +283,7 @@ def build_probes(name: str, features: NDArray[np.floating]) -> list[Probe]:
             predicted.append(model.predict(scaled[others]))
         return np.column_stack(predicted)
 
-    probes = [Probe(name, "ridge", ridge), Probe(name, "knn", knn)]
-    if features.shape[1] <= _MAX_FEATURES:
-        probes.append(Probe(name, "gp", process, n_draws=_N_PROCESS_DRAWS))
-    return probes
+    return process
 
 
 def _prior_kernel(n_features: int) -> Kernel:
@@ -287,7 +293,7 @@ def _prior_kernel(n_features: int) -> Kernel:
 
 
 def _fit_process(
-    x: NDArray[np.float64], y: NDArray[np.float64], kernel: Kernel, **options: Any
+    x: NDArray[np.floating], y: NDArray[np.float64], kernel: Kernel, **options: Any
 ) -> GaussianProcessRegressor:
     with warnings.catch_warnings():
         # Of a feature that tells nothing the scale goes to its bound, as it should.

@@ -238,8 +238,7 @@ def test_arrays_that_do_not_fit(
     model: SpectrumModel, wave: object, flux: object, medium: str, message: str
 ) -> None:
     with pytest.raises(SpectraError, match=message):
-        # A wrong medium is what is tested.
-        model.encode(wave, flux, medium=medium)  # type: ignore[arg-type]
+        model.encode(wave, flux, medium=medium)  # type: ignore[arg-type]  # is tested
 
 
 def test_what_is_no_spectrum(model: SpectrumModel) -> None:

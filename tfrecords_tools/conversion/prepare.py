@@ -87,11 +87,11 @@ def prepare_spectrum(
     spectrum = correct_spectrum(read, config)
     error = spectrum.error if config.store_errors == "auto" else None
     placement = grid.place(spectrum.wave, spectrum.flux, config.max_drift, error)
-    valid = placement.flux[np.isfinite(placement.flux)]
-    if not valid.any():
+    n_valid = int(np.count_nonzero(np.isfinite(placement.flux)))
+    if n_valid == np.count_nonzero(placement.flux == 0.0):
         raise SpectrumError("no valid flux on the grid")
-    _check_valid_fraction(valid.size, spectrum, grid, config)
-    median = _median(valid)
+    _check_valid_fraction(n_valid, spectrum, grid, config)
+    median = _median(placement.flux, n_valid)
     if spectrum.metadata.flux_unit.lower() == "adu" and median < config.min_median_flux:
         raise SpectrumError(
             f"noise only: median flux {median:.1f} ADU is below "
@@ -100,7 +100,7 @@ def prepare_spectrum(
     step = "resampled, conserving flux" if placement.resampled else "shifted"
     flux, scale, history = placement.flux, 1.0, (*spectrum.history, step)
     if config.flux_dtype == "float16":
-        scale = _half_precision_scale(valid, median)
+        scale = _half_precision_scale(flux, n_valid, median)
         flux, n_masked = _mask_beyond_half_precision(flux, scale)
         if n_masked:
             history = (*history, f"{n_masked} pixels beyond float16 masked")
@@ -203,26 +203,34 @@ def _check_valid_fraction(
         )
 
 
-def _median(values: NDArray[np.float32]) -> float:
-    """Return numpy's median of finite values, from the few that may be it."""
-    rank, n_even = values.size // 2, values.size % 2 == 0
-    if values.size > 10_000:
-        sample = np.sort(values[::101])
-        margin = 2 * math.isqrt(sample.size)
-        low, high = sample[[sample.size // 2 - margin, sample.size // 2 + margin]]
+def _median(values: NDArray[np.float32], n_valid: int) -> float:
+    """Return numpy's median of those that are not NaN, from the few that may be it."""
+    rank, n_even = n_valid // 2, n_valid % 2 == 0
+    sample = np.sort(values[::101])
+    n_sample = int(np.searchsorted(sample, np.inf))  # NaN stands behind
+    if n_sample > 100:
+        margin = 2 * math.isqrt(n_sample)
+        low, high = sample[[n_sample // 2 - margin, n_sample // 2 + margin]]
         inside = values[(values >= low) & (values <= high)]
         left = rank - int(np.count_nonzero(values < low))
-        if 0 < left < inside.size:  # nearly always: else all are looked at
-            values, rank = inside, left
+    if n_sample > 100 and 0 < left < inside.size:  # nearly always
+        values, rank = inside, left
+    else:
+        values = values[np.isfinite(values)]
     parted = np.partition(values, rank)
     upper = parted[rank]
     lower = parted[:rank].max() if n_even else upper
     return float(np.float32(0.5) * (lower + upper))
 
 
-def _half_precision_scale(valid: NDArray[np.float32], median: float) -> float:
+def _half_precision_scale(
+    flux: NDArray[np.float32], n_valid: int, median: float
+) -> float:
     """Return the median or, where that is not positive, the median of the sizes."""
-    scales = (median, _median(np.abs(valid)), float(np.abs(valid).max()), 1.0)
+    if median > 0.0:
+        return median
+    sizes = np.abs(flux)
+    scales = (_median(sizes, n_valid), float(np.nanmax(sizes)), 1.0)
     return next(scale for scale in scales if scale > 0.0)
 
 

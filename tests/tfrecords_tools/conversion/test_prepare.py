@@ -13,7 +13,7 @@ from tests.tfrecords_tools.fits_files import (
     write_image,
 )
 from tfrecords_tools.config import ConvertConfig
-from tfrecords_tools.conversion.prepare import prepare_spectrum
+from tfrecords_tools.conversion.prepare import _median, prepare_spectrum
 from tfrecords_tools.grid import Grid
 from tfrecords_tools.spectrum import SpectrumError, vacuum_to_air
 
@@ -232,3 +232,16 @@ def test_a_spectrum_of_bad_pixels_is_refused_and_one_with_a_gap_is_not(tmp_path)
     prepare_spectrum(
         write_adp(tmp_path / "c.fits", WAVE[:100], FLUX[:100]), GRID, CONFIG
     )
+
+
+@pytest.mark.parametrize("n", [1, 2, 99, 10_200, 10_201, 30_000])
+@pytest.mark.parametrize("share_bad", [0.0, 0.3, 0.99])
+@pytest.mark.parametrize("decimals", [1, 6])
+def test_the_median_is_numpys(n: int, share_bad: float, decimals: int) -> None:
+    rng = np.random.default_rng(n)
+    flux = rng.normal(1.0, 0.3, n).round(decimals).astype(np.float32)
+    flux[rng.random(n) < share_bad] = np.nan
+    flux[0] = 1.0
+    for values in (flux, np.sort(flux)):
+        n_valid = int(np.isfinite(values).sum())
+        assert _median(values, n_valid) == float(np.nanmedian(values))

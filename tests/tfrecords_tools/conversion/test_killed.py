@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -27,7 +29,9 @@ N_KILLS = 50
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree")
 """Python's audit events of everything that can change a folder."""
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+CLEAN = multiprocessing.get_context("forkserver")
+"""Its processes are forks of one without the threads that other tests leave behind."""
+CLEAN.set_forkserver_preload([conversion.__name__])
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +43,23 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_in_child(work: Callable[[], object], kill_at: int | None) -> tuple[bool, int]:
     """Run in a process that kills itself at an event; tell if it ended, and events."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _child(work, kill_at, writing)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as stream:
-        reported = stream.read()
-    _, status = os.waitpid(child, 0)
-    ended = os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
-    assert ended or os.WIFSIGNALED(status), reported.decode()
-    return ended, int(reported or b"0")
+    reading, writing = CLEAN.Pipe(duplex=False)
+    child = CLEAN.Process(target=_child, args=(work, kill_at, writing))
+    child.start()
+    writing.close()
+    with reading:
+        try:
+            n_events = reading.recv()
+        except EOFError:
+            n_events = 0
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return child.exitcode == 0, n_events
 
 
-def _child(work: Callable[[], object], kill_at: int | None, writing: int) -> NoReturn:
+def _child(
+    work: Callable[[], object], kill_at: int | None, writing: Connection
+) -> None:
     n_events = 0
 
     def count(event: str, _: object) -> None:
@@ -63,14 +69,9 @@ def _child(work: Callable[[], object], kill_at: int | None, writing: int) -> NoR
                 os.kill(os.getpid(), signal.SIGKILL)
             n_events += 1
 
-    try:
-        sys.addaudithook(count)
-        work()
-        os.write(writing, str(n_events).encode())
-        os._exit(0)
-    except BaseException as error:
-        os.write(writing, repr(error).encode())
-        os._exit(1)
+    sys.addaudithook(count)
+    work()
+    writing.send(n_events)
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -99,8 +100,9 @@ def test_killed_at_random_moments(
         if overwrite:
             shutil.copytree(old, out)
 
-    def work() -> None:
-        convert([inputs], out, GRID, CONFIG, overwrite=overwrite, progress=False)
+    work = partial(
+        convert, [inputs], out, GRID, CONFIG, overwrite=overwrite, progress=False
+    )
 
     start()
     _, n_events = run_in_child(work, None)
@@ -133,12 +135,10 @@ def test_killed_while_another_conversion_is_discarded(
     out, expected, begun = (tmp_path / name for name in ("records", "expected", "0"))
     other = CONFIG.model_copy(update={"split_salt": "other"})
 
-    def work() -> None:
-        convert([inputs], out, GRID, CONFIG, progress=False)
-
-    def discard() -> None:
-        convert([inputs], out, GRID, other, overwrite=True, progress=False)
-
+    work = partial(convert, [inputs], out, GRID, CONFIG, progress=False)
+    discard = partial(
+        convert, [inputs], out, GRID, other, overwrite=True, progress=False
+    )
     convert([inputs], expected, GRID, CONFIG)
     with monkeypatch.context() as patch:
         patch.setattr(conversion, "_complete", lambda *_: 1 / 0)

@@ -63,7 +63,10 @@ def recommend_refinement(config: Config, n_latent: int) -> dict[str, Any]:
     """
     n_steps = max(1, round(_SHARE_OF_STEPS * config.training.n_steps))
     return {
-        "model": {"n_latent": n_latent, "folded": {"spline_order": 3}},
+        "model": {
+            "n_latent": n_latent,
+            "folded": {"spline_order": 3, "smooth_decoder": True},
+        },
         "objective": {
             "error": "likelihood",
             "weight_by_errors": "auto",

@@ -82,6 +82,9 @@ class FoldedConfig(Section):
     spline_order: Literal[1, 3] = 1
     """Of the B-splines that displaced spectra are made of: linear, or cubic, by which
     velocities are more precise."""
+    smooth_decoder: bool = False
+    """Let the decoder's layers bend where LeakyReLU has a corner, so that labels are
+    smooth functions of the code."""
 
     @model_validator(mode="after")
     def _same_length(self) -> FoldedConfig:

@@ -14,6 +14,8 @@ from stellar_tf.network.displacement import Order, displace, displace_fast
 
 _LARGEST = 100.0
 """Units of the scale that count: what is larger is a cosmic ray or a damaged pixel."""
+_SHARPNESS = 2.0
+"""Inverse of the width over which `SmoothLeakyReLU` bends."""
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
@@ -115,6 +117,40 @@ class Displace(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scale, "order": self.order}
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class SmoothLeakyReLU(keras.layers.Layer):
+    """
+    LeakyReLU without its corner.
+
+    Parameters
+    ----------
+    negative_slope : float
+        Slope far below zero; far above it is 1.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+
+    Notes
+    -----
+    A decoder with corners has them along planes of the code. Codes of stars then bend
+    at these planes, which no smooth function that reads labels from codes can follow.
+    """
+
+    def __init__(self, negative_slope: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.negative_slope = negative_slope
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Map values to values, of any shape."""
+        above = ops.softplus(_SHARPNESS * x) / _SHARPNESS
+        return self.negative_slope * x + (1.0 - self.negative_slope) * above
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
 class _Bins(keras.layers.Layer):

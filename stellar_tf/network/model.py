@@ -17,7 +17,14 @@ from stellar_tf.config import Config, FoldedConfig, ModelConfig
 from stellar_tf.network.axes import FromAxes, ToAxes
 from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.folded_conv import FoldedConv1D
-from stellar_tf.network.layers import Bin, Destandardise, Displace, Standardise, Unbin
+from stellar_tf.network.layers import (
+    Bin,
+    Destandardise,
+    Displace,
+    SmoothLeakyReLU,
+    Standardise,
+    Unbin,
+)
 from stellar_tf.run import Run
 from tfrecords_tools.durable import partial_path, put_in_place
 
@@ -246,12 +253,13 @@ def _folded_decoder(
 ) -> keras.KerasTensor:
     folded = config.folded
     z = FromAxes(dtype="float32", name="from_axes")(z)
-    hidden = _dense(z, folded.dense[::-1], config, "decode")
+    activation = SmoothLeakyReLU if folded.smooth_decoder else layers.LeakyReLU
+    hidden = _dense(z, folded.dense[::-1], config, "decode", activation)
     code = layers.Concatenate(name="code_and_hidden")([z, hidden])
     terms = []
     for i, n_basis in enumerate(folded.n_basis, start=1):
         x = layers.Dense(n_basis, name=f"weights{i}")(code)
-        x = layers.LeakyReLU(config.negative_slope, name=f"weights{i}_act")(x)
+        x = activation(config.negative_slope, name=f"weights{i}_act")(x)
         x = layers.Dense(n_pixels // folded.decoder_binning, name=f"basis{i}")(x)
         x = Destandardise(
             config.subtract_mean, dtype="float32", name=f"destandardise{i}"
@@ -284,11 +292,15 @@ def _displace(
 
 
 def _dense(
-    x: keras.KerasTensor, n_units: tuple[int, ...], config: ModelConfig, name: str
+    x: keras.KerasTensor,
+    n_units: tuple[int, ...],
+    config: ModelConfig,
+    name: str,
+    activation: type[keras.layers.Layer] = layers.LeakyReLU,
 ) -> keras.KerasTensor:
     for i, units in enumerate(n_units, start=1):
         x = layers.Dense(units, name=f"{name}_dense{i}")(x)
-        x = layers.LeakyReLU(config.negative_slope, name=f"{name}_dense{i}_act")(x)
+        x = activation(config.negative_slope, name=f"{name}_dense{i}_act")(x)
     return x
 
 

@@ -28,7 +28,8 @@ def keep_dimensions(
     target : keras.Model
         Of as many dimensions as are kept, and otherwise alike. It may be displaced by
         cubic splines where the other is by linear ones: it then decodes the same where
-        the displacement is of whole pixels.
+        the displacement is of whole pixels. It may bend smoothly where the other has
+        corners: it then decodes much the same far from these.
     dimensions : sequence of int
         The dimensions that are kept, in their new order; of a network whose codes are
         turned onto axes, of these.

@@ -12,6 +12,7 @@ def test_it_is_the_run_but_for_what_measures() -> None:
     refined = refine_config(RUN, Config(), 5)
     assert refined.model.n_latent == 5
     assert refined.model.folded.spline_order == 3
+    assert refined.model.folded.smooth_decoder
     assert refined.objective.visits == 0
     assert refined.objective.kl_weights == ((0, 2.0 / 8192),)
     assert refined.objective.coarse_scales == ()

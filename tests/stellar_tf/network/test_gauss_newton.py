@@ -50,11 +50,23 @@ def test_a_linear_decoder_has_the_ridge_regressions_posterior() -> None:
     correlation = float(found.noise.correlation[0])
     inverse = np.linalg.inv(np.where(lag == 0, 1.0, correlation * (lag == 1)))
     slopes = BASIS * root / deviation
+    level = np.asarray(decode(found.z), np.float64)[0] * root / deviation
+    along = inverse @ level / (level @ inverse @ level)  # what changes the level only
+    inverse -= np.outer(along, level @ inverse)
     normal = slopes @ inverse @ slopes.T + np.eye(N_LATENT)
     np.testing.assert_allclose(found.covariance[0], np.linalg.inv(normal), rtol=3e-3)
     pull = slopes @ inverse @ (root * residual)
     off = np.linalg.solve(normal, pull - np.asarray(found.z)[0])
     np.testing.assert_allclose(off, 0.0, atol=5e-3)  # less than a tenth of the width
+
+
+def test_the_level_of_a_spectrum_is_free() -> None:
+    """The median of noisy flux is off by more than its mean."""
+    _, flux = spectra(20, 0.02)
+    once, other = measure(flux), measure(1.01 * flux)
+    width = np.sqrt(np.diagonal(np.asarray(once.covariance), axis1=1, axis2=2))
+    # Half a per cent of the codes themselves, and a tenth of the width, remain.
+    assert (np.abs(once.z - other.z) < 0.15 * width + 0.02).all()
 
 
 def test_pulls_are_unit_normal() -> None:

@@ -10,6 +10,7 @@ from stellar_tf.network.layers import (
     Bin,
     Destandardise,
     Displace,
+    SmoothLeakyReLU,
     Standardise,
     Unbin,
 )
@@ -24,6 +25,7 @@ RNG = np.random.default_rng(0)
         (Standardise(relative=False), tf.ones((2, 4))),
         (Destandardise(), tf.ones((2, 4))),
         (Displace(3.0), (tf.ones((2, 4)), tf.ones((2, 2)))),
+        (SmoothLeakyReLU(0.2), tf.ones((2, 4))),
         (Bin(2), tf.ones((2, 4))),
         (Unbin(2), tf.ones((2, 4))),
         (GaussianBottleneck(3), (tf.ones((2, 3)), tf.zeros((2, 3)))),
@@ -33,6 +35,7 @@ RNG = np.random.default_rng(0)
         "identity",
         "destandardise",
         "displace",
+        "smooth",
         "bin",
         "unbin",
         "bottleneck",
@@ -65,6 +68,20 @@ def test_standardise_is_inverted_ends_at_100_units_and_blanks_bad_pixels() -> No
     valid = np.isfinite(flux) & (flux < 2.0)
     np.testing.assert_allclose(back[valid], flux[valid], rtol=1e-5)
     assert back[1, 2] == pytest.approx(reference[2])
+
+
+def test_smooth_leaky_relu_is_leaky_relu_without_a_corner() -> None:
+    layer, sharp = SmoothLeakyReLU(0.1), keras.layers.LeakyReLU(0.1)
+    far = tf.constant([-40.0, -8.0, 8.0, 40.0])
+    np.testing.assert_allclose(layer(far), sharp(far), atol=1e-6)
+    x = tf.linspace(-3.0, 3.0, 601)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+    slope = np.asarray(tape.gradient(y, x))
+    # The slope is a logistic function from 0.1 to 1, and so bends nowhere abruptly.
+    np.testing.assert_allclose(slope, 0.1 + 0.9 / (1.0 + np.exp(-2.0 * x)), atol=1e-5)
+    assert np.isclose(layer(tf.zeros(1))[0], 0.9 * np.log(2.0) / 2.0)
 
 
 def test_paper_standardise_has_no_weights() -> None:

@@ -356,7 +356,8 @@ def test_a_print_is_dark_on_white_and_whole(browser: Browser, path: Path) -> Non
     tab.evaluate(
         """() => addEventListener("beforeprint", () => {
             window.printed = [...document.querySelectorAll(".plot")].map((plot) => [
-                plot.layout.font.color, plot.querySelector(".main-svg").clientWidth]);
+                plot.layout.font.color,
+                plot.querySelector(".main-svg").getBoundingClientRect().width]);
         })"""
     )
     ink = "getComputedStyle(document.body).getPropertyValue('--ink').trim()"
@@ -379,5 +380,49 @@ def test_a_print_is_dark_on_white_and_whole(browser: Browser, path: Path) -> Non
         (e) => e.getBoundingClientRect().right > 680).length"""
     assert tab.evaluate(cut) == 0
     breaks = "(e) => getComputedStyle(e).breakInside"
-    assert tab.locator("figure").first.evaluate(breaks) == "avoid"
+    for kept_whole in ("figure", "tr", "p", ".facts"):
+        assert tab.locator(kept_whole).first.evaluate(breaks) == "avoid"
+    assert tab.locator("table").first.evaluate(breaks) == "auto"
+    after = "(e) => getComputedStyle(e).breakAfter"
+    for with_the_next in ("#informative > p", "#labels > p", "#unusual > p", "h2"):
+        assert tab.locator(with_the_next).first.evaluate(after) == "avoid"
+    tab.close()
+
+
+def test_a_print_has_what_is_folded_on_the_screen(browser: Browser, path: Path) -> None:
+    tab = visit(browser, path, 680)
+    is_open = "[...document.querySelectorAll('details')].map((box) => box.open)"
+    before = tab.evaluate(is_open)
+    assert not all(before)
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert all(tab.evaluate(is_open))
+    # The longest table is not below 7 pt, and what a mouse does is not told.
+    size = "(e) => parseFloat(getComputedStyle(e).fontSize)"
+    assert tab.locator("#table-verdict td").first.evaluate(size) * 72 / 96 > 6.9
+    for told in tab.get_by_text("Tap the title").or_(tab.get_by_text("Drag")).all():
+        assert not told.is_visible()
+    # Chromium leaves buttons out where it repeats the head of a table.
+    shown = "(e) => getComputedStyle(e).display"
+    assert tab.locator("th button").first.evaluate(shown) == "contents"
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(is_open) == before
+    tab.close()
+
+
+def test_wide_figures_have_their_room_in_print(browser: Browser, path: Path) -> None:
+    tab = visit(browser, path, 680)
+    tab.evaluate(
+        "document.querySelector('#associations .plot').style.minWidth = '1056px'"
+    )
+    heat_map = tab.locator("#associations .plot")
+    size = "(e) => e.querySelector('.main-svg').getBoundingClientRect().height"
+    on_screen = heat_map.evaluate(size)
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert heat_map.evaluate("(e) => e.layout.width") >= 1056
+    assert heat_map.evaluate("(e) => e.getBoundingClientRect().width") <= 661
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    tab.emulate_media(media="screen")
+    assert heat_map.evaluate(size) == on_screen
     tab.close()

@@ -21,6 +21,7 @@ from stellar_tf.analysis.analyze import AnalysisResult, analyze
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.figures.dimensions import draw_importance
+from stellar_tf.figures.labels import MAX_POINTS
 from stellar_tf.figures.spectra import Reconstructions
 from stellar_tf.report.write import Provenance, write_report
 from tests.stellar_tf.analysis.planted import plant_decoder, plant_latents
@@ -202,6 +203,8 @@ def test_dimensions_have_one_order_everywhere(
     order = [int(d) for d in result.verdict_table["dimension"]]
     order = [d for d in order if d in result.verdict.dimensions]
     assert order != sorted(order)
+    widths = [name for name in page.ids if name.startswith("precision-")]
+    assert widths == ["precision-rv", "precision-mh"]  # no dimension tracks mh
     drawn = [name for name in page.ids if name.startswith("traversal-")]
     assert drawn == [f"traversal-{d}" for d in order]
     moving = [int(cell) for cell in page.cells["table-moving_wavelengths"][::5]]
@@ -215,6 +218,9 @@ def test_held_out_stars_hide_none_and_are_named(page: Page) -> None:
     scatters = [f for f in page.figures if f["data"][-1].get("name") == "held out"]
     assert scatters
     for figure in scatters:
+        # No more than the text says, of a few at once.
+        assert len(figure["data"][0]["text"]) <= MAX_POINTS["analysed"]
+        assert len(figure["data"][-1]["text"]) <= MAX_POINTS["held out"]
         analysed, held_out = figure["data"]
         assert analysed["marker"]["symbol"] == "circle"
         assert held_out["marker"]["symbol"] == "diamond-open"

@@ -14,7 +14,7 @@ from stellar_tf.config import UNITS
 from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
 
 _FIRST = ("rv", "teff")
-MAX_POINTS = {"analysed": 1_500, "held out": 150}
+MAX_POINTS = {"analysed": 1_500, "held out": 100}
 """More would hide each other, and more held-out stars the others."""
 
 

@@ -261,6 +261,26 @@ def test_full_grid_stays_small(result: AnalysisResult, tmp_path: Path) -> None:
     assert path.stat().st_size < 12e6
 
 
+def test_the_bound_is_explained_where_there_is_one(
+    path: Path, result: AnalysisResult, tmp_path: Path
+) -> None:
+    def tell(path: Path) -> str:
+        return " ".join(path.read_text(encoding="utf-8").split())
+
+    assert "per held-out spectrum. Orange diamonds are the Cramér–Rao bound" in tell(
+        path
+    )
+    assert "follows one label alone.) The widths do not include" in tell(path)
+    traversals, reconstructions = make_spectra(result, WAVE[:500])
+    without = tmp_path / "report.html"
+    write_report(
+        result, without, traversals=traversals, reconstructions=reconstructions,
+        provenance=PROVENANCE, precision=PRECISION[3:],
+    )  # fmt: skip
+    assert "per held-out spectrum. The widths do not include" in tell(without)
+    assert "Cramér–Rao" not in tell(without)
+
+
 def test_nothing_informative_still_makes_a_page(tmp_path: Path) -> None:
     latents = plant_latents(n_stars=100)
     latents["z_mean"] = np.zeros(latents["z_mean"].shape)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lstsq, solve_banded
+from scipy.linalg import solve, solve_banded
 
 from stellar_tf.network.axes import FromAxes, ToAxes, reset_axes
 from stellar_tf.network.layers import Displace, SmoothLeakyReLU
@@ -16,6 +16,9 @@ Weights = NDArray[np.float32]
 Sums = NDArray[np.floating]
 _N_CODES = 8_000
 """Drawn from the prior to fit layers to."""
+_RIDGE = 1e-3
+"""Of the mean square of a layer's inputs. Without it, units that are nearly alike get
+weights of hundreds that cancel, beyond what float32 resolves."""
 
 
 def keep_dimensions(
@@ -82,8 +85,8 @@ def round_corners(decoder: keras.Model) -> None:
 
     Notes
     -----
-    Over codes drawn from the prior, each layer takes by least squares the weights with
-    which its sums are those of before, and the basis spectra take those with which
+    Over codes drawn from the prior, each layer takes by ridge regression the weights
+    with which its sums are those of before, and the basis spectra take those with which
     their sum is. Without that the first steps of training tear apart what the code
     keeps apart.
     """
@@ -145,9 +148,12 @@ def _fit_layer(
 
 
 def _solve(x: Sums, y: Sums) -> Sums:
-    """Find what turns x and a constant into y, (n_x + 1, n_y), by least squares."""
+    """Find what turns x and a constant into y, (n_x + 1, n_y), by ridge regression."""
     columns = np.column_stack([x, np.ones(len(x))])
-    solution: Sums = lstsq(columns, y, cond=1e-6, lapack_driver="gelsy")[0]
+    squares = columns.T @ columns
+    penalty = np.full(len(squares), _RIDGE * np.trace(squares[:-1, :-1]) / x.shape[1])
+    penalty[-1] = 0.0
+    solution: Sums = solve(squares + np.diag(penalty), columns.T @ y, assume_a="pos")
     return solution
 
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from kserve.errors import InvalidInput, ModelNotFound
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
@@ -18,7 +19,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
 )
 from kserve.protocol.grpc.servicer import InferenceServicer
 
-from stellar_tf.serving.errors import ServingError
+from stellar_tf.serving.errors import ServingError, describe
 from stellar_tf.serving.limits import BODIES_HELD
 from stellar_tf.serving.repository import VersionedDataPlane, address
 from stellar_tf.serving.wire import parse_bounded
@@ -31,9 +32,6 @@ _ROOM_FOR_HEADERS = 65_536
 _MAX_CALLS = 64
 """More at a time, waiting ones included, are answered RESOURCE_EXHAUSTED."""
 
-_UNPARSED = ("ModelInfer", "RepositoryModelLoad", "RepositoryModelUnload")
-"""Calls whose messages hold messages; the other ones hold two strings at most."""
-
 
 class _Servicer(InferenceServicer):
     """KServe's, with versions, and without loading and unloading of models."""
@@ -45,13 +43,13 @@ class _Servicer(InferenceServicer):
         self._max_bytes, self._seconds = max_bytes, seconds
         self._room = _Room(BODIES_HELD * max_bytes)
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:
-        async with _errors_as_status(context):
+    async def ModelReady(self, requests: AsyncIterator[bytes], context: Any) -> Any:
+        async with self._receive(requests, pb.ModelReadyRequest, context) as request:
             model = self._data_plane.find(address(request.name, request.version))
             return pb.ModelReadyResponse(ready=await model.healthy())
 
-    async def ModelMetadata(self, request: Any, context: Any) -> Any:
-        async with _errors_as_status(context):
+    async def ModelMetadata(self, requests: AsyncIterator[bytes], context: Any) -> Any:
+        async with self._receive(requests, pb.ModelMetadataRequest, context) as request:
             name = address(request.name, request.version)
             metadata = await self._data_plane.model_metadata(name)
             parameters = metadata.pop("parameters")
@@ -60,6 +58,14 @@ class _Servicer(InferenceServicer):
             return pb.ModelMetadataResponse(**metadata)
 
     async def ModelInfer(self, requests: AsyncIterator[bytes], context: Any) -> Any:
+        async with self._receive(requests, pb.ModelInferRequest, context) as request:
+            return await self._infer(request, context)
+
+    @asynccontextmanager
+    async def _receive(
+        self, requests: AsyncIterator[bytes], kind: type[Message], context: Any
+    ) -> AsyncIterator[Any]:
+        """Let the message come when there is room, and keep it until the answer."""
         async with _errors_as_status(context):
             # How large it is shows when it has come; until then it may be the largest.
             n_bytes = self._max_bytes
@@ -67,11 +73,10 @@ class _Servicer(InferenceServicer):
                 reason = "too many requests"
                 await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
             try:
-                request = await self._read(requests, context)
-                self._room.give_back(n_bytes - len(request))
-                n_bytes = len(request)
-                asked = parse_bounded(request, pb.ModelInferRequest, self._max_bytes)
-                return await self._infer(asked, context)
+                content = await self._read(requests, context)
+                self._room.give_back(n_bytes - len(content))
+                n_bytes = len(content)
+                yield parse_bounded(content, kind, self._max_bytes)
             finally:
                 self._room.give_back(n_bytes)
 
@@ -150,8 +155,8 @@ class _UnparsedCalls:
     Parameters
     ----------
     server : grpc.aio.Server
-        Where they go. Those whose messages may be large get a stream of bytes, on
-        which a message comes when it is asked for; to a client it is the same.
+        Where they go. Each gets a stream of bytes, on which a message comes when it is
+        asked for, which those that hold nothing never are; to a client it is the same.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
@@ -166,8 +171,6 @@ class _UnparsedCalls:
             name: grpc.stream_unary_rpc_method_handler(
                 handler.unary_unary, None, handler.response_serializer
             )
-            if name in _UNPARSED
-            else handler
             for name, handler in handlers.items()
         }
         self._server.add_registered_method_handlers(service, unparsed)
@@ -233,10 +236,12 @@ async def _errors_as_status(context: Any) -> AsyncIterator[None]:
     # KServe's interceptor logs a traceback for each bad request.
     try:
         yield
+    except grpc.aio.AbortError:  # the client has been told
+        raise
     except InvalidInput as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, describe(error))
     except ModelNotFound as error:
-        await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+        await context.abort(grpc.StatusCode.NOT_FOUND, describe(error))
     except Exception:  # the log tells what a client need not know
         _LOG.exception("a call failed")
         await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")

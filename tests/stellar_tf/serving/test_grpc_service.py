@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -15,6 +15,13 @@ from stellar_tf.serving import grpc_service
 
 MAX_BYTES = 1000
 INFER = "/inference.GRPCInferenceService/ModelInfer"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What a client did wrong is told to the client, without a traceback."""
+    yield
+    assert not caplog.records
 
 
 class Keeper:
@@ -120,6 +127,25 @@ def test_small_messages_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -
         assert [await task for task in asked] == [None] * 53
 
     with_server(monkeypatch, 60.0, scene)
+
+
+def test_other_calls_need_room_for_their_messages_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(keeper: Keeper) -> None:
+        asked = [asyncio.create_task(keeper.ask(MAX_BYTES)) for _ in range(8)]
+        await keeper.wait_for(8)
+        stub = GRPCInferenceServiceStub(keeper.channel)
+        for call in (
+            stub.ModelReady(pb.ModelReadyRequest(name="a")),
+            stub.ModelMetadata(pb.ModelMetadataRequest(name="a")),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError, match="too many requests"):
+                await call
+        keeper.may_go.set()
+        assert [await task for task in asked] == [None] * 8
+
+    with_server(monkeypatch, 0.2, scene)
 
 
 def test_a_message_that_does_not_come_is_given_up(

@@ -14,8 +14,8 @@ from stellar_tf.config import UNITS
 from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
 
 _FIRST = ("rv", "teff")
-_MAX_POINTS = {"analysed": 1_500, "held out": 500}
-"""More would hide each other."""
+MAX_POINTS = {"analysed": 1_500, "held out": 100}
+"""More would hide each other, and more held-out stars the others."""
 
 
 class Pair(NamedTuple):
@@ -76,7 +76,7 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
     Returns
     -------
     figure : plotly.graph_objects.Figure
-        One point per star; at most 1,500 analysed, and 500 held out in open symbols.
+        One point per star, at most `MAX_POINTS`; those held out in open symbols.
     """
     stars = result.stars
     label = np.asarray(stars[pair.label])
@@ -96,7 +96,7 @@ def draw_pair(result: AnalysisResult, pair: Pair) -> go.Figure:
         ("held out", held_out & known, VERMILLION, "diamond-open", 0.8),
     )
     for name, members, colour, symbol, opacity in groups:
-        rows = np.flatnonzero(members)[: _MAX_POINTS[name]]
+        rows = np.flatnonzero(members)[: MAX_POINTS[name]]
         if not rows.size:
             continue
         figure.add_trace(

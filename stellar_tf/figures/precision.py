@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from astropy.table import Table
 
-from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure
+from stellar_tf.figures.style import BLUE, VERMILLION, blank_figure, choose_ticks
 
 
 def draw_precision(precision: Table, label: str) -> go.Figure:
@@ -48,5 +48,8 @@ def draw_precision(precision: Table, label: str) -> go.Figure:
         )  # fmt: skip
     title = f"width of {label}" + (f" [{unit}]" if unit else "")
     figure.update_xaxes(type="log", title_text="S/N", tickformat="~g", dtick="D2")
-    figure.update_yaxes(type="log", title_text=title, tickformat="~g", dtick="D1")
+    drawn = np.concatenate([rows["width"], rows["bound"]])
+    figure.update_yaxes(
+        type="log", title_text=title, tickformat="~g", dtick=choose_ticks(drawn)
+    )
     return figure

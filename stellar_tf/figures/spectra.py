@@ -257,8 +257,8 @@ class Marks(NamedTuple):
                 name = band.name.removesuffix(" (Earth)").replace("gamma", "γ")
                 self.annotations.append(
                     {
-                        "x": low, "y": 1.0, "xref": "x", "yref": "y domain",
-                        "text": name, "showarrow": False, "xanchor": "left",
+                        "x": 0.5 * (low + high), "y": 1.0, "xref": "x",
+                        "yref": "y domain", "text": name, "showarrow": False,
                         "yanchor": "bottom", "font": {"size": 10},
                     }
                 )  # fmt: skip

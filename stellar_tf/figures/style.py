@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, GREY = (
@@ -66,3 +67,22 @@ def apply_style(figure: go.Figure, height: int, **layout: Any) -> None:
     )
     figure.update_yaxes(automargin=True, title_standoff=6)
     figure.update_xaxes(title_standoff=6, exponentformat="none")
+
+
+def choose_ticks(values: NDArray[np.floating]) -> str | int:
+    """
+    Choose where a logarithmic axis has numbers, so that they do not overlap.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        What is drawn along the axis.
+
+    Returns
+    -------
+    dtick : str or int
+        Plotly's: every digit, 2 and 5 besides 1, or powers of ten alone.
+    """
+    known = values[np.isfinite(values) & (values > 0.0)]
+    ratio = known.max() / known.min() if known.size else 1.0
+    return "D1" if ratio < 5.0 else "D2" if ratio < 200.0 else 1

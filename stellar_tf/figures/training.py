@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 from astropy.table import Table
-from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from stellar_tf.figures.style import BLUE, VERMILLION, apply_style
+from stellar_tf.figures.style import BLUE, VERMILLION, apply_style, choose_ticks
 
 _PANELS = (("flux_mae", "error of flux"), ("kl", "KL [nat]"))
 """Columns of the history, and what they are called."""
@@ -47,7 +46,7 @@ def draw_training(history: Table) -> go.Figure:
                 row=panel, col=1,
             )  # fmt: skip
         figure.update_yaxes(
-            title_text=title, dtick=_choose_ticks(drawn), row=panel, col=1
+            title_text=title, dtick=choose_ticks(drawn), row=panel, col=1
         )
     # `fit` keeps the first model of the lowest loss.
     loss = np.asarray(history["val_loss"], np.float64)
@@ -59,10 +58,3 @@ def draw_training(history: Table) -> go.Figure:
     figure.update_xaxes(title_text="step", row=2, col=1)
     apply_style(figure, 460)
     return figure
-
-
-def _choose_ticks(values: NDArray[np.floating]) -> str | int:
-    """Choose plotly's ticks: every digit, 2 and 5 besides 1, or powers of ten alone."""
-    known = values[np.isfinite(values) & (values > 0.0)]
-    ratio = known.max() / known.min() if known.size else 1.0
-    return "D1" if ratio < 5.0 else "D2" if ratio < 200.0 else 1

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_banded
+from scipy.linalg import lstsq, solve_banded
 
 from stellar_tf.network.axes import FromAxes, ToAxes, reset_axes
-from stellar_tf.network.layers import Displace
+from stellar_tf.network.layers import Displace, SmoothLeakyReLU
 
 Weights = NDArray[np.float32]
+Sums = NDArray[np.floating]
+_N_CODES = 8_000
+"""Drawn from the prior to fit layers to."""
 
 
 def keep_dimensions(
@@ -28,8 +31,8 @@ def keep_dimensions(
     target : keras.Model
         Of as many dimensions as are kept, and otherwise alike. It may be displaced by
         cubic splines where the other is by linear ones: it then decodes the same where
-        the displacement is of whole pixels. It may bend smoothly where the other has
-        corners: it then decodes much the same far from these.
+        the displacement is of whole pixels. It may be smooth where the other has
+        corners: see `round_corners`.
     dimensions : sequence of int
         The dimensions that are kept, in their new order; of a network whose codes are
         turned onto axes, of these.
@@ -61,8 +64,46 @@ def keep_dimensions(
             if splines and layer.name.startswith(("basis", "destandardise")):
                 kept = [to_cubic(values) for values in kept]
             layer.set_weights(kept)
+    if _is_smooth(target) and not _is_smooth(source):
+        round_corners(target.get_layer("decoder"))
     reset_axes(target)
     target.get_layer("bottleneck").step.assign(0)
+
+
+def round_corners(decoder: keras.Model) -> None:
+    """
+    Fit a smooth decoder, layer by layer, to what its weights give with LeakyReLU.
+
+    Parameters
+    ----------
+    decoder : keras.Model
+        As `stellar_tf.network.model.build_decoder` builds it with ``smooth_decoder``,
+        its codes not turned onto axes.
+
+    Notes
+    -----
+    Over codes drawn from the prior, each layer takes by least squares the weights with
+    which its sums are those of before, and the basis spectra take those with which
+    their sum is. Without that the first steps of training tear apart what the code
+    keeps apart.
+    """
+    layers = {layer.name: layer for layer in decoder.layers}
+    z = np.random.default_rng(0).normal(size=(_N_CODES, decoder.input_shape[1]))
+    sharp: Sums = z
+    smooth: Sums = z
+    n_dense = sum(name.startswith("decode_dense") for name in layers) // 2
+    for i in range(1, n_dense + 1):
+        sharp, smooth = _fit_layer(layers, f"decode_dense{i}", sharp, smooth)
+    if n_dense:
+        sharp, smooth = (np.concatenate([z, x], axis=1) for x in (sharp, smooth))
+    else:
+        sharp = smooth = np.concatenate([z, z], axis=1)
+    for i in range(1, sum(name.startswith("basis") for name in layers) + 1):
+        weights, new_weights = _fit_layer(layers, f"weights{i}", sharp, smooth)
+        basis = layers[f"basis{i}"]
+        kernel, bias = basis.get_weights()
+        mixed = _solve(new_weights, weights)
+        basis.set_weights([mixed[:-1] @ kernel, bias + mixed[-1] @ kernel])
 
 
 def to_cubic(values: Weights) -> Weights:
@@ -87,6 +128,32 @@ def to_cubic(values: Weights) -> Weights:
     rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
     solved: Weights = solve_banded((1, 1), bands, rows.T).T.astype(np.float32)
     return solved.reshape(values.shape)
+
+
+def _fit_layer(
+    layers: dict[str, keras.layers.Layer], name: str, sharp: Sums, smooth: Sums
+) -> tuple[Sums, Sums]:
+    """Fit a layer to its sums of before; return what comes out of both."""
+    activation = layers[f"{name}_act"]
+    kernel, bias = layers[name].get_weights()
+    sums = sharp @ kernel + bias
+    fitted = _solve(smooth, sums)
+    layers[name].set_weights([fitted[:-1], fitted[-1]])
+    slope = activation.negative_slope
+    new_sums = smooth @ fitted[:-1] + fitted[-1]
+    return np.maximum(sums, slope * sums), np.asarray(activation(new_sums))
+
+
+def _solve(x: Sums, y: Sums) -> Sums:
+    """Find what turns x and a constant into y, (n_x + 1, n_y), by least squares."""
+    columns = np.column_stack([x, np.ones(len(x))])
+    solution: Sums = lstsq(columns, y, cond=1e-6, lapack_driver="gelsy")[0]
+    return solution
+
+
+def _is_smooth(autoencoder: keras.Model) -> bool:
+    layers = autoencoder.get_layer("decoder").layers
+    return any(isinstance(layer, SmoothLeakyReLU) for layer in layers)
 
 
 def _find_rotation(autoencoder: keras.Model) -> Weights:

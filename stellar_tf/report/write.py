@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 from astropy.table import Table
 from markupsafe import Markup
@@ -24,7 +25,7 @@ from stellar_tf.figures.dimensions import (
     draw_leakage,
     order_dimensions,
 )
-from stellar_tf.figures.labels import choose_pairs, draw_pair
+from stellar_tf.figures.labels import MAX_POINTS, choose_pairs, draw_pair
 from stellar_tf.figures.precision import draw_precision
 from stellar_tf.figures.probes import draw_probes
 from stellar_tf.figures.spectra import (
@@ -169,7 +170,7 @@ def write_report(
             if len(compared)
             else None,
             headlines=choose_headlines(result),
-            precision=_draw_precision(Table() if precision is None else precision),
+            **_draw_precision(result, Table() if precision is None else precision),
             **_draw_probes(Table() if probes is None else probes),
             training=None
             if history is None
@@ -203,13 +204,11 @@ def _draw_labels(result: AnalysisResult) -> dict[str, Any]:
     has_labels = bool(labels and result.verdict.n_informative)
     associations = leakage = importance = None
     if has_labels:
-        width = 120 + 72 * len(labels)
-        figure = draw_associations(result)
-        associations = _plot("associations", figure, min_width=width)
+        associations = _plot_matrix("associations", draw_associations(result))
     if has_labels and result.leakage.nuisances:
-        leakage = _plot("leakage", draw_leakage(result))
+        leakage = _plot_matrix("leakage", draw_leakage(result))
     if result.disentanglement is not None:
-        importance = _plot("importance", draw_importance(result))
+        importance = _plot_matrix("importance", draw_importance(result))
     pairs = [
         _plot(
             f"pair-{pair.dimension}-{pair.label}",
@@ -224,20 +223,26 @@ def _draw_labels(result: AnalysisResult) -> dict[str, Any]:
         "leakage": leakage,
         "importance": importance,
         "pairs": pairs,
+        "max_points": MAX_POINTS,
     }
 
 
-def _draw_precision(precision: Table) -> list[Plot]:
-    labels: list[str] = sorted(set(precision["label"])) if len(precision) else []
-    return [
+def _draw_precision(result: AnalysisResult, precision: Table) -> dict[str, Any]:
+    if not len(precision):
+        return {"precision": None}
+    labels = set(precision["label"])
+    tracked = [*result.verdict_table["tracks"], *sorted(labels)]
+    plots = [
         _plot(
             f"precision-{label}",
             draw_precision(precision, label),
             title=label,
             caption=describe_precision(precision, label),
         )
-        for label in labels
+        for label in sorted(labels, key=tracked.index)
     ]
+    has_bounds = bool(np.isfinite(precision["bound"]).any())
+    return {"precision": plots, "has_bounds": has_bounds}
 
 
 def _draw_probes(probes: Table) -> dict[str, Any]:
@@ -327,6 +332,11 @@ def _plot(
     label = _LABELS.get(name.partition("-")[0], "{}").format(title)
     height = int(figure.layout.height)
     return Plot(name, title, label, caption, data, height, min_width)
+
+
+def _plot_matrix(name: str, figure: go.Figure) -> Plot:
+    """Give each column the room that its name and numbers need."""
+    return _plot(name, figure, min_width=120 + 72 * len(figure.data[0].x))
 
 
 def _share_pixels(traversals: Traversal, reconstructions: Reconstructions) -> int:

@@ -48,12 +48,20 @@
     setTimeout(drawNext, 30);
   };
   addEventListener("load", () => setTimeout(drawNext, 30));
-  // Paper has its own width and colours, and Plotly draws for those it finds.
+  // Paper has its own width and colours, and Plotly draws for those it finds. Figures
+  // are drawn larger and then made smaller, so that they fit a page with their words,
+  // and so that wide ones have the room that they have on the screen.
+  const shrink = ({ div }) => Math.max(0.6, Math.min(0.8, 660 / parseFloat(div.style.minWidth)));
+  let closed = [];
   const printOn = (isPaper) => {
     document.documentElement.classList.toggle("paper", isPaper);
+    if (isPaper) closed = [...document.querySelectorAll("details:not([open])")];
+    for (const box of closed) box.open = isPaper;
     for (const plot of plots) {
       draw(plot);
-      paint(plot, isPaper ? { width: plot.div.clientWidth } : { width: null, autosize: true });
+      plot.div.style.zoom = 1;
+      paint(plot, isPaper ? { width: plot.div.clientWidth / shrink(plot) } : { width: null, autosize: true });
+      if (isPaper) plot.div.style.zoom = shrink(plot);
     }
   };
   addEventListener("beforeprint", () => printOn(true));

@@ -117,6 +117,30 @@ def test_cubic_splines_decode_the_same_where_nothing_moves() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "folded", [{"dense": [24, 24]}, {"dense": [24], "n_basis": [5, 3]}, {"dense": []}]
+)
+def test_a_decoder_without_corners_decodes_much_the_same(
+    folded: dict[str, Any],
+) -> None:
+    source = build(config(6, folded=folded))
+    smooth, copied = (
+        build(config(2, folded={**folded, "smooth_decoder": True})) for _ in range(2)
+    )
+    keep_dimensions(source, smooth, KEPT)
+    sharp = build(config(2, folded=folded))
+    keep_dimensions(source, sharp, KEPT)
+    copied.set_weights(sharp.get_weights())
+    code = RNG.normal(size=(500, 2)).astype(np.float32)
+    expected, fitted, plain = (
+        np.asarray(model.get_layer("decoder")(code))
+        for model in (sharp, smooth, copied)
+    )
+    error = np.sqrt(np.mean((fitted - expected) ** 2))
+    assert error < np.sqrt(np.mean((plain - expected) ** 2)) / 3.0
+    assert error < 0.1 * expected.std(axis=0).mean()
+
+
 def test_another_network_is_refused() -> None:
     source, target = build(config(6)), build(config(2, folded={"dense": [4]}))
     with pytest.raises(ValueError, match="shape"):

@@ -137,6 +137,14 @@ def test_the_figure_has_the_bound_where_it_is_known() -> None:
     assert [trace.name for trace in draw_precision(PRECISION, "mh").data] == ["width"]
 
 
+def test_numbers_of_the_axis_of_widths_do_not_overlap() -> None:
+    wide = PRECISION.copy()
+    assert draw_precision(wide, "mh").layout.yaxis.dtick == "D1"
+    assert draw_precision(wide, "rv").layout.yaxis.dtick == "D2"
+    wide["width"][0] = 40.0
+    assert draw_precision(wide, "rv").layout.yaxis.dtick == 1
+
+
 def test_the_caption_compares_with_the_bound() -> None:
     assert describe_precision(PRECISION, "rv") == (
         "Median width 0.02 km/s, 3 held-out spectra. Bound 0.013 km/s, width over "

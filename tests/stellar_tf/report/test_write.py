@@ -21,6 +21,7 @@ from stellar_tf.analysis.analyze import AnalysisResult, analyze
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import AnalysisConfig
 from stellar_tf.figures.dimensions import draw_importance
+from stellar_tf.figures.labels import MAX_POINTS
 from stellar_tf.figures.spectra import Reconstructions
 from stellar_tf.report.write import Provenance, write_report
 from tests.stellar_tf.analysis.planted import plant_decoder, plant_latents
@@ -202,6 +203,8 @@ def test_dimensions_have_one_order_everywhere(
     order = [int(d) for d in result.verdict_table["dimension"]]
     order = [d for d in order if d in result.verdict.dimensions]
     assert order != sorted(order)
+    widths = [name for name in page.ids if name.startswith("precision-")]
+    assert widths == ["precision-rv", "precision-mh"]  # no dimension tracks mh
     drawn = [name for name in page.ids if name.startswith("traversal-")]
     assert drawn == [f"traversal-{d}" for d in order]
     moving = [int(cell) for cell in page.cells["table-moving_wavelengths"][::5]]
@@ -215,6 +218,9 @@ def test_held_out_stars_hide_none_and_are_named(page: Page) -> None:
     scatters = [f for f in page.figures if f["data"][-1].get("name") == "held out"]
     assert scatters
     for figure in scatters:
+        # No more than the text says, of a few at once.
+        assert len(figure["data"][0]["text"]) <= MAX_POINTS["analysed"]
+        assert len(figure["data"][-1]["text"]) <= MAX_POINTS["held out"]
         analysed, held_out = figure["data"]
         assert analysed["marker"]["symbol"] == "circle"
         assert held_out["marker"]["symbol"] == "diamond-open"
@@ -253,6 +259,26 @@ def test_full_grid_stays_small(result: AnalysisResult, tmp_path: Path) -> None:
         provenance=PROVENANCE,
     )  # fmt: skip
     assert path.stat().st_size < 12e6
+
+
+def test_the_bound_is_explained_where_there_is_one(
+    path: Path, result: AnalysisResult, tmp_path: Path
+) -> None:
+    def tell(path: Path) -> str:
+        return " ".join(path.read_text(encoding="utf-8").split())
+
+    assert "per held-out spectrum. Orange diamonds are the Cramér–Rao bound" in tell(
+        path
+    )
+    assert "follows one label alone.) The widths do not include" in tell(path)
+    traversals, reconstructions = make_spectra(result, WAVE[:500])
+    without = tmp_path / "report.html"
+    write_report(
+        result, without, traversals=traversals, reconstructions=reconstructions,
+        provenance=PROVENANCE, precision=PRECISION[3:],
+    )  # fmt: skip
+    assert "per held-out spectrum. The widths do not include" in tell(without)
+    assert "Cramér–Rao" not in tell(without)
 
 
 def test_nothing_informative_still_makes_a_page(tmp_path: Path) -> None:
@@ -356,7 +382,8 @@ def test_a_print_is_dark_on_white_and_whole(browser: Browser, path: Path) -> Non
     tab.evaluate(
         """() => addEventListener("beforeprint", () => {
             window.printed = [...document.querySelectorAll(".plot")].map((plot) => [
-                plot.layout.font.color, plot.querySelector(".main-svg").clientWidth]);
+                plot.layout.font.color,
+                plot.querySelector(".main-svg").getBoundingClientRect().width]);
         })"""
     )
     ink = "getComputedStyle(document.body).getPropertyValue('--ink').trim()"
@@ -379,5 +406,49 @@ def test_a_print_is_dark_on_white_and_whole(browser: Browser, path: Path) -> Non
         (e) => e.getBoundingClientRect().right > 680).length"""
     assert tab.evaluate(cut) == 0
     breaks = "(e) => getComputedStyle(e).breakInside"
-    assert tab.locator("figure").first.evaluate(breaks) == "avoid"
+    for kept_whole in ("figure", "tr", "p", ".facts"):
+        assert tab.locator(kept_whole).first.evaluate(breaks) == "avoid"
+    assert tab.locator("table").first.evaluate(breaks) == "auto"
+    after = "(e) => getComputedStyle(e).breakAfter"
+    for with_the_next in ("#informative > p", "#labels > p", "#unusual > p", "h2"):
+        assert tab.locator(with_the_next).first.evaluate(after) == "avoid"
+    tab.close()
+
+
+def test_a_print_has_what_is_folded_on_the_screen(browser: Browser, path: Path) -> None:
+    tab = visit(browser, path, 680)
+    is_open = "[...document.querySelectorAll('details')].map((box) => box.open)"
+    before = tab.evaluate(is_open)
+    assert not all(before)
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert all(tab.evaluate(is_open))
+    # The longest table is not below 7 pt, and what a mouse does is not told.
+    size = "(e) => parseFloat(getComputedStyle(e).fontSize)"
+    assert tab.locator("#table-verdict td").first.evaluate(size) * 72 / 96 > 6.9
+    for told in tab.get_by_text("Tap the title").or_(tab.get_by_text("Drag")).all():
+        assert not told.is_visible()
+    # Chromium leaves buttons out where it repeats the head of a table.
+    shown = "(e) => getComputedStyle(e).display"
+    assert tab.locator("th button").first.evaluate(shown) == "contents"
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(is_open) == before
+    tab.close()
+
+
+def test_wide_figures_have_their_room_in_print(browser: Browser, path: Path) -> None:
+    tab = visit(browser, path, 680)
+    tab.evaluate(
+        "document.querySelector('#associations .plot').style.minWidth = '1056px'"
+    )
+    heat_map = tab.locator("#associations .plot")
+    size = "(e) => e.querySelector('.main-svg').getBoundingClientRect().height"
+    on_screen = heat_map.evaluate(size)
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert heat_map.evaluate("(e) => e.layout.width") >= 1056
+    assert heat_map.evaluate("(e) => e.getBoundingClientRect().width") <= 661
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    tab.emulate_media(media="screen")
+    assert heat_map.evaluate(size) == on_screen
     tab.close()

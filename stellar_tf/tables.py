@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from tfrecords_tools.labels.catalog import read_catalog
 from tfrecords_tools.labels.files import LabelError
 from tfrecords_tools.labels.lookup import Exposure
 from tfrecords_tools.labels.table import read_label_table
+from tfrecords_tools.lock import writing
 from tfrecords_tools.records.schema import SPECTRUM_NAMES
 
 _EXPOSURE = ("dp_id", "target", "star", "ra", "dec", "source_id")
@@ -62,6 +64,39 @@ def check_table_path(path: Path, *, overwrite: bool) -> None:
         raise TableError(f"{path}: is a folder; choose another name, or remove it")
     if path.exists() and not overwrite:
         raise TableError(f"{path}: exists; choose another name or pass overwrite=True")
+
+
+@contextmanager
+def writing_table(path: Path | None, *, overwrite: bool) -> Iterator[None]:
+    """
+    Refuse a path before work is done for it, and keep others from it meanwhile.
+
+    Parameters
+    ----------
+    path : Path or None
+        File to be written; None if none is.
+    overwrite : bool
+        Whether it may exist.
+
+    Yields
+    ------
+    None
+        Until the block ends no other process writes the file in this way.
+
+    Raises
+    ------
+    TableError
+        As of `check_table_path`.
+    BusyError
+        If another process is writing it.
+    """
+    if path is None:
+        yield
+        return
+    check_table_path(path, overwrite=overwrite)
+    with writing(path):
+        check_table_path(path, overwrite=overwrite)  # it may have come meanwhile
+        yield
 
 
 def write_table(table: Table, path: Path, *, overwrite: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import uuid
@@ -165,6 +166,20 @@ def remove_partial(folder: Path) -> None:
     """Remove what a program that was killed could not."""
     for path in list(folder.rglob(f"*{PARTIAL_SUFFIX}")):
         discard(path)
+
+
+def remove_partial_of(path: Path) -> None:
+    """
+    Remove what programs that were killed left of one file or folder.
+
+    Parameters
+    ----------
+    path : Path
+        Its place; nobody may be writing it.
+    """
+    names = f"{glob.escape(path.name)}.{'[0-9a-f]' * 32}{PARTIAL_SUFFIX}"
+    for partial in list(path.parent.glob(names)):
+        discard(partial)
 
 
 def discard(path: Path) -> None:

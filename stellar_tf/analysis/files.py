@@ -17,6 +17,7 @@ from stellar_tf.analysis.labels.units import UnitMap, list_unit_maps, unit_map_t
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
 from stellar_tf.analysis.truth.disentanglement import disentanglement_table
 from stellar_tf.tables import TableError, read_table, write_table
+from tfrecords_tools.durable import remove_partial_of
 from tfrecords_tools.errors import UserError
 from tfrecords_tools.records.manifest import hash_file
 
@@ -100,7 +101,7 @@ def write_named(
     named: Mapping[str, Table], folder: Path, *, overwrite: bool = False
 ) -> list[Path]:
     """
-    Write tables as ECSV.
+    Write tables as ECSV, where no other process writes them.
 
     Parameters
     ----------
@@ -122,9 +123,11 @@ def write_named(
         If a table exists and `overwrite` is false; nothing is written then.
     """
     check_new(named, folder, overwrite=overwrite)
-    for name, table in named.items():
-        write_table(table, table_path(folder, name), overwrite=overwrite)
-    return [table_path(folder, name) for name in named]
+    paths = [table_path(folder, name) for name in named]
+    for path, table in zip(paths, named.values(), strict=True):
+        remove_partial_of(path)
+        write_table(table, path, overwrite=overwrite)
+    return paths
 
 
 def check_new(names: Iterable[str], folder: Path, *, overwrite: bool = False) -> None:

@@ -11,6 +11,7 @@ from stellar_tf.api.arguments import Settings, StrPath, as_path, as_run
 from stellar_tf.config import AnalysisConfig, load_label_config
 from stellar_tf.run import Run
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.lock import writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,6 +122,8 @@ def analyze_codes(
     ------
     LatentsError
         If the codes are no table of finite numbers.
+    BusyError
+        If another process is writing into the folder.
 
     Examples
     --------
@@ -146,7 +149,8 @@ def analyze_codes(
     result = analyze_means(np.asarray(codes), table, AnalysisConfig())
     result = replace(result, notes=tuple(notes))
     if out is not None:
-        write_named(result.tables, Path(out), overwrite=overwrite)
+        with writing(Path(out)):
+            write_named(result.tables, Path(out), overwrite=overwrite)
     return result
 
 
@@ -320,11 +324,10 @@ def neighbours(
     3
     """
     from stellar_tf.inference.retrieval import find_neighbours
-    from stellar_tf.tables import check_table_path, write_table
+    from stellar_tf.tables import write_table, writing_table
 
-    if out is not None:
-        check_table_path(Path(out), overwrite=overwrite)
-    similar = find_neighbours(as_run(run), str(spectrum), count, as_path(latents))
-    if out is not None:
-        write_table(similar.neighbours, Path(out), overwrite=overwrite)
+    with writing_table(as_path(out), overwrite=overwrite):
+        similar = find_neighbours(as_run(run), str(spectrum), count, as_path(latents))
+        if out is not None:
+            write_table(similar.neighbours, Path(out), overwrite=overwrite)
     return similar

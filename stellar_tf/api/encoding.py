@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from stellar_tf.api.arguments import StrPath, as_paths
+from stellar_tf.api.arguments import StrPath, as_path, as_paths
 from stellar_tf.run import Run, RunError, is_run, open_records
 from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.records.manifest import hash_file, is_records
@@ -120,6 +120,8 @@ def encode(
         If arrays do not fit each other, or records stand on another grid.
     TableError
         If `out` cannot be written.
+    BusyError
+        If another process is writing it.
 
     Examples
     --------
@@ -127,20 +129,19 @@ def encode(
     >>> latents.table["dp_id", "z_mean", "flags"].colnames
     ['dp_id', 'z_mean', 'flags']
     """
-    from stellar_tf.tables import check_table_path, write_table
+    from stellar_tf.tables import write_table, writing_table
 
-    if out is not None:
-        check_table_path(Path(out), overwrite=overwrite)
-    if flux is None:
-        _check_files(spectra)
-    scale = _read_width_scales(model) if calibrated else None
-    if isinstance(model, str | Path | Run):
-        model = load_model(model)
-    latents = model.encode(spectra, flux, medium=medium, progress=progress)
-    if scale is not None:
-        latents = latents.scale_widths(scale)
-    if out is not None and len(latents):
-        write_table(latents.table, Path(out), overwrite=overwrite)
+    with writing_table(as_path(out), overwrite=overwrite):
+        if flux is None:
+            _check_files(spectra)
+        scale = _read_width_scales(model) if calibrated else None
+        if isinstance(model, str | Path | Run):
+            model = load_model(model)
+        latents = model.encode(spectra, flux, medium=medium, progress=progress)
+        if scale is not None:
+            latents = latents.scale_widths(scale)
+        if out is not None and len(latents):
+            write_table(latents.table, Path(out), overwrite=overwrite)
     return latents
 
 

@@ -33,7 +33,7 @@ def style() -> dict[str, Any]:
 
 class LimitedFileDropper(pn.widgets.FileDropper):
     """
-    A field for one file, with a limit the server keeps as well as the page.
+    A field for one file, with limits the server keeps as well as the page.
 
     Parameters
     ----------
@@ -43,12 +43,24 @@ class LimitedFileDropper(pn.widgets.FileDropper):
 
     def _process_event(self, event: DeleteEvent | UploadEvent) -> None:
         if event.event_name == "upload_event":
+            if not self._is_next(event.data):  # no page sends it
+                return
             name = event.data["name"]
             n_chunks = 0 if event.data["chunk"] == 1 else len(self._file_buffer[name])
             if n_chunks >= MAX_CHUNKS:
                 self._file_buffer[name] = []
                 return
         super()._process_event(event)
+
+    def _is_next(self, data: Any) -> bool:
+        """Tell whether it is a piece of a file, and those before it have come."""
+        kinds = {"name": str, "type": str, "chunk": int, "total_chunks": int}
+        return (
+            isinstance(data, dict)
+            and all(isinstance(data.get(key), kind) for key, kind in kinds.items())
+            and isinstance(data.get("data"), bytes)
+            and (data["chunk"] == 1 or data["name"] in self._file_buffer)
+        )
 
 
 def build_sliders(

@@ -55,6 +55,7 @@ from stellar_tf.figures.probes import draw_probes
 from stellar_tf.report.star_spectra import read_spectra
 from stellar_tf.run import Run
 from stellar_tf.tables import join_labels, read_table
+from tfrecords_tools.lock import writing
 from tfrecords_tools.progress import show_progress
 from tfrecords_tools.records.manifest import ManifestError, hash_file, read_manifest
 from tfrecords_tools.records.schema import SPECTRUM_NAMES
@@ -192,20 +193,43 @@ def probe_run(
     SizesError
         If a number of labelled stars is too small, networks are wanted for another, or
         there are no draws.
+    BusyError
+        If another process is writing such a table.
     """
     sizes = check_sizes(sizes)
     if n_draws < 1:
         raise SizesError(f"n_draws must be 1 or more, got {n_draws}")
-    if save:  # refused before the work, not after it
-        check_new([PROBES], run.analysis, overwrite=overwrite)
     wanted = frozenset(sizes if network_sizes is None else network_sizes)
     if not wanted <= set(sizes):
         raise SizesError(
             f"network_sizes must be some of sizes, {list(sizes)}, got {sorted(wanted)}"
         )
-    config = run.read_config()
     model_sha256 = hash_file(run.find_model())
-    stars, units, notes = _read_stars(run, latents, labels, names, settings)
+    with ExitStack() as stack:
+        if save:  # refused before the work, not after it
+            check_new([PROBES], run.analysis, overwrite=overwrite)
+            stack.enter_context(writing(table_path(run.analysis, PROBES)))
+            check_new([PROBES], run.analysis, overwrite=overwrite)
+        read = _read_stars(run, latents, labels, names, settings)
+        found = _probe(run, *read, sizes, wanted, n_draws, progress=progress)
+        found.table.meta[MODEL_SHA256] = model_sha256
+        if save:
+            found.save(overwrite=overwrite)
+    return found
+
+
+def _probe(
+    run: Run,
+    stars: Codes,
+    units: dict[str, str],
+    notes: list[str],
+    sizes: Sequence[int],
+    wanted: frozenset[int],
+    n_draws: int,
+    *,
+    progress: bool,
+) -> RunProbes:
+    config = run.read_config()
     plan = plan_probes(
         stars.labels, stars.split, sizes, n_draws=n_draws, seed=config.analysis.seed
     )
@@ -224,11 +248,7 @@ def probe_run(
             (group, predict_group(group, probes, advance)) for group in plan.groups
         ]
     table = tabulate_probes(found, units, config.analysis)
-    table.meta[MODEL_SHA256] = model_sha256
-    probes_found = RunProbes(run, table, (*notes, *left_out, *plan.cuts))
-    if save:
-        probes_found.save(overwrite=overwrite)
-    return probes_found
+    return RunProbes(run, table, (*notes, *left_out, *plan.cuts))
 
 
 def _read_stars(

@@ -32,6 +32,8 @@ from stellar_tf.report.write import Provenance, write_report
 from stellar_tf.run import Run
 from stellar_tf.simulator.simulate import read_simulation
 from stellar_tf.tables import TableError, join_labels, read_table
+from tfrecords_tools.durable import remove_partial_of
+from tfrecords_tools.lock import writing
 from tfrecords_tools.records.manifest import Manifest, ManifestError, read_manifest
 
 if TYPE_CHECKING:
@@ -194,6 +196,7 @@ class RunAnalysis:
             If a table exists and may not be replaced.
         """
         _refuse_existing(self.report_path, overwrite=overwrite)
+        remove_partial_of(self.report_path)
         write_named(self.tables, self.run.analysis, overwrite=overwrite)
         return self.report(self.report_path, overwrite=overwrite)
 
@@ -326,10 +329,28 @@ def analyze_run(
         If a table of labels cannot be used.
     LatentsError
         If the latents cannot be analysed.
+    BusyError
+        If another process is writing an analysis into the run.
     """
     config = run.read_config()
     if save:  # refused before the work, not after it
         _refuse_existing(run.report_path, overwrite=overwrite)
+        with writing(run.analysis):
+            _refuse_existing(run.report_path, overwrite=overwrite)
+            analysis = _analyze(run, config, latents, labels, truth, settings)
+            analysis.save(overwrite=overwrite)
+            return analysis
+    return _analyze(run, config, latents, labels, truth, settings)
+
+
+def _analyze(
+    run: Run,
+    config: Config,
+    latents: Path | None,
+    labels: Path | None,
+    truth: Path | None,
+    settings: Mapping[str, Any] | Iterable[str],
+) -> RunAnalysis:
     table = read_table(latents or run.latents_path, leave_out=_UNUSED)
     label_config = load_label_config(config, settings)
     notes = _read_probes(run)[1]
@@ -338,12 +359,9 @@ def analyze_run(
             notes += join_labels(table, known, label_config).lines
     factors = [] if truth is None else _list_factors(table)
     result = analyze(table, config.analysis, factors=factors, blocks=config.blocks)
-    analysis = RunAnalysis(
+    return RunAnalysis(
         run, result, tuple(notes), table, _find_simulation(truth, config)
     )
-    if save:
-        analysis.save(overwrite=overwrite)
-    return analysis
 
 
 def _read_probes(run: Run) -> tuple[Table, list[str]]:

@@ -23,6 +23,7 @@ from stellar_tf.report.traversal_panels import build_panel, name_tracked
 from stellar_tf.run import Run
 from stellar_tf.tables import TableError
 from tfrecords_tools.durable import write_whole
+from tfrecords_tools.lock import writing
 
 N_POSITIONS = 21
 """Steps of a slider; the one in the middle is the median star."""
@@ -170,6 +171,8 @@ def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
         If the file cannot be written there.
     AnalysisError
         If the run has not been analysed, or no dimension is informative.
+    BusyError
+        If another process is writing the file.
     """
     _refuse(path, overwrite=overwrite)
     config = run.read_config()
@@ -209,7 +212,8 @@ def export_page(run: Run, path: Path, *, overwrite: bool = False) -> Path:
         created=datetime.now(UTC).date().isoformat(),
     )
     unit_maps = read_unit_maps(run.analysis)
-    write_traversal_page(path, traversal, dimensions, percentiles, unit_maps, facts)
+    with writing(path):
+        write_traversal_page(path, traversal, dimensions, percentiles, unit_maps, facts)
     return path
 
 

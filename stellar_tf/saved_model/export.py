@@ -14,9 +14,13 @@ from stellar_tf.run import Run, is_run
 from stellar_tf.saved_model.assets import write_assets
 from stellar_tf.saved_model.model_card import write_model_card
 from stellar_tf.saved_model.warmup import write_warmup
-from tfrecords_tools.durable import partial_path, put_in_place
+from tfrecords_tools.durable import partial_path, put_in_place, remove_partial_of
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.lock import writing
 from tfrecords_tools.records.manifest import is_records
+
+_VERSION = "version"
+"""What one is named until it is complete: no server takes such a name for one."""
 
 
 class ExportError(UserError):
@@ -43,6 +47,8 @@ def export(run: Run, out: Path) -> Path:
     ------
     ExportError
         If `out` is no folder, or one of something else.
+    BusyError
+        If another process is exporting to it.
 
     Notes
     -----
@@ -54,6 +60,12 @@ def export(run: Run, out: Path) -> Path:
         raise ExportError(f"{out}: is a file; give the folder of all versions")
     if is_run(out) or is_records(out):
         raise ExportError(f"{out}: is a run or records; give the model its own folder")
+    with writing(out):
+        remove_partial_of(out / _VERSION)
+        return _export(run, out)
+
+
+def _export(run: Run, out: Path) -> Path:
     graph = load_graph(run)
     config = graph.config
     analysis = (
@@ -63,8 +75,7 @@ def export(run: Run, out: Path) -> Path:
     )
     dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
     unit_maps = read_unit_maps(run.analysis)
-    # No server takes such a name for a version.
-    with partial_path(out / "version") as partial:
+    with partial_path(out / _VERSION) as partial:
         _write_signatures(graph, partial)
         write_assets(config, dimensions, unit_maps, partial)
         write_warmup(graph, out.name, partial)

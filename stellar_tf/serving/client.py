@@ -20,7 +20,7 @@ from stellar_tf.inference.latents import (
     Latents,
     encode_prepared,
 )
-from stellar_tf.tables import check_table_path, write_table
+from stellar_tf.tables import write_table, writing_table
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.conversion.inputs import discover
 from tfrecords_tools.errors import UserError
@@ -324,9 +324,9 @@ def encode_remotely(
         If an input does not exist.
     TableError
         If `out` cannot be written.
+    BusyError
+        If another process is writing it.
     """
-    if out is not None:
-        check_table_path(out, overwrite=overwrite)
     folders = [Path(path) for path in inputs]
     for path in folders:
         if is_records(path):
@@ -335,7 +335,7 @@ def encode_remotely(
                 f"files"
             )
     paths = discover(folders)
-    with Client(url) as client:
+    with writing_table(out, overwrite=overwrite), Client(url) as client:
 
         def encode(batch: Batch) -> Columns:
             code = client.encode(batch.flux)
@@ -344,8 +344,8 @@ def encode_remotely(
         latents = encode_prepared(
             paths, client.grid, client.convert, batch_size, encode, progress
         )
-    if out is not None and len(latents):
-        write_table(latents.table, out, overwrite=overwrite)
+        if out is not None and len(latents):
+            write_table(latents.table, out, overwrite=overwrite)
     return latents
 
 

@@ -6,11 +6,12 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from kserve.errors import InvalidInput, ModelNotFound
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
@@ -18,7 +19,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
 )
 from kserve.protocol.grpc.servicer import InferenceServicer
 
-from stellar_tf.serving.errors import ServingError
+from stellar_tf.serving.errors import ServingError, describe
 from stellar_tf.serving.limits import BODIES_HELD
 from stellar_tf.serving.repository import VersionedDataPlane, address
 from stellar_tf.serving.wire import parse_bounded
@@ -31,8 +32,13 @@ _ROOM_FOR_HEADERS = 65_536
 _MAX_CALLS = 64
 """More at a time, waiting ones included, are answered RESOURCE_EXHAUSTED."""
 
-_UNPARSED = ("ModelInfer", "RepositoryModelLoad", "RepositoryModelUnload")
-"""Calls whose messages hold messages; the other ones hold two strings at most."""
+
+class _RefusedError(Exception):
+    """A message that is not taken, whatever it says."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class _Servicer(InferenceServicer):
@@ -45,45 +51,80 @@ class _Servicer(InferenceServicer):
         self._max_bytes, self._seconds = max_bytes, seconds
         self._room = _Room(BODIES_HELD * max_bytes)
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:
-        async with _errors_as_status(context):
-            model = self._data_plane.find(address(request.name, request.version))
-            return pb.ModelReadyResponse(ready=await model.healthy())
+    async def ModelReady(self, requests: AsyncIterator[bytes], context: Any) -> Any:
+        kind = pb.ModelReadyRequest
+        return await self._answer(requests, kind, self._is_ready, context)
 
-    async def ModelMetadata(self, request: Any, context: Any) -> Any:
-        async with _errors_as_status(context):
-            name = address(request.name, request.version)
-            metadata = await self._data_plane.model_metadata(name)
-            parameters = metadata.pop("parameters")
-            shown = {key: parameters.get(key) for key in ("version", "grid")}
-            context.set_trailing_metadata(((PARAMETERS_KEY, json.dumps(shown)),))
-            return pb.ModelMetadataResponse(**metadata)
+    async def ModelMetadata(self, requests: AsyncIterator[bytes], context: Any) -> Any:
+        kind = pb.ModelMetadataRequest
+        return await self._answer(requests, kind, self._describe, context)
 
     async def ModelInfer(self, requests: AsyncIterator[bytes], context: Any) -> Any:
-        async with _errors_as_status(context):
-            # How large it is shows when it has come; until then it may be the largest.
-            n_bytes = self._max_bytes
-            if not await self._room.take(n_bytes, self._seconds):
-                reason = "too many requests"
-                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
-            try:
-                request = await self._read(requests, context)
-                self._room.give_back(n_bytes - len(request))
-                n_bytes = len(request)
-                asked = parse_bounded(request, pb.ModelInferRequest, self._max_bytes)
-                return await self._infer(asked, context)
-            finally:
-                self._room.give_back(n_bytes)
+        kind = pb.ModelInferRequest
+        return await self._answer(requests, kind, self._infer, context)
 
-    async def _read(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+    async def _answer(
+        self,
+        requests: AsyncIterator[bytes],
+        kind: type[Message],
+        respond: Callable[[Any, Any], Awaitable[Any]],
+        context: Any,
+    ) -> Any:
+        """Let the message come when there is room, and answer it or say why not."""
+        try:
+            async with self._receive(requests) as content:
+                asked = parse_bounded(content, kind, self._max_bytes)
+                return await respond(asked, context)
+        except _RefusedError as error:
+            code, reason = error.code, str(error)
+        except InvalidInput as error:
+            code, reason = grpc.StatusCode.INVALID_ARGUMENT, describe(error)
+        except ModelNotFound as error:
+            code, reason = grpc.StatusCode.NOT_FOUND, describe(error)
+        except Exception:  # the log tells what a client need not know
+            _LOG.exception("a call failed")
+            code, reason = grpc.StatusCode.INTERNAL, "internal error; see the log"
+        # Not by context.abort: its error would keep the message until cycles are
+        # collected, which may be after many more.
+        context.set_code(code)
+        context.set_details(reason)
+        return None
+
+    @asynccontextmanager
+    async def _receive(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Give a message room until it is answered."""
+        # How large it is shows when it has come; until then it may be the largest.
+        n_bytes = self._max_bytes
+        if not await self._room.take(n_bytes, self._seconds):
+            raise _RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests")
+        try:
+            content = await self._read(requests)
+            self._room.give_back(n_bytes - len(content))
+            n_bytes = len(content)
+            yield content
+        finally:
+            self._room.give_back(n_bytes)
+
+    async def _read(self, requests: AsyncIterator[bytes]) -> bytes:
         """Let the message come, within the time."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await anext(requests, b"")
         except TimeoutError:
             reason = f"the request took longer than {self._seconds:g} s to arrive"
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, reason)
-        raise AssertionError("abort raises")
+            raise _RefusedError(grpc.StatusCode.DEADLINE_EXCEEDED, reason) from None
+
+    async def _is_ready(self, request: Any, context: Any) -> Any:
+        model = self._data_plane.find(address(request.name, request.version))
+        return pb.ModelReadyResponse(ready=await model.healthy())
+
+    async def _describe(self, request: Any, context: Any) -> Any:
+        name = address(request.name, request.version)
+        metadata = await self._data_plane.model_metadata(name)
+        parameters = metadata.pop("parameters")
+        shown = {key: parameters.get(key) for key in ("version", "grid")}
+        context.set_trailing_metadata(((PARAMETERS_KEY, json.dumps(shown)),))
+        return pb.ModelMetadataResponse(**metadata)
 
     async def _infer(self, request: Any, context: Any) -> Any:
         name = address(request.model_name, request.model_version)
@@ -150,8 +191,8 @@ class _UnparsedCalls:
     Parameters
     ----------
     server : grpc.aio.Server
-        Where they go. Those whose messages may be large get a stream of bytes, on
-        which a message comes when it is asked for; to a client it is the same.
+        Where they go. Each gets a stream of bytes, on which a message comes when it is
+        asked for, which those that hold nothing never are; to a client it is the same.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:
@@ -166,8 +207,6 @@ class _UnparsedCalls:
             name: grpc.stream_unary_rpc_method_handler(
                 handler.unary_unary, None, handler.response_serializer
             )
-            if name in _UNPARSED
-            else handler
             for name, handler in handlers.items()
         }
         self._server.add_registered_method_handlers(service, unparsed)
@@ -228,15 +267,17 @@ def build_grpc_server(
         raise ServingError(f"grpc_port {port}: {host} cannot be listened on") from None
 
 
-@asynccontextmanager
-async def _errors_as_status(context: Any) -> AsyncIterator[None]:
-    # KServe's interceptor logs a traceback for each bad request.
-    try:
-        yield
-    except InvalidInput as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-    except ModelNotFound as error:
-        await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
-    except Exception:  # the log tells what a client need not know
-        _LOG.exception("a call failed")
-        await context.abort(grpc.StatusCode.INTERNAL, "internal error; see the log")
+async def stop_grpc_server(server: grpc.aio.Server, seconds: float) -> None:
+    """
+    Take no further calls, and let those under way end.
+
+    Parameters
+    ----------
+    server : grpc.aio.Server
+        The server.
+    seconds : float
+        For how long; what is under way then is cancelled [s].
+    """
+    # It logs a traceback of each call that it cancels.
+    logging.getLogger("grpc._cython.cygrpc").disabled = True
+    await server.stop(seconds)

@@ -17,6 +17,7 @@ from kserve.protocol.rest.v1_endpoints import V1Endpoints
 from kserve.protocol.rest.v2_endpoints import V2Endpoints
 from starlette.exceptions import HTTPException
 
+from stellar_tf.serving.errors import describe
 from stellar_tf.serving.infer_protocol import dump_json, read_infer, write_infer
 from stellar_tf.serving.predict_protocol import parse_json
 from stellar_tf.serving.repository import VersionedDataPlane, address
@@ -124,10 +125,10 @@ def _add_error_handlers(app: FastAPI) -> None:
         return JSONResponse({"error": reason}, status)
 
     async def refuse(_: Request, error: Exception) -> JSONResponse:
-        return tell(HTTPStatus.BAD_REQUEST, str(error))
+        return tell(HTTPStatus.BAD_REQUEST, describe(error))
 
     async def miss(_: Request, error: Exception) -> JSONResponse:
-        return tell(HTTPStatus.NOT_FOUND, str(error))
+        return tell(HTTPStatus.NOT_FOUND, describe(error))
 
     async def fail(request: Request, error: Exception) -> JSONResponse:
         _LOG.error("%s failed", request.url.path, exc_info=error)

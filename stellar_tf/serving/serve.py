@@ -14,7 +14,7 @@ import uvicorn
 
 from stellar_tf.addresses import list_names
 from stellar_tf.serving.errors import ServingError
-from stellar_tf.serving.grpc_service import build_grpc_server
+from stellar_tf.serving.grpc_service import build_grpc_server, stop_grpc_server
 from stellar_tf.serving.kserve_model import ServedModel
 from stellar_tf.serving.limits import BodyLimits, HeaderChecks, HeaderDeadline
 from stellar_tf.serving.repository import Repository, VersionedDataPlane
@@ -132,7 +132,7 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, rest_server.handle_exit)
     await rest_server.serve(sockets=[listener])
-    await grpc_server.stop(_GRACE)
+    await stop_grpc_server(grpc_server, _GRACE)
 
 
 class _RestServer(uvicorn.Server):

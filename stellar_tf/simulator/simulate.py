@@ -17,6 +17,7 @@ from stellar_tf.simulator.spectrum import SpectrumSimulator
 from stellar_tf.tables import write_table
 from tfrecords_tools.durable import remove_partial, write_whole
 from tfrecords_tools.errors import UserError
+from tfrecords_tools.lock import writing
 from tfrecords_tools.progress import show_progress
 
 TRUTH_FILE = "truth.ecsv"
@@ -76,11 +77,26 @@ def simulate(
     FolderError
         If the folder holds anything but this simulation; with `overwrite`, if it
         holds anything but a simulation.
+    BusyError
+        If another process simulates into the folder.
     """
     simulator = SpectrumSimulator(config)
     # Impossible factors fail here, before anything is written.
     draw_records(config, seed, star_number=0)
-    _claim_folder(out, config, seed, overwrite)
+    _check_folder(out, config, seed, overwrite)
+    with writing(out / SETTINGS_FILE):
+        _claim_folder(out, config, seed, overwrite)
+        return _write_files(out, simulator, config, seed, progress)
+
+
+def _write_files(
+    out: Path,
+    simulator: SpectrumSimulator,
+    config: SimulateConfig,
+    seed: int,
+    progress: bool,
+) -> SimulationSummary:
+    """Write what is missing, and the truth about all."""
     writer = AdpWriter(config.full_header)
     n_written = 0
     rows: list[dict[str, Any]] = []
@@ -142,21 +158,40 @@ def _write_truth(out: Path, rows: list[dict[str, Any]]) -> Path:
 def _claim_folder(
     out: Path, config: SimulateConfig, seed: int, overwrite: bool
 ) -> None:
-    """Make the folder ours, or find that it is, or raise FolderError."""
-    settings = {"seed": seed, "simulate": config.model_dump(mode="json")}
-    path = out / SETTINGS_FILE
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not path.is_file():
-            raise FolderError(f"{out}: exists and holds no simulation")
-        if overwrite:
-            _remove_simulation(out)
-        elif not _continues(_read_settings(path), settings):
-            raise FolderError(
-                f"{out}: holds a simulation of other settings or another seed"
-            )
-    out.mkdir(parents=True, exist_ok=True)
+    """Begin the simulation, or go on with it, or raise FolderError."""
+    _check_folder(out, config, seed, overwrite)  # again, for it is ours alone now
+    if overwrite:
+        _remove_simulation(out)
     remove_partial(out)
-    write_whole(path, yaml.safe_dump(settings, sort_keys=False))
+    settings = _list_settings(config, seed)
+    write_whole(out / SETTINGS_FILE, yaml.safe_dump(settings, sort_keys=False))
+
+
+def _check_folder(
+    out: Path, config: SimulateConfig, seed: int, overwrite: bool
+) -> None:
+    """Raise FolderError if the folder holds anything that may not be replaced."""
+    if not out.exists() or (out.is_dir() and not any(_list_others(out))):
+        return
+    path = out / SETTINGS_FILE
+    if not path.is_file():
+        raise FolderError(f"{out}: exists and holds no simulation")
+    if not overwrite and not _continues(
+        _read_settings(path), _list_settings(config, seed)
+    ):
+        raise FolderError(
+            f"{out}: holds a simulation of other settings or another seed"
+        )
+
+
+def _list_others(out: Path) -> Iterator[Path]:
+    """List all but what a kill may have left of a simulation's beginning."""
+    first = (SETTINGS_FILE + ".", f".{SETTINGS_FILE}.lock")
+    return (path for path in out.iterdir() if not path.name.startswith(first))
+
+
+def _list_settings(config: SimulateConfig, seed: int) -> dict[str, Any]:
+    return {"seed": seed, "simulate": config.model_dump(mode="json")}
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

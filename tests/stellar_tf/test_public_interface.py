@@ -5,13 +5,17 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import stellar_tf as st
 from stellar_tf.run import Run, RunError
 from stellar_tf.saved_model.assets import ModelError
+from tfrecords_tools.durable import PARTIAL_SUFFIX, partial_path
+from tfrecords_tools.lock import BusyError, writing
 
 HEAVY = ("tensorflow", "keras", "numpy", "astropy", "pydantic", "sklearn")
 
@@ -104,3 +108,40 @@ def test_where_keras_comes_later_its_message_names_what_to_import(run: Run) -> N
     assert "'module': 'stellar_tf.network.layers'" in told
     later = load_with_keras(run, "stellar_tf, keras, stellar_tf.network.model")
     assert later.stdout == "(None, 4)\n"
+
+
+def test_what_another_process_writes_is_refused_before_the_work(
+    labelled_run: Run, tmp_path: Path
+) -> None:
+    run, out, codes = labelled_run, tmp_path / "latents.parquet", tmp_path / "codes"
+    numbers = np.random.default_rng(0).normal(size=(40, 2))
+    for place, write in (
+        (out, lambda: st.encode("no model", "nothing", out=out)),
+        (out, lambda: st.neighbours("no run", "nothing", out=out)),
+        (run.analysis, lambda: st.analyze(run, latents="nothing", save=True)),
+        (
+            run.analysis / "probes.ecsv",
+            lambda: st.probe(run, latents="nothing", save=True, progress=False),
+        ),
+        (codes, lambda: st.analyze_codes(numbers, out=codes)),
+    ):
+        with (
+            writing(place),
+            pytest.raises(BusyError, match=f"{place.name}: another process is"),
+        ):
+            write()
+    assert not any(tmp_path.rglob(".*.lock"))
+
+
+def test_what_a_killed_command_left_is_removed_by_the_next(
+    labelled_run: Run, records: Path
+) -> None:
+    run = labelled_run
+    run.analysis.mkdir()
+    places = (run.latents_path, run.report_path, run.analysis / "verdict.ecsv")
+    with ExitStack() as stack:
+        for place in places:
+            stack.enter_context(partial_path(place)).touch()
+        st.encode(run, records, out=run.latents_path, overwrite=True, progress=False)
+        st.analyze(run, save=True)
+        assert not list(run.folder.rglob(f"*{PARTIAL_SUFFIX}"))

@@ -15,9 +15,11 @@ from stellar_tf.tables import (
     read_label_columns,
     read_table,
     write_table,
+    writing_table,
 )
 from tfrecords_tools.config import ConvertConfig
 from tfrecords_tools.labels.files import LabelError
+from tfrecords_tools.lock import BusyError
 
 
 @pytest.fixture
@@ -57,6 +59,27 @@ def test_nothing_is_replaced_unasked(table: Table, tmp_path: Path) -> None:
     write_table(table[:1], path, overwrite=True)
     assert len(read_table(path)) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["t.ecsv"]
+
+
+def test_a_table_that_is_being_written_is_refused(table: Table, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "t.parquet"
+    with writing_table(path, overwrite=False):
+        with (
+            pytest.raises(
+                BusyError, match=r"t\.parquet: another process is writing it"
+            ),
+            writing_table(path, overwrite=True),
+        ):
+            pass
+        write_table(table, path)
+    assert [p.name for p in path.parent.iterdir()] == ["t.parquet"]
+    with (
+        pytest.raises(TableError, match=r"t\.parquet: exists"),
+        writing_table(path, overwrite=False),
+    ):
+        pass
+    with writing_table(None, overwrite=False):
+        pass
 
 
 def test_unknown_ending(table: Table, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import panel as pn
 import pytest
+from panel.models.file_dropper import UploadEvent
 
 from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.analysis.lines import LINES
 from stellar_tf.explore import captions
-from stellar_tf.explore.controls import MAX_CHUNKS
+from stellar_tf.explore.controls import MAX_CHUNKS, build_upload
 from stellar_tf.explore.explorer import Explorer
 from stellar_tf.explore.page import Page
 
@@ -175,3 +176,25 @@ def test_the_server_too_limits_a_file(page: Page) -> None:
         page.finder.upload._process_event(Event(chunk))
         kept = page.finder.upload._file_buffer["big.fits"]
         assert len(kept) <= MAX_CHUNKS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": 5},
+        {"type": None},
+        {"chunk": "1"},
+        {"chunk": 2},
+        {"total_chunks": None},
+        {"data": "text"},
+    ],
+)
+def test_what_is_no_piece_of_a_file_is_passed_over(change: dict[str, object]) -> None:
+    received: list[str] = []
+    field = build_upload(lambda name, _: received.append(name))
+    piece = {"name": "a", "type": "", "chunk": 1, "total_chunks": 1, "data": b"a"}
+    for data in (None, {**piece, **change}):
+        field._process_event(UploadEvent(None, data))
+    assert received == []
+    field._process_event(UploadEvent(None, piece))
+    assert received == ["a"]

@@ -35,6 +35,8 @@ from stellar_tf.tables import read_table, write_table
 from tests.stellar_tf.analysis.planted import RV, TEFF, UNEXPLAINED, plant_latents
 from tests.stellar_tf.settings import with_settings
 from tfrecords_tools.conversion.convert import convert
+from tfrecords_tools.durable import partial_path
+from tfrecords_tools.lock import BusyError, writing
 from tfrecords_tools.readers import read_spectrum
 from tfrecords_tools.records.manifest import read_manifest
 from tfrecords_tools.records.tfrecord import read_records
@@ -223,6 +225,23 @@ def test_a_failed_export_leaves_nothing(
         export(run, tmp_path / "file")
     with pytest.raises(ExportError, match="is a run or records; give the model"):
         export(run, run.folder)
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(
+    run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "m"
+    with partial_path(out / "version") as partial:
+        partial.mkdir(parents=True)
+        with (
+            writing(out),
+            pytest.raises(BusyError, match="m: another process is writing it"),
+        ):
+            export(run, out)
+        assert partial.exists()
+        export(run, out)
+        assert [path.name for path in out.iterdir()] == ["1"]
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_weights_are_stored_once(run: Run, version: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import gc
+import logging
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
 import pytest
+from kserve.errors import InvalidInput
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
@@ -17,14 +21,21 @@ MAX_BYTES = 1000
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What a client did wrong is told to the client, without a traceback."""
+    yield
+    assert not caplog.records
+
+
 class Keeper:
     """Stands in for the model: keeps each request until it may go."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, server: grpc.aio.Server) -> None:
         self._call = GRPCInferenceServiceStub(channel).ModelInfer
         self.may_go = asyncio.Event()
         self.n_bytes: list[int] = []
-        self.channel = channel
+        self.channel, self.server = channel, server
 
     async def infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
         self.n_bytes.append(request.ByteSize())
@@ -66,7 +77,7 @@ def with_server(
         )
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            keeper = Keeper(channel)
+            keeper = Keeper(channel, server)
             monkeypatch.setattr(
                 grpc_service._Servicer,
                 "_infer",
@@ -122,6 +133,25 @@ def test_small_messages_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -
     with_server(monkeypatch, 60.0, scene)
 
 
+def test_other_calls_need_room_for_their_messages_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(keeper: Keeper) -> None:
+        asked = [asyncio.create_task(keeper.ask(MAX_BYTES)) for _ in range(8)]
+        await keeper.wait_for(8)
+        stub = GRPCInferenceServiceStub(keeper.channel)
+        for call in (
+            stub.ModelReady(pb.ModelReadyRequest(name="a")),
+            stub.ModelMetadata(pb.ModelMetadataRequest(name="a")),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError, match="too many requests"):
+                await call
+        keeper.may_go.set()
+        assert [await task for task in asked] == [None] * 8
+
+    with_server(monkeypatch, 0.2, scene)
+
+
 def test_a_message_that_does_not_come_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -143,6 +173,51 @@ def test_a_message_that_does_not_come_is_given_up(
         assert await keeper.ask(MAX_BYTES) is None
 
     with_server(monkeypatch, 0.2, scene)
+
+
+def test_what_is_under_way_at_the_end_is_cancelled_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    monkeypatch.setattr(logger, "disabled", False)
+
+    async def scene(keeper: Keeper) -> None:
+        asked = asyncio.create_task(keeper.ask(100))
+        await keeper.wait_for(1)
+        await grpc_service.stop_grpc_server(keeper.server, 0.0)
+        assert await asked == grpc.StatusCode.UNAVAILABLE
+
+    with_server(monkeypatch, 60.0, scene)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_nothing_keeps_a_message_that_was_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cycles are collected late: until then large messages would pile up."""
+    kept: list[weakref.ref[set[int]]] = []
+
+    def parse(*_: object) -> set[int]:
+        message = set[int]()
+        kept.append(weakref.ref(message))
+        return message
+
+    def refuse(*_: object) -> None:
+        raise InvalidInput("no")
+
+    async def scene(keeper: Keeper) -> None:
+        monkeypatch.setattr(grpc_service, "parse_bounded", parse)
+        monkeypatch.setattr(grpc_service._Servicer, "_infer", refuse)
+        gc.disable()
+        try:
+            assert await keeper.ask(100) == grpc.StatusCode.INVALID_ARGUMENT
+            async with asyncio.timeout(60.0):
+                while kept[0]() is not None:
+                    await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
+
+    with_server(monkeypatch, 60.0, scene)
 
 
 def test_a_call_without_a_message_is_no_request(

@@ -314,6 +314,57 @@ def test_grpc_tells_a_status(
     assert caught.value.code().name == status
 
 
+@pytest.mark.parametrize("content", [b"\xff" * 50, b"\x0b" * 50, b"\x0a\x09a"])
+@pytest.mark.parametrize("name", ["ModelInfer", "ModelReady", "ModelMetadata"])
+def test_bytes_that_are_no_message_are_told(
+    name: str, content: bytes, server: Server
+) -> None:
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        channel.unary_unary(f"/inference.GRPCInferenceService/{name}")(content)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.details() == f"the request is no {name}Request"
+
+
+@pytest.mark.parametrize("name", ["ServerLive", "ServerReady", "ServerMetadata"])
+def test_a_message_that_says_nothing_is_not_read(name: str, server: Server) -> None:
+    """What is too large would be refused, what is no message too."""
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        call = channel.unary_unary(f"/inference.GRPCInferenceService/{name}")
+        for content in (b"\xff" * 50, b"\xff" * (3 << 20)):
+            assert call(content) == call(b"") != b""
+
+
+def test_long_names_come_back_in_part(server: Server) -> None:
+    """Headers of gRPC have room for 8 kB."""
+    name = "\N{GLOWING STAR}" * 50_000
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        for call, request, code in (
+            (stub.ModelReady, pb.ModelReadyRequest(name=name), "NOT_FOUND"),
+            (stub.ModelMetadata, pb.ModelMetadataRequest(name=name), "NOT_FOUND"),
+            (stub.ModelInfer, pb.ModelInferRequest(model_name=name), "NOT_FOUND"),
+            (
+                stub.ModelInfer,
+                pb.ModelInferRequest(
+                    model_name="small",
+                    inputs=[_tensor(name=name)],
+                    raw_input_contents=[bytes(4000)],
+                ),
+                "INVALID_ARGUMENT",
+            ),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(request)
+            assert caught.value.code().name == code
+            assert caught.value.details().endswith(f"{name[:9]}...")
+    response = requests.post(server.url + INFER, json=infer(name=name))
+    assert response.status_code == 400
+    assert response.json()["error"].endswith(f"{name[:9]}...")
+
+
 def test_grpc_does_not_unload(server: Server) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         stub = GRPCInferenceServiceStub(channel)

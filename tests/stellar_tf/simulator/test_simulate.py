@@ -11,10 +11,12 @@ from astropy.table import Table
 from stellar_tf.config import ConfigError, SimulateConfig
 from stellar_tf.simulator.simulate import (
     SETTINGS_FILE,
+    TRUTH_FILE,
     FolderError,
     read_simulation,
     simulate,
 )
+from tfrecords_tools.lock import BusyError, writing
 
 from .conftest import FIXED_FACTORS, fixed
 
@@ -115,6 +117,23 @@ def test_another_simulation_is_replaced_only_when_asked(
     assert contents(out) == before
     simulate(out, fewer, seed=1, overwrite=True)
     assert len(contents(out)) == 2
+
+
+def test_one_simulates_into_a_folder_at_a_time(
+    window: SimulateConfig, tmp_path: Path
+) -> None:
+    folder = tmp_path / "fits"
+    for _ in range(2):  # a new folder, and one with a simulation
+        with (
+            writing(folder / SETTINGS_FILE),
+            pytest.raises(BusyError, match="another process is writing it"),
+        ):
+            simulate(folder, window, seed=0, overwrite=True)
+        # What a kill leaves of the beginning is no reason to refuse.
+        (folder / f".{SETTINGS_FILE}.lock").touch()
+        simulate(folder, window, seed=0)
+        names = {path.name for path in folder.iterdir() if path.suffix != ".fits"}
+        assert names == {SETTINGS_FILE, TRUTH_FILE}
 
 
 def test_impossible_settings_write_nothing(

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Row, Table
 from numpy.typing import NDArray
+from scipy.linalg import cho_solve
 from scipy.stats import spearmanr
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -51,8 +52,6 @@ N_SCALED = 800
 """Spectra to which the scales of a process are fitted."""
 N_NEAREST = 25
 """Codes that tell how large the systematic part is around a spectrum's."""
-N_FOLDS = 4
-"""Parts of the training stars that are read by what the others taught."""
 STEP = 1e-2
 """By which codes are moved to differentiate what reads them."""
 
@@ -87,21 +86,18 @@ def read_codes(table: Table, training: Table) -> Codes:
 class LabelScale:
     """From all nodes to a label, by a polynomial and a Gaussian process."""
 
-    def __init__(self, z: Array, label: Array, below: LabelScale | None = None) -> None:
-        """Fit it, with the scales of another one if there is one."""
+    def __init__(self, z: Array, label: Array) -> None:
+        """Fit it."""
         nodes = [*range(z.shape[1])]
         self.polynomial = fit_scale(z, label, nodes, DEGREE_BELOW)
         residual = label - self.polynomial.read(z)
         self.unit = scatter(residual)
-        kept = np.abs(residual) < 10.0 * self.unit
-        z, y = z[kept], residual[kept] / self.unit
-        if below is None:
-            smooth = ConstantKernel(10.0) * RBF(np.ones(len(nodes)), (0.1, 100.0))
-            kernel = smooth + WhiteKernel(0.05, (1e-6, 10.0))
-            few = GaussianProcessRegressor(kernel).fit(z[:N_SCALED], y[:N_SCALED])
-            self.kernel = few.kernel_
-        else:
-            self.kernel = below.kernel
+        self.kept = np.abs(residual) < 10.0 * self.unit
+        z, y = z[self.kept], residual[self.kept] / self.unit
+        smooth = ConstantKernel(10.0) * RBF(np.ones(len(nodes)), (0.1, 100.0))
+        kernel = smooth + WhiteKernel(0.05, (1e-6, 10.0))
+        few = GaussianProcessRegressor(kernel).fit(z[:N_SCALED], y[:N_SCALED])
+        self.kernel = few.kernel_
         self.process = GaussianProcessRegressor(self.kernel, optimizer=None).fit(z, y)
 
     def read(self, z: Array) -> Array:
@@ -115,6 +111,26 @@ class LabelScale:
         noise = self.kernel.k2.noise_level
         known: Array = self.unit * np.sqrt(np.maximum(deviation**2 - noise, 0.0))
         return known
+
+    def leave_out(self, star: Array) -> tuple[Array, Array]:
+        """
+        Return errors and doubt of the spectra it was fitted to, without their stars.
+
+        Of those kept, each shape (n_kept,); the process without a star's spectra in
+        closed form (Rasmussen & Williams 2006, eqs. 5.10 to 5.12, for blocks).
+        """
+        inverse = cho_solve((self.process.L_, True), np.eye(len(self.process.L_)))
+        error, variance = np.empty(len(inverse)), np.empty(len(inverse))
+        which = np.unique(star[self.kept], return_inverse=True)[1]
+        for rows in np.split(np.argsort(which), np.cumsum(np.bincount(which))[:-1]):
+            block = np.linalg.inv(inverse[np.ix_(rows, rows)])
+            error[rows], variance[rows] = (
+                block @ self.process.alpha_[rows],
+                np.diag(block),
+            )
+        noise = self.kernel.k2.noise_level
+        doubt = self.unit * np.sqrt(np.maximum(variance - noise, 0.0))
+        return self.unit * error, doubt
 
     def propagate(self, codes: Codes) -> Array:
         """Turn widths of codes into those of the label, shape (n,)."""
@@ -134,22 +150,15 @@ def find_systematic(scale: LabelScale, training: Table, label: str, z: Array) ->
     """
     Return what must be added to the widths of spectra, shape (n,).
 
-    Of the nearest codes of training stars, read by what other stars taught, 68 % then
-    err by less.
+    Of the nearest codes of training stars, read by what the other stars teach, 68 %
+    then err by less.
     """
-    codes, known = read_codes(training, training), np.asarray(training[label], float)
-    fold = np.unique(training["star"], return_inverse=True)[1] % N_FOLDS
-    beyond = np.empty_like(known)
-    for k in range(N_FOLDS):
-        part = LabelScale(codes.z[fold != k], known[fold != k], scale)
-        other = codes.take(fold == k)
-        error = part.read(other.z) - known[fold == k]
-        beyond[fold == k] = (
-            error**2 - part.propagate(other) ** 2 - part.doubt(other.z) ** 2
-        )
-    nearest = NearestNeighbors(n_neighbors=N_NEAREST).fit(codes.z)
+    codes = read_codes(training, training)
+    error, doubt = scale.leave_out(np.asarray(training["star"]))
+    beyond = error**2 - doubt**2 - scale.propagate(codes)[scale.kept] ** 2
+    nearest = NearestNeighbors(n_neighbors=N_NEAREST).fit(codes.z[scale.kept])
     near = beyond[nearest.kneighbors(z, return_distance=False)]
-    square: Array = np.sort(near, axis=1)[:, round(0.6827 * N_NEAREST)]
+    square = np.quantile(near, 0.6827, axis=1, method="weibull")  # of another one
     return np.sqrt(np.maximum(square, 0.0))
 
 

@@ -204,14 +204,15 @@ def probe_run(
         raise SizesError(
             f"network_sizes must be some of sizes, {list(sizes)}, got {sorted(wanted)}"
         )
+    config = run.read_config()
     model_sha256 = hash_file(run.find_model())
     with ExitStack() as stack:
         if save:  # refused before the work, not after it
             check_new([PROBES], run.analysis, overwrite=overwrite)
-            stack.enter_context(writing(table_path(run.analysis, PROBES)))
+            stack.enter_context(writing(run.analysis))
             check_new([PROBES], run.analysis, overwrite=overwrite)
         read = _read_stars(run, latents, labels, names, settings)
-        found = _probe(run, *read, sizes, wanted, n_draws, progress=progress)
+        found = _probe(run, config, *read, sizes, wanted, n_draws, progress=progress)
         found.table.meta[MODEL_SHA256] = model_sha256
         if save:
             found.save(overwrite=overwrite)
@@ -220,6 +221,7 @@ def probe_run(
 
 def _probe(
     run: Run,
+    config: Config,
     stars: Codes,
     units: dict[str, str],
     notes: list[str],
@@ -229,7 +231,6 @@ def _probe(
     *,
     progress: bool,
 ) -> RunProbes:
-    config = run.read_config()
     plan = plan_probes(
         stars.labels, stars.split, sizes, n_draws=n_draws, seed=config.analysis.seed
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -123,6 +123,7 @@ async def _serve(
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     listing = ", ".join(map(str, data_plane.repository.versions))
     name = next(iter(data_plane.repository.get_models()))
+    rest_server.stop_beside = lambda: stop_grpc_server(grpc_server, _GRACE)
     rest_server.on_ready = lambda: on_ready(
         f"{name}, version {listing}: REST http://{host}:{port}, gRPC {host}:{grpc_port}"
     )
@@ -132,13 +133,14 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, rest_server.handle_exit)
     await rest_server.serve(sockets=[listener])
-    await stop_grpc_server(grpc_server, _GRACE)
 
 
 class _RestServer(uvicorn.Server):
     """Says when it is ready, and closes connections without a request."""
 
     on_ready: Callable[[], None]
+    stop_beside: Callable[[], Awaitable[None]]
+    """Ends the other server, within the same time."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -147,6 +149,9 @@ class _RestServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.gather(super().shutdown(sockets), self.stop_beside())
 
     async def on_tick(self, counter: int) -> bool:
         self._header_deadline.check(self.server_state.connections)

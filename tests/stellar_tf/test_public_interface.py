@@ -120,7 +120,7 @@ def test_what_another_process_writes_is_refused_before_the_work(
         (out, lambda: st.neighbours("no run", "nothing", out=out)),
         (run.analysis, lambda: st.analyze(run, latents="nothing", save=True)),
         (
-            run.analysis / "probes.ecsv",
+            run.analysis,
             lambda: st.probe(run, latents="nothing", save=True, progress=False),
         ),
         (codes, lambda: st.analyze_codes(numbers, out=codes)),

@@ -135,6 +135,34 @@ def test_a_file_is_shown_and_compared_and_a_broken_one_told(
     assert page.get_by_text("— your file").is_visible()
 
 
+def test_tabs_that_are_closed_during_an_upload_leave_the_others_alone(
+    page: Page,
+    browser: Browser,
+    address: str,
+    fits_folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    large = tmp_path / "large.fits"
+    large.write_bytes(bytes(20_000_000))
+    for _ in range(3):
+        tab = browser.new_page()
+        tab.set_default_timeout(MINUTE)
+        with tab.expect_event("websocket") as opened:
+            tab.goto(address)
+        tab.locator(".noUi-handle").first.wait_for()
+        with opened.value.expect_event(
+            "framesent", lambda frame: len(frame) > 100_000, timeout=MINUTE
+        ):
+            tab.locator("input[type=file]").set_input_files(large)
+        tab.close()
+    page.locator("input[type=file]").set_input_files(
+        sorted(fits_folder.glob("*.fits"))[6]
+    )
+    page.get_by_text("— your file").wait_for()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_a_click_in_the_plane_makes_another_start(page: Page) -> None:
     name = "strong"
     before = page.locator("#start").locator(name).inner_text()

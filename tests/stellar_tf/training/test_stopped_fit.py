@@ -48,12 +48,15 @@ class Send(keras.callbacks.Callback):
 
 
 @pytest.fixture
-def sigterm_raises() -> Iterator[None]:
-    """As the command line has it."""
-    before = signal.getsignal(signal.SIGTERM)
+def signals_raise() -> Iterator[None]:
+    """As the command line has it, also where a shell ignores Ctrl-C."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
     raise_on_sigterm()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def read_variables(run: Run) -> dict[str, bytes]:
@@ -70,7 +73,7 @@ def read_state(run: Run) -> dict[str, object]:
     return {name: value for name, value in state.items() if name != "files"}
 
 
-@pytest.mark.usefixtures("sigterm_raises")
+@pytest.mark.usefixtures("signals_raise")
 @pytest.mark.parametrize("strategy_name", ["single", "mirrored"])
 def test_a_stopped_run_goes_on_exactly(
     config: Config,

@@ -94,16 +94,12 @@ def round_corners(decoder: keras.Model) -> None:
     z = np.random.default_rng(0).normal(size=(_N_CODES, decoder.input_shape[1]))
     sharp: Sums = z
     smooth: Sums = z
-    n_dense = sum(name.startswith("decode_dense") for name in layers) // 2
-    for i in range(1, n_dense + 1):
-        sharp, smooth = _fit_layer(layers, f"decode_dense{i}", sharp, smooth)
-    if n_dense:
-        sharp, smooth = (np.concatenate([z, x], axis=1) for x in (sharp, smooth))
-    else:
-        sharp = smooth = np.concatenate([z, z], axis=1)
-    for i in range(1, sum(name.startswith("basis") for name in layers) + 1):
-        weights, new_weights = _fit_layer(layers, f"weights{i}", sharp, smooth)
-        basis = layers[f"basis{i}"]
+    for name in _list_dense(layers, "decode_dense"):
+        sharp, smooth = _fit_layer(layers, name, sharp, smooth)
+    sharp, smooth = (np.concatenate([z, x], axis=1) for x in (sharp, smooth))
+    for name in _list_dense(layers, "weights"):
+        weights, new_weights = _fit_layer(layers, name, sharp, smooth)
+        basis = layers[name.replace("weights", "basis")]
         kernel, bias = basis.get_weights()
         mixed = _solve(new_weights, weights)
         basis.set_weights([mixed[:-1] @ kernel, bias + mixed[-1] @ kernel])
@@ -131,6 +127,15 @@ def to_cubic(values: Weights) -> Weights:
     rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
     solved: Weights = solve_banded((1, 1), bands, rows.T).T.astype(np.float32)
     return solved.reshape(values.shape)
+
+
+def _list_dense(layers: dict[str, keras.layers.Layer], start: str) -> list[str]:
+    """List the dense layers of a kind, without their activations, in order."""
+    return [
+        name
+        for name, layer in layers.items()
+        if name.startswith(start) and isinstance(layer, keras.layers.Dense)
+    ]
 
 
 def _fit_layer(

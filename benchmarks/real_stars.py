@@ -3,7 +3,7 @@ What a run by the recipe finds in real stars, beside a principal component analy
 
     python benchmarks/real_stars.py --data FOLDER --out FOLDER
         [--surveys lamost miles apogee alpha_cen_b_o2b] [--seeds 0 1 2 3 4]
-        [--set KEY=VALUE ...] [--figure PNG]
+        [--set KEY=VALUE ...]
 
 FOLDER holds for each survey the folder of its files and NAME_labels.csv: spectra of
 LAMOST DR10, the MILES library, aspcapStar files of APOGEE DR10, and HARPS exposures
@@ -17,7 +17,7 @@ components of the same spectra, chosen and tried alike, and what two regressions
 dimensions find, which are taught the labels of the training stars: ridge, and a random
 forest; the forest on the components, too. What is there already is not made again.
 --set changes a setting of the fits (into another --out), such as objective.visits=4.
---figure draws, for the first survey and seed, the two labels that are found best.
+benchmarks/real_star_figures.py draws what was found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
@@ -194,45 +193,25 @@ def judge(codes: NDArray, label: NDArray, split: NDArray) -> Found:
     return Found(*correlate(columns, label[test]).tolist())
 
 
-def components(run: Path, records: Path) -> NDArray[np.float64]:
-    """Principal components of the spectra that a run sees, of its training stars."""
+def read_spectra(run: Path, records: Path) -> NDArray[np.float32]:
+    """Read the spectra that a run sees, normalised, split after split."""
     config, manifest = Run(run).read_config(), read_manifest(records)
     rows = []
     for split in SPLITS:
         batches = build_evaluation_dataset(manifest, split, config, batch_size=64)
         rows += [np.asarray(batch["flux"]) for batch in batches]
-    flux = np.concatenate(rows)
-    known = np.isfinite(flux)
-    n_train = manifest.n_spectra("train")
-    n_known = known[:n_train].sum(axis=0)
+    return np.concatenate(rows)
+
+
+def components(flux: NDArray[np.float32], split: NDArray) -> NDArray[np.float64]:
+    """Find principal components of spectra, those of the training stars."""
+    train, known = split == "train", np.isfinite(flux)
+    n_known = known[train].sum(axis=0)
     flux = np.where(known, flux, 0.0)
-    mean = flux[:n_train].sum(axis=0) / np.maximum(n_known, 1)
+    mean = flux[train].sum(axis=0) / np.maximum(n_known, 1)
     residual = np.where(known & (n_known > 0), np.clip(flux - mean, -1.0, 1.0), 0.0)
-    _, _, axes = np.linalg.svd(residual[:n_train], full_matrices=False)
+    _, _, axes = np.linalg.svd(residual[train], full_matrices=False)
     return np.asarray(residual @ axes[:N_COMPONENTS].T, np.float64)
-
-
-def draw(name: str, folder: Path, seed: int, path: Path) -> None:
-    """Draw the labels found best against a dimension and against a component."""
-    run, records = folder / f"seed{seed}", folder / "records"
-    latents = st.encode(run, records, progress=False).table
-    split = np.asarray(latents["split"])
-    sides = {"dimension z": np.asarray(latents["z_mean"])}
-    sides["principal component "] = components(run, records)
-    labels = SURVEYS[name].labels[:2]
-    figure, axes = plt.subplots(2, 2, figsize=(8.0, 6.5), layout="constrained")
-    for row, label in zip(axes, labels, strict=True):
-        value = np.asarray(latents[label], float)
-        for axis, (words, codes) in zip(row, sides.items(), strict=True):
-            best, test = choose(codes, value, split), split == "test"
-            held_out = correlate(codes[test][:, [best]], value[test])[0]
-            axis.plot(value[test], codes[test, best], ".", markersize=4.0)
-            axis.set_title(f"|Spearman| {held_out:.2f}, {test.sum()} held-out spectra")
-            axis.set_xlabel(AXES[label])
-            axis.set_ylabel(f"{words}{best}")
-            # A few stars are far from all others.
-            axis.set_xlim(*np.nanpercentile(value[test], [0.5, 99.5]))
-    figure.savefig(path, dpi=120)
 
 
 def measure(
@@ -258,7 +237,7 @@ def measure(
         for label, value in values.items():
             found[label].append(judge(np.asarray(latents["z_mean"]), value, split))
         if not of_components:
-            rows = components(run, records)
+            rows = components(read_spectra(run, records), split)
             of_components = {k: judge(rows, v, split) for k, v in values.items()}
     for label, results in found.items():
         best, ridge, forest = np.array(results).T
@@ -279,7 +258,6 @@ def main() -> None:
     parser.add_argument("--surveys", nargs="+", default=list(SURVEYS), choices=SURVEYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--figure", type=Path)
     args = parser.parse_args()
     print(
         "survey           label median worst  PCA    ridge  forest PCA's  (each seed)",
@@ -287,9 +265,6 @@ def main() -> None:
     )
     for name in args.surveys:
         measure(name, args.data, args.out / name, args.seeds, args.set)
-    if args.figure is not None:
-        name = args.surveys[0]
-        draw(name, args.out / name, args.seeds[0], args.figure)
 
 
 if __name__ == "__main__":

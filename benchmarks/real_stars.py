@@ -3,7 +3,7 @@ What a run by the recipe finds in real stars, beside a principal component analy
 
     python benchmarks/real_stars.py --data FOLDER --out FOLDER
         [--surveys lamost miles apogee alpha_cen_b_o2b] [--seeds 0 1 2 3 4]
-        [--set KEY=VALUE ...]
+        [--set KEY=VALUE ...] [--refine]
 
 FOLDER holds for each survey the folder of its files and NAME_labels.csv: spectra of
 LAMOST DR10, the MILES library, aspcapStar files of APOGEE DR10, and HARPS exposures
@@ -17,7 +17,8 @@ components of the same spectra, chosen and tried alike, and what two regressions
 dimensions find, which are taught the labels of the training stars: ridge, and a random
 forest; the forest on the components, too. What is there already is not made again.
 --set changes a setting of the fits (into another --out), such as objective.visits=4.
-benchmarks/real_star_figures.py draws what was found.
+--refine analyses each run, prints what its dimensions follow, refines it, and judges
+the refined run alike. benchmarks/real_star_figures.py draws what was found.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Survey:
 
 SURVEYS = {
     "lamost": Survey(
-        {"wave_min": 3900.0, "wave_step": 0.898, "n_pixels": 2048, "spacing": "log"},
+        {"wave_min": 3900.0, "wave_step": 0.8146, "n_pixels": 2048, "spacing": "log"},
         ("rv", "teff", "feh", "logg"),
     ),
     "miles": Survey(
@@ -214,8 +215,57 @@ def components(flux: NDArray[np.float32], split: NDArray) -> NDArray[np.float64]
     return np.asarray(residual @ axes[:N_COMPONENTS].T, np.float64)
 
 
+class Judged(NamedTuple):
+    """What one encoding of a survey finds."""
+
+    codes: NDArray[np.float64]
+    split: NDArray
+    labels: dict[str, NDArray[np.float64]]
+    found: dict[str, Found]
+
+
+def judge_run(run: Path, records: Path, labels: tuple[str, ...]) -> Judged:
+    """Encode a survey, and try each label on its test stars."""
+    latents = st.encode(run, records, progress=False).table
+    codes, split = np.asarray(latents["z_mean"]), np.asarray(latents["split"])
+    values = {label: np.asarray(latents[label], float) for label in labels}
+    found = {label: judge(codes, value, split) for label, value in values.items()}
+    return Judged(codes, split, values, found)
+
+
+def print_found(
+    name: str, results: list[dict[str, Found]], beside: dict[str, Found]
+) -> None:
+    """Print medians and the worst over seeds, and what components find."""
+    for label, of_components in beside.items():
+        best, ridge, forest = np.array([found[label] for found in results]).T
+        numbers = (
+            *(np.median(best), best.min(), of_components.best),
+            *(np.median(ridge), np.median(forest), of_components.forest),
+        )
+        words = "  ".join(f"{number:.3f}" for number in numbers)
+        seeds_in_full = " ".join(f"{value:.3f}" for value in best)
+        print(f"{name:25} {label:5} {words}  ({seeds_in_full})", flush=True)
+
+
+def analyze(run: Run, records: Path) -> str:
+    """Encode and analyse a run; return its K and what each dimension follows."""
+    if not run.latents_path.exists():
+        st.encode(run.folder, records, out=run.latents_path, progress=False)
+    analysis = st.analyze(run, save=True, overwrite=True)
+    rows = analysis.verdict[analysis.verdict["informative"]]
+    follows = (f"z{r['dimension']} {r['kind']} ({r['tracks'] or '-'})" for r in rows)
+    return f"K = {analysis.n_independent}: {', '.join(follows)}"
+
+
 def measure(
-    name: str, data: Path, folder: Path, seeds: list[int], changes: list[str]
+    name: str,
+    data: Path,
+    folder: Path,
+    seeds: list[int],
+    changes: list[str],
+    *,
+    refine: bool,
 ) -> None:
     """Convert a survey, train on it once a seed, and print what was found."""
     survey = SURVEYS[name]
@@ -225,29 +275,27 @@ def measure(
         settings = [f"grid.{key}={value}" for key, value in survey.grid.items()]
         settings += [f"convert.split_by={survey.split_by}", SPLIT]
         st.convert(files, records, labels=labels, settings=settings, progress=False)
-    found: dict[str, list[Found]] = {label: [] for label in survey.labels}
-    of_components: dict[str, Found] = {}
+    discovered, refined, beside = [], [], {}
     for seed in seeds:
         run = folder / f"seed{seed}"
         settings = [f"training.seed={seed}", *changes]
         st.fit(records, run, settings=settings, progress=False)
-        latents = st.encode(run, records, progress=False).table
-        split = np.asarray(latents["split"])
-        values = {label: np.asarray(latents[label], float) for label in survey.labels}
-        for label, value in values.items():
-            found[label].append(judge(np.asarray(latents["z_mean"]), value, split))
-        if not of_components:
-            rows = components(read_spectra(run, records), split)
-            of_components = {k: judge(rows, v, split) for k, v in values.items()}
-    for label, results in found.items():
-        best, ridge, forest = np.array(results).T
-        numbers = (
-            *(np.median(best), best.min(), of_components[label].best),
-            *(np.median(ridge), np.median(forest), of_components[label].forest),
-        )
-        words = "  ".join(f"{number:.3f}" for number in numbers)
-        seeds_in_full = " ".join(f"{value:.3f}" for value in best)
-        print(f"{name:16} {label:5} {words}  ({seeds_in_full})", flush=True)
+        judged = judge_run(run, records, survey.labels)
+        discovered.append(judged.found)
+        if not beside:
+            rows = components(read_spectra(run, records), judged.split)
+            beside = {
+                label: judge(rows, value, judged.split)
+                for label, value in judged.labels.items()
+            }
+        if refine:
+            print(f"{name} seed {seed} {analyze(Run(run), records)}", flush=True)
+            st.refine(run, records=records, progress=False)
+            judged = judge_run(run / "refined", records, survey.labels)
+            refined.append(judged.found)
+    print_found(name, discovered, beside)
+    if refine:
+        print_found(f"{name} refined", refined, beside)
 
 
 def main() -> None:
@@ -258,13 +306,15 @@ def main() -> None:
     parser.add_argument("--surveys", nargs="+", default=list(SURVEYS), choices=SURVEYS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--refine", action="store_true")
     args = parser.parse_args()
     print(
-        "survey           label median worst  PCA    ridge  forest PCA's  (each seed)",
+        f"{'survey':25} label median worst  PCA    ridge  forest PCA's  (each seed)",
         flush=True,
     )
     for name in args.surveys:
-        measure(name, args.data, args.out / name, args.seeds, args.set)
+        folder = args.out / name
+        measure(name, args.data, folder, args.seeds, args.set, refine=args.refine)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ its records are encoded (latents.parquet). Printed are, for the first held-out s
 the bound; what one node errs by, read by a polynomial of degree 5; what all nodes err
 by, also over the bound, read by a polynomial of degree 5 and by a polynomial of degree
 3 with a Gaussian process for what that leaves; the width of the latter, propagated from
-the posterior's, with that of the process, and with a systematic part added in
-quadrature; and of all held-out spectra the shares of errors within 1 and 1.96 of each
-of these widths, and of differences of two visits of a star, whose tilt differs. Last
-the decoder's error on spectra without noise.
+the posterior's, with a systematic part between visits, with that of the process, and
+with a systematic part between stars, all added in quadrature; and of all held-out
+spectra the shares of errors within 1 and 1.96 of each of these widths, and of
+differences of two visits of a star, whose tilt differs. Last the decoder's error on
+spectra without noise.
 """
 
 from __future__ import annotations
@@ -146,20 +147,34 @@ def scatter(x: Array) -> float:
     return 1.4826 * float(np.median(np.abs(x)))
 
 
-def find_systematic(scale: LabelScale, training: Table, label: str, z: Array) -> Array:
+class Systematic:
     """
-    Return what must be added to the widths of spectra, shape (n,).
+    What must be added to the squares of widths, or taken away, as training stars tell.
 
-    Of the nearest codes of training stars, read by what the other stars teach, 68 %
-    then err by less.
+    Of the nearest codes of training spectra, each read by what the other stars teach,
+    68 % then err by less; or of the nearest pairs of visits 68 % then differ by less.
+    Only to add would be too much: of few neighbours the share scatters to both sides.
     """
-    codes = read_codes(training, training)
-    error, doubt = scale.leave_out(np.asarray(training["star"]))
-    beyond = error**2 - doubt**2 - scale.propagate(codes)[scale.kept] ** 2
-    nearest = NearestNeighbors(n_neighbors=N_NEAREST).fit(codes.z[scale.kept])
-    near = beyond[nearest.kneighbors(z, return_distance=False)]
-    square = np.quantile(near, 0.6827, axis=1, method="weibull")  # of another one
-    return np.sqrt(np.maximum(square, 0.0))
+
+    def __init__(self, scale: LabelScale, training: Table) -> None:
+        """Read each training star by the others."""
+        codes, star = read_codes(training, training), np.asarray(training["star"])
+        error, doubt = scale.leave_out(star)
+        z, width = codes.z[scale.kept], scale.propagate(codes)[scale.kept]
+        self.of_errors = z, error**2 - doubt**2 - width**2
+        one, other = pair_visits(star[scale.kept])
+        beyond = (error[one] - error[other]) ** 2 - width[one] ** 2 - width[other] ** 2
+        # Half of it is each visit's.
+        self.of_visits = 0.5 * (z[one] + z[other]), 0.5 * beyond
+
+    def change(self, width: Array, z: Array, known: tuple[Array, Array]) -> Array:
+        """Change widths at codes by what is `known` around them, shape (n,)."""
+        nearest = NearestNeighbors(n_neighbors=N_NEAREST).fit(known[0])
+        near = known[1][nearest.kneighbors(z, return_distance=False)]
+        # The quantile of another one than these.
+        square = np.quantile(near, 0.6827, axis=1, method="weibull")
+        changed: Array = np.sqrt(np.maximum(width**2 + square, (0.5 * width) ** 2))
+        return changed
 
 
 def cover(error: Array, width: Array) -> str:
@@ -168,11 +183,16 @@ def cover(error: Array, width: Array) -> str:
     return " and ".join(f"{share:.1f} %" for share in shares)
 
 
-def compare_visits(star: Array, error: Array, width: Array) -> str:
-    """Tell how many differences of visits of a star lie within 1 and 1.96 widths."""
+def pair_visits(star: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows of two visits of a star each."""
     order = np.argsort(star, kind="stable")
     first = np.flatnonzero(star[order][1:] == star[order][:-1])
-    one, other = order[first], order[first + 1]
+    return order[first], order[first + 1]
+
+
+def compare_visits(star: Array, error: Array, width: Array) -> str:
+    """Tell how many differences of visits of a star lie within 1 and 1.96 widths."""
+    one, other = pair_visits(star)
     return cover(error[one] - error[other], np.hypot(width[one], width[other]))
 
 
@@ -189,7 +209,9 @@ def compare(training: Table, held_out: Table, label: str, bound: Array) -> None:
     scale = LabelScale(codes.z, known)
     error, width = scale.read(tested.z) - truth, scale.propagate(tested)
     known_to = np.hypot(width, scale.doubt(tested.z))
-    total = np.hypot(known_to, find_systematic(scale, training, label, tested.z))
+    systematic = Systematic(scale, training)
+    of_visit = systematic.change(width, tested.z, systematic.of_visits)
+    total = systematic.change(known_to, tested.z, systematic.of_errors)
     print(
         f"{label}: bound {np.median(bound):.4g}; node {node} errs by "
         f"{scatter(of_node):.4g}, a polynomial of all by {scatter(of_polynomial):.4g}, "
@@ -199,8 +221,9 @@ def compare(training: Table, held_out: Table, label: str, bound: Array) -> None:
     star = np.asarray(held_out["star"])
     for name, deviation in (
         ("posterior", width),
-        ("and process", known_to),
-        ("and systematic", total),
+        ("posterior and systematic between visits", of_visit),
+        ("posterior and process", known_to),
+        ("posterior, process and systematic", total),
     ):
         over = np.median(deviation[few] / bound)
         print(

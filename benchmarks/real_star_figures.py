@@ -1,7 +1,8 @@
 """
 What a run has found in real stars, drawn, and how its dimensions change named lines.
 
-    python benchmarks/real_star_figures.py lamost FOLDER --out FIGURES [--seed 0]
+    python benchmarks/real_star_figures.py lamost FOLDER --out FIGURES
+        [--seed 0] [--refined]
 
 FOLDER is what benchmarks/real_stars.py has left for a survey: records and runs. Written
 are three figures and, as a table, what each dimension of at least 0.25 nat does between
@@ -39,6 +40,7 @@ from real_stars import (
 import stellar_tf as st
 from stellar_tf.analysis.lines import LINES
 from stellar_tf.inference.spectrum_model import SpectrumModel
+from stellar_tf.run import Run
 
 LEAST_INFORMATION = 0.25  # nat
 PERCENTILES = (10.0, 90.0)
@@ -72,7 +74,6 @@ class Data(NamedTuple):
     labels: dict[str, NDArray[np.float64]]
     """Shape (n_spectra,) each."""
     split: NDArray[np.str_]
-    records: Path
 
     @property
     def train(self) -> NDArray[np.bool_]:
@@ -85,9 +86,8 @@ class Data(NamedTuple):
         return self.split == "test"
 
 
-def load(name: str, folder: Path, seed: int) -> Data:
-    """Encode a survey by the run of one seed."""
-    run, records = folder / f"seed{seed}", folder / "records"
+def load(name: str, run: Path, records: Path) -> Data:
+    """Encode a survey by a run."""
     latents = st.encode(run, records, progress=False).table
     variance = np.exp(np.asarray(latents["z_log_var"], float))
     model = st.load_model(run)
@@ -100,7 +100,6 @@ def load(name: str, folder: Path, seed: int) -> Data:
         -0.5 * np.log(variance).mean(axis=0),
         {label: np.asarray(latents[label], float) for label in SURVEYS[name].labels},
         np.asarray(latents["split"]),
-        records,
     )
 
 
@@ -298,9 +297,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--refined", action="store_true", help="the refined run")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    data = load(args.survey, args.folder, args.seed)
+    run = args.folder / f"seed{args.seed}"
+    if args.refined:
+        run = Run(run).refined
+    data = load(args.survey, run, args.folder / "records")
     draw_labels(data, args.out / f"{args.survey}.png")
     draw_traversals(data, args.out / f"{args.survey}_traversals.png")
     draw_reconstructions(data, args.out / f"{args.survey}_reconstructions.png")

@@ -87,7 +87,7 @@ def recommend_refinement(config: Config, n_latent: int) -> dict[str, Any]:
             "max_gradient_ratio": 2.0,
             "steps_per_epoch": min(config.training.steps_per_epoch, n_steps),
         },
-        "inference": {"n_steps": 20},
+        "inference": {"n_steps": 50},
     }
 
 

@@ -17,11 +17,15 @@ LEAST_FLUX = 0.05
 """Of the brightness that photon noise is taken from: lines are not quite black."""
 _LARGEST_CORRELATION = 0.45
 """At one half what alternates from pixel to pixel would have no noise at all."""
-_DIFFERENCE = 0.005
-"""By which codes are moved to differentiate the decoder: little enough for its
-curvature, and much more than float32 resolves."""
+_DIFFERENCE = 0.3
+"""Of a posterior's width, by which codes are moved to differentiate the decoder: little
+enough for its curvature, and much more than float32 resolves."""
+_FIRST_DIFFERENCE, _LARGEST_DIFFERENCE = 0.005, 0.05
+"""Of a code: before a width is known, and at most."""
 _LARGEST_STEP = 0.5
-"""Of a code, in each dimension."""
+"""Of a code, in any dimension."""
+_GROWTH = 1.1
+"""By which the share of a step grows that is taken, while steps become shorter."""
 _SMALL_STEP = 0.1
 """In widths of the posterior: who moves by less has arrived."""
 _DEVIATION = 1.4826
@@ -35,6 +39,23 @@ class Noise(NamedTuple):
     """Standard deviation, in the flux's unit, shape (batch, n_pixels)."""
     correlation: tf.Tensor
     """Of neighbouring pixels, shape (batch,)."""
+
+
+class _State(NamedTuple):
+    """Of a search, for each spectrum."""
+
+    z: tf.Tensor
+    """Shape (batch, n_latent)."""
+    step: tf.Tensor
+    """The last one, shape (batch, n_latent)."""
+    difference: tf.Tensor
+    """By which to differentiate, shape (batch, n_latent)."""
+    share: tf.Tensor
+    """Of a step that is taken, shape (batch,)."""
+    n_widths: tf.Tensor
+    """Length of the last step, in widths of the posterior, shape (batch,)."""
+    is_moving: tf.Tensor
+    """Whether it has not arrived, shape (batch,)."""
 
 
 class Measurement(NamedTuple):
@@ -56,7 +77,7 @@ def measure_codes(
     z: tf.Tensor,
     error: tf.Tensor | None = None,
     *,
-    n_steps: int = 20,
+    n_steps: int = 50,
 ) -> Measurement:
     """
     Find the codes whose spectra are most likely, by Gauss-Newton steps.
@@ -71,7 +92,7 @@ def measure_codes(
         Where to start: the encoder's code.
     error : Tensor of float32, shape (batch, n_pixels), optional
         Standard deviation of the flux; NaN where it is unknown.
-    n_steps : int, default 20
+    n_steps : int, default 50
         Most steps. Each spectrum stops where its next one would be a tenth of the
         posterior's width, so that what is found does not depend on the others.
 
@@ -88,7 +109,10 @@ def measure_codes(
     approximation). The encoder's part is to be near enough: semi-amortised inference
     (Kim et al. 2018, arXiv 1802.02550). C is `measure_noise`'s; residuals of many
     deviations count less, as of a Student distribution, whose maximum the steps find
-    as iteratively reweighted least squares.
+    as iteratively reweighted least squares. Where the decoder cannot describe a
+    spectrum, its curvature along a weak direction can outweigh that of the normal
+    equations, and whole steps go to and fro: a spectrum whose steps do so takes a half
+    of them from then on, and a little more each time that they do not.
 
     The level of each spectrum is unknown, too: it was divided by the median of its
     pixels, which with S/N 60 a pixel is off by 0.1 to 0.2 %, several times what the
@@ -96,23 +120,30 @@ def measure_codes(
     both.
     """
 
-    def move(z: tf.Tensor, is_moving: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        normal, gradient, _ = _build_equations(decode, flux, z, error)
-        step = tf.linalg.solve(normal, gradient[..., tf.newaxis])[..., 0]
-        n_widths = tf.sqrt(tf.reduce_sum(step * gradient, axis=-1))
-        step = tf.clip_by_value(step, -_LARGEST_STEP, _LARGEST_STEP)
-        z += tf.where(is_moving[:, tf.newaxis], step, 0.0)
-        return z, is_moving & (n_widths > _SMALL_STEP)
+    def move(state: _State) -> tuple[_State]:
+        normal, gradient, _ = _build_equations(
+            decode, flux, state.z, error, state.difference
+        )
+        return (_take_step(state, normal, gradient),)
 
-    is_moving = tf.ones(tf.shape(z)[:1], tf.bool)
-    z, is_moving = tf.while_loop(
-        lambda _, is_moving: tf.reduce_any(is_moving),
+    ones = tf.ones(tf.shape(z)[:1], z.dtype)
+    first = _State(
+        z=z,
+        step=tf.zeros_like(z),
+        difference=_FIRST_DIFFERENCE * tf.ones_like(z),
+        share=ones,
+        n_widths=float("inf") * ones,
+        is_moving=tf.cast(ones, tf.bool),
+    )
+    (last,) = tf.while_loop(
+        lambda state: tf.reduce_any(state.is_moving),
         move,
-        (z, is_moving),
+        (first,),
         maximum_iterations=n_steps,
     )
-    normal, _, noise = _build_equations(decode, flux, z, error)
-    return Measurement(z, tf.linalg.inv(normal), noise, ~is_moving)
+    normal, _, noise = _build_equations(decode, flux, last.z, error, last.difference)
+    covariance = tf.cast(tf.linalg.inv(normal), z.dtype)
+    return Measurement(last.z, covariance, noise, ~last.is_moving)
 
 
 def measure_noise(
@@ -158,8 +189,45 @@ def measure_noise(
     )
 
 
+def _take_step(state: _State, normal: tf.Tensor, gradient: tf.Tensor) -> _State:
+    """Move codes by as much of the step as it is safe to."""
+    covariance = tf.linalg.inv(normal)
+    step = tf.linalg.matvec(covariance, gradient)
+    n_widths = tf.sqrt(tf.reduce_sum(step * gradient, axis=-1))
+    step, gradient, n_widths = (
+        tf.cast(x, state.z.dtype) for x in (step, gradient, n_widths)
+    )
+    # It would go back to where it has come from: the last step was too long.
+    overshot = tf.reduce_sum(gradient * state.step, axis=-1) < 0.0
+    overshot &= n_widths > 0.5 * state.n_widths
+    longer = tf.minimum(_GROWTH * state.share, 1.0)
+    share = tf.where(overshot, 0.5 * state.share, longer)
+    # As a whole, for what one dimension does the others make up for.
+    largest = tf.reduce_max(tf.abs(step), axis=-1)
+    taken = tf.minimum(share, tf.math.divide_no_nan(_LARGEST_STEP, largest))
+    step *= tf.where(state.is_moving, taken, 0.0)[:, tf.newaxis]
+    return _State(
+        z=state.z + step,
+        step=step,
+        difference=_choose_difference(covariance, step.dtype),
+        share=share,
+        n_widths=n_widths,
+        is_moving=state.is_moving & (n_widths > _SMALL_STEP),
+    )
+
+
+def _choose_difference(covariance: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Say by how much to move each code, (batch, n_latent)."""
+    width = tf.cast(tf.sqrt(tf.linalg.diag_part(covariance)), dtype)
+    return tf.minimum(_DIFFERENCE * width, _LARGEST_DIFFERENCE)
+
+
 def _build_equations(
-    decode: Decode, flux: tf.Tensor, z: tf.Tensor, error: tf.Tensor | None
+    decode: Decode,
+    flux: tf.Tensor,
+    z: tf.Tensor,
+    error: tf.Tensor | None,
+    difference: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, Noise]:
     """Return the normal matrix and the gradient at a code, with the prior in both."""
     n_latent = z.shape[-1]
@@ -172,20 +240,26 @@ def _build_equations(
     # The root of a Student distribution's weight, 1 in its middle.
     root = tf.math.rsqrt(1.0 + scaled**2 / FREEDOM)
     slope_weight = tf.where(valid, root / noise.deviation, 0.0)
-    moves = tf.unstack(_DIFFERENCE * tf.eye(n_latent))
-    slopes = [(decode(z + move) - model) / _DIFFERENCE for move in moves]
+    steps = tf.split(difference, n_latent, axis=-1)  # (batch, 1) each
+    axes = tf.unstack(tf.eye(n_latent))
+    slopes = [
+        (decode(z + step * axis) - model) / step
+        for step, axis in zip(steps, axes, strict=True)
+    ]
     rows = [slope_weight * slope for slope in slopes]
     # (batch, n_latent + 2, n_pixels)
     columns = tf.stack([*rows, root * scaled, slope_weight * model], axis=1)
     whitened = _solve_tridiagonal(columns, noise.correlation)
+    # Along some directions spectra change a thousand times as much as along others.
+    columns, whitened = (tf.cast(x, tf.float64) for x in (columns, whitened))
     product = tf.matmul(columns, whitened, transpose_b=True)
     # The level is eliminated: it is linear, so that it takes no steps of its own.
     by_level = product[:, :, -1:]
     product -= tf.math.divide_no_nan(
         by_level * tf.linalg.matrix_transpose(by_level), by_level[:, -1:]
     )
-    normal = product[:, :n_latent, :n_latent] + tf.eye(n_latent)
-    return normal, product[:, :n_latent, n_latent] - z, noise
+    normal = product[:, :n_latent, :n_latent] + tf.eye(n_latent, dtype=tf.float64)
+    return normal, product[:, :n_latent, n_latent] - tf.cast(z, tf.float64), noise
 
 
 def _solve_tridiagonal(rows: tf.Tensor, correlation: tf.Tensor) -> tf.Tensor:

@@ -17,7 +17,7 @@ def test_it_is_the_run_but_for_what_measures() -> None:
     assert refined.objective.kl_weights == ((0, 2.0 / 8192),)
     assert refined.objective.coarse_scales == ()
     assert refined.training.n_steps == round(0.5 * RUN.training.n_steps)
-    assert refined.inference.n_steps == 20
+    assert refined.inference.n_steps == 50
     for kept in ("dataset", "grid", "simulate", "convert", "analysis"):
         assert getattr(refined, kept) == getattr(RUN, kept)
     assert refined.training.seed == 7

@@ -144,3 +144,19 @@ def test_who_does_not_arrive_is_told() -> None:
     found = measure(flux)
     assert np.asarray(found.has_converged).tolist() == [True, False]
     assert np.asarray(found.z)[1, 0] < 4.1
+
+
+def test_steps_that_go_to_and_fro_are_shortened() -> None:
+    """What the decoder cannot describe lies where it bends away from."""
+    bend = 0.1 * np.cos(PIXEL / 7.0)
+
+    def decode_bent(z: tf.Tensor) -> tf.Tensor:
+        return decode(z) + z[:, :1] ** 2 * tf.constant(bend, tf.float32)
+
+    rng = np.random.default_rng(0)
+    flux = 1.0 - bend + rng.normal(size=(6, N_PIXELS)) * 0.02
+    start = tf.constant(rng.normal(size=(6, N_LATENT)) * 0.5, tf.float32)
+    found = measure_codes(decode_bent, tf.constant(flux, tf.float32), start)
+    assert np.asarray(found.has_converged).all()
+    # Along the bend nothing fits better than to stay where it begins.
+    np.testing.assert_allclose(found.z[:, 0], 0.0, atol=0.1)

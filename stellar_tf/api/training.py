@@ -122,7 +122,7 @@ def refine(
     Parameters
     ----------
     source : str or Path
-        A run that is finished, encoded and analysed; its informative dimensions are
+        A run that is finished, encoded and analysed; its independent dimensions are
         kept.
     run : str or Path, optional
         Folder of the refined run; by default "refined" in the source.

@@ -40,7 +40,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--refine",
         type=existing_path,
         metavar="RUN",
-        help="measure: go on from an analysed run by a likelihood, in its informative "
+        help="measure: go on from an analysed run by a likelihood, in its independent "
         "dimensions alone; the new run is RUN/refined unless --run says otherwise",
     )
     parser.add_argument(

@@ -114,7 +114,10 @@ def refine(
 
 def find_dimensions(run: Run) -> tuple[int, ...]:
     """
-    Find the dimensions that a run's verdict calls informative.
+    Find the dimensions that a run's verdict calls independently informative.
+
+    One that repeats others would leave a direction along which spectra hardly change,
+    and the widths of all that share it would be wide.
 
     Parameters
     ----------
@@ -145,7 +148,8 @@ def find_dimensions(run: Run) -> tuple[int, ...]:
             f"stellar-tf analyze"
         )
     verdict = read_analysis(run.analysis, config.model.n_latent).verdict
-    dimensions = np.sort(verdict["dimension"][np.asarray(verdict["informative"], bool)])
+    kept = np.asarray(verdict["independent"], bool)
+    dimensions = np.sort(verdict["dimension"][kept])
     if not dimensions.size:
         raise RunError(f"{run.folder}: none of its dimensions is informative")
     return tuple(int(dimension) for dimension in dimensions)

@@ -19,18 +19,19 @@ from tfrecords_tools.records.manifest import hash_file, read_manifest
 FEW = load_config(None, {"training.n_steps": 4, "training.steps_per_epoch": 2})
 
 
-def analyse(run: Run, result: AnalysisResult, informative: list[bool]) -> None:
-    """Give a run a verdict."""
+def analyse(run: Run, result: AnalysisResult, independent: list[bool]) -> None:
+    """Give a run a verdict, by which all dimensions are informative."""
     named = list_tables(result)
     verdict = named["verdict"][:4].copy()
     verdict["dimension"] = [3, 0, 2, 1]
-    verdict["informative"] = informative
+    verdict["informative"] = True
+    verdict["independent"] = independent
     write_named({**named, "verdict": verdict}, run.analysis, overwrite=True)
 
 
 @pytest.fixture
 def analysed(run: Run, result: AnalysisResult, tmp_path: Path) -> Run:
-    """A run of whose four dimensions 3 and 0 are informative."""
+    """A run of whose four dimensions 3 and 0 are independently informative."""
     folder = tmp_path / "run"
     shutil.copytree(run.folder, folder)
     analyse(Run(folder), result, [True, True, False, False])
@@ -48,7 +49,7 @@ def test_the_verdicts_dimensions_are_kept_in_order(analysed: Run) -> None:
     assert config.model.n_latent == 2
     assert config.objective.kl_weights == ((0, 2.0 / config.grid.n_pixels),)
     assert config.training.n_steps == 4
-    assert config.inference.n_steps == 20
+    assert config.inference.n_steps == 50
 
 
 def test_it_begins_where_the_run_ended(analysed: Run, tmp_path: Path) -> None:

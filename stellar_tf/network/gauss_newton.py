@@ -205,11 +205,13 @@ def _take_step(state: _State, normal: tf.Tensor, gradient: tf.Tensor) -> _State:
     # As a whole, for what one dimension does the others make up for.
     largest = tf.reduce_max(tf.abs(step), axis=-1)
     taken = tf.minimum(share, tf.math.divide_no_nan(_LARGEST_STEP, largest))
-    step *= tf.where(state.is_moving, taken, 0.0)[:, tf.newaxis]
+    is_moving = state.is_moving[:, tf.newaxis]
+    step *= tf.where(is_moving, taken[:, tf.newaxis], 0.0)
+    difference = _choose_difference(covariance, step.dtype)
     return _State(
         z=state.z + step,
         step=step,
-        difference=_choose_difference(covariance, step.dtype),
+        difference=tf.where(is_moving, difference, state.difference),
         share=share,
         n_widths=n_widths,
         is_moving=state.is_moving & (n_widths > _SMALL_STEP),

@@ -135,6 +135,9 @@ def test_each_spectrum_stops_where_it_would_alone() -> None:
     for row in range(3):
         alone = measure(flux[row : row + 1])
         np.testing.assert_allclose(together.z[row], alone.z[0], atol=1e-3)
+        np.testing.assert_allclose(
+            together.covariance[row], alone.covariance[0], rtol=1e-4, atol=1e-6
+        )
 
 
 def test_who_does_not_arrive_is_told() -> None:

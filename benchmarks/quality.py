@@ -170,7 +170,7 @@ def draw(path: Path, curves: dict[str, Contestant], of_mean: float) -> None:
     axes.axhline(of_mean, color="0.5", linestyle="--", label="the mean spectrum")
     axes.axhline(of_mean / 2, color="0.5", linestyle=":", label="half of that")
     axes.set(xlabel="training time [min]", yscale="log")
-    axes.set_ylabel("validation error [medians of a spectrum]")
+    axes.set_ylabel("validation error [normalised flux]")
     axes.legend()
     figure.savefig(path, dpi=120)
 

@@ -25,7 +25,7 @@ _FIRST_DIFFERENCE, _LARGEST_DIFFERENCE = 0.005, 0.05
 _LARGEST_STEP = 0.5
 """Of a code, in any dimension."""
 _GROWTH = 1.1
-"""By which the share of a step grows that is taken, while steps become shorter."""
+"""By which the share of a step that is taken grows where the last was not too long."""
 _SMALL_STEP = 0.1
 """In widths of the posterior: who moves by less has arrived."""
 _DEVIATION = 1.4826

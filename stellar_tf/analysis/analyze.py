@@ -37,7 +37,9 @@ from stellar_tf.analysis.labels.conditional import (
     conditional_table,
     measure_conditional_associations,
 )
+from stellar_tf.analysis.labels.coverage import measure_coverage
 from stellar_tf.analysis.labels.held_out import find_best_dimensions, label_table
+from stellar_tf.analysis.labels.joint_maps import JointMap, fit_joint_maps
 from stellar_tf.analysis.labels.leakage import Leakage, measure_leakage
 from stellar_tf.analysis.labels.unexplained import find_unexplained, list_extremes
 from stellar_tf.analysis.labels.units import UnitMap, fit_unit_maps
@@ -75,6 +77,10 @@ class AnalysisResult:
     """The same of draws from the posteriors."""
     unit_maps: tuple[UnitMap, ...]
     """What z means in the unit of the label, where a dimension tracks one closely."""
+    joint_maps: tuple[JointMap, ...]
+    """The same by all informative dimensions, where it is then known better."""
+    coverage_table: Table
+    """How many errors of labels on held-out stars are as small as is said of them."""
     unexplained: NDArray[np.intp]
     """Informative dimensions that follow no label."""
     extremes: Table
@@ -167,7 +173,7 @@ def analyze(
             f"latents must hold at least {MIN_STARS} stars of splits "
             f"{', '.join(config.splits)}, got {stars.dp_id.size}"
         )
-    streams = np.random.default_rng(config.seed).spawn(9)
+    streams = np.random.default_rng(config.seed).spawn(10)
     visits = codes.select_splits(config.splits)
     evidence = gather_evidence(stars, visits, config, streams[0])
     verdict = decide(evidence, config)
@@ -196,6 +202,7 @@ def analyze(
         for z in (stars.z_mean, draws)
     ]
     unit_maps = fit_unit_maps(all_stars, associations, config)
+    joint_maps = fit_joint_maps(codes, verdict.dimensions, unit_maps, streams[9])
     unexplained = find_unexplained(associations, fdr=config.fdr)
     varying = tuple(name for name in factors if name in usable)
     return AnalysisResult(
@@ -211,6 +218,8 @@ def analyze(
         intrinsic_means=intrinsic[0],
         intrinsic_draws=intrinsic[1],
         unit_maps=tuple(unit_maps),
+        joint_maps=tuple(joint_maps),
+        coverage_table=measure_coverage(codes, unit_maps, joint_maps, streams[9]),
         unexplained=unexplained,
         extremes=list_extremes(stars, unexplained),
         unusual=list_unusual(visits, verdict.dimensions),

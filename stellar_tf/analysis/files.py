@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.analyze import AnalysisResult
 from stellar_tf.analysis.dimensions import check_verdict
+from stellar_tf.analysis.labels.joint_map_file import load_joint_maps
+from stellar_tf.analysis.labels.joint_maps import JointMap
 from stellar_tf.analysis.labels.leakage import leakage_table
 from stellar_tf.analysis.labels.units import UnitMap, list_unit_maps, unit_map_table
 from stellar_tf.analysis.traversal import Traversal, list_moving_wavelengths
@@ -25,6 +27,8 @@ VERDICT_NAME = "verdict.ecsv"
 """The table by which an analysed run is known."""
 UNIT_MAPS = "unit_maps"
 """The table of what values of dimensions mean in the units of labels."""
+JOINT_MAPS_NAME = "joint_maps.npz"
+"""The arrays of what values of all informative dimensions mean together."""
 PROBES = "probes"
 """The table of what frozen latents predict from few labels."""
 MODEL_SHA256 = "model_sha256"
@@ -89,7 +93,11 @@ def list_tables(
     }
     if result.disentanglement is not None:
         named["disentanglement"] = disentanglement_table(result.disentanglement)
-    for name, table in (("baselines", baselines), ("precision", precision)):
+    for name, table in (
+        ("baselines", baselines),
+        ("precision", precision),
+        ("coverage", result.coverage_table),
+    ):
         if table is not None and len(table):
             named[name] = table
     if traversal is not None:
@@ -281,6 +289,29 @@ def read_unit_maps(folder: Path) -> dict[int, UnitMap]:
     """
     path = table_path(folder, UNIT_MAPS)
     return list_unit_maps(read_table(path)) if path.is_file() else {}
+
+
+def read_joint_maps(folder: Path) -> list[JointMap]:
+    """
+    Read what values of all informative dimensions mean together.
+
+    Parameters
+    ----------
+    folder : Path
+        RUN/analysis, or assets.extra of an exported version.
+
+    Returns
+    -------
+    maps : list of JointMap
+        One per label; empty without the file.
+
+    Raises
+    ------
+    JointMapError
+        If the file is damaged or of another version.
+    """
+    path = folder / JOINT_MAPS_NAME
+    return load_joint_maps(path) if path.is_file() else []
 
 
 def read_probes(folder: Path, model: Path) -> Table:

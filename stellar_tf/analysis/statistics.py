@@ -15,6 +15,8 @@ MIN_LABELLED_STARS = 30
 """A label known for fewer stars is not related to anything."""
 MIN_HELD_OUT_STARS = 10
 """With fewer held-out stars nothing is reported on them."""
+DEVIATION = 1.4826
+"""Standard deviation of a normal distribution, in medians of the absolute."""
 MAX_RESAMPLED = 5_000
 """Stars in a resample that is sorted, at most: more cost time and change nothing."""
 

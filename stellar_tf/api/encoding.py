@@ -226,15 +226,15 @@ def encode_parts(
 
 def _find_source(folder: Path) -> ModelSource:
     """Name a model such that workers load this one and no other."""
-    from stellar_tf.analysis.files import UNIT_MAPS, table_path
+    from stellar_tf.analysis.files import JOINT_MAPS_NAME, UNIT_MAPS, table_path
     from stellar_tf.inference.parts.work import ModelSource
 
     if is_run(folder):
         run = Run(folder)
         files = [run.config_path, run.find_model()]
-        # The columns depend on it, once it is there.
-        unit_maps = table_path(run.analysis, UNIT_MAPS)
-        files += [unit_maps] if unit_maps.is_file() else []
+        # The columns depend on them, once they are there.
+        maps = table_path(run.analysis, UNIT_MAPS), run.analysis / JOINT_MAPS_NAME
+        files += [path for path in maps if path.is_file()]
     else:
         from stellar_tf.saved_model.assets import find_version
 

@@ -27,6 +27,7 @@ from tfrecords_tools.spectrum import Metadata, SpectrumError
 from tfrecords_tools.star import star_of
 
 if TYPE_CHECKING:
+    from stellar_tf.analysis.labels.joint_maps import JointMap
     from stellar_tf.analysis.labels.units import UnitMap
 
 Columns = Mapping[str, NDArray[np.generic]]
@@ -57,6 +58,10 @@ class Latents:
     """Files that were not encoded, each with the reason."""
     unit_maps: tuple[UnitMap, ...] = ()
     """What values of dimensions mean in the units of labels, once it is known."""
+    joint_maps: tuple[JointMap, ...] = ()
+    """What those of all informative dimensions mean together."""
+    width_scale: NDArray[np.floating] | None = None
+    """What the deviations have been multiplied by, shape (n_latent,)."""
 
     def __len__(self) -> int:
         return len(self.z_mean)
@@ -79,7 +84,11 @@ class Latents:
     @property
     def estimates(self) -> Table:
         """Labels that dimensions track, as of `estimate_labels`, n rows."""
-        return estimate_labels(self.z_mean, self.z_log_var, self.flags, self.unit_maps)
+        scale, z_log_var = self.width_scale, self.z_log_var
+        if scale is not None:
+            z_log_var = scale_log_var(z_log_var, 1.0 / scale)
+        maps = self.unit_maps, self.joint_maps
+        return estimate_labels(self.z_mean, z_log_var, self.flags, *maps, scale)
 
     def scale_widths(self, scale: NDArray[np.floating]) -> Latents:
         """
@@ -93,9 +102,12 @@ class Latents:
         Returns
         -------
         latents : Latents
-            With other log variances, and all else as it is.
+            With other log variances; estimates of labels by joint maps, which have
+            learned from visits already, stay as they are.
         """
-        return replace(self, z_log_var=scale_log_var(self.z_log_var, scale))
+        wider = scale_log_var(self.z_log_var, scale)
+        before = 1.0 if self.width_scale is None else self.width_scale
+        return replace(self, z_log_var=wider, width_scale=before * scale)
 
     def explain(self) -> list[list[str]]:
         """

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
-from stellar_tf.analysis.files import read_unit_maps
+from stellar_tf.analysis.files import read_joint_maps, read_unit_maps
+from stellar_tf.analysis.labels.joint_maps import JointMap
 from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.batches.reading import read_split
@@ -89,6 +90,8 @@ class SpectrumModel:
     unit_maps : sequence of UnitMap, optional
         What values of dimensions mean in the units of labels; by default what the
         analysis in the folder says, once there is one.
+    joint_maps : sequence of JointMap, optional
+        What those of all informative dimensions mean together; by default likewise.
 
     Notes
     -----
@@ -112,6 +115,7 @@ class SpectrumModel:
         n_latent: int,
         folder: Path,
         unit_maps: Sequence[UnitMap] | None = None,
+        joint_maps: Sequence[JointMap] | None = None,
     ) -> None:
         self._functions = functions
         self.grid = grid
@@ -119,6 +123,7 @@ class SpectrumModel:
         self.n_latent = n_latent
         self.folder = folder
         self._unit_maps = unit_maps
+        self._joint_maps = joint_maps
 
     @classmethod
     def from_run(cls, run: Run) -> SpectrumModel:
@@ -161,6 +166,13 @@ class SpectrumModel:
         if self._unit_maps is not None:
             return tuple(self._unit_maps)
         return tuple(read_unit_maps(Run(self.folder).analysis).values())
+
+    @property
+    def joint_maps(self) -> tuple[JointMap, ...]:
+        """What values of all informative dimensions mean together; empty if unknown."""
+        if self._joint_maps is not None:
+            return tuple(self._joint_maps)
+        return tuple(read_joint_maps(Run(self.folder).analysis))
 
     def encode(
         self,
@@ -211,9 +223,10 @@ class SpectrumModel:
         TableError
             If the analysis of the run is damaged.
         """
-        unit_maps = self.unit_maps
+        # A damaged map is named before the work, not after it.
+        unit_maps, joint_maps = self.unit_maps, self.joint_maps
         latents = self._encode(spectra, flux, medium, batch_size, progress)
-        return replace(latents, unit_maps=unit_maps)
+        return replace(latents, unit_maps=unit_maps, joint_maps=joint_maps)
 
     def _encode(
         self, spectra: Any, flux: Any, medium: Medium, batch_size: int, progress: bool

@@ -42,6 +42,20 @@ WIDTH_COLUMNS = {
     "tracks_error": "error [unit]",
     "tracks_width": "width [unit]",
 }
+COVERAGE_COLUMNS = {
+    "label": "label",
+    "unit": "unit",
+    "n_dimensions": "from",
+    "n_stars": "held out",
+    "median_error": "median error",
+    "error": "says",
+    "within_68": "within 68 %",
+    "within_95": "within 95 %",
+    "n_pairs": "pairs",
+    "width": "width",
+    "visits_68": "within 68 %",
+    "visits_95": "within 95 %",
+}
 LABEL_COLUMNS = {
     "label": "label",
     "n_stars": "stars",

@@ -1,4 +1,4 @@
-"""How wide posteriors are in the unit of labels, and how narrow they could be."""
+"""How wide estimates of labels are, and how narrow they could be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import ESTIMATES, read_floats
 from stellar_tf.analysis.labels.estimates import estimate_labels
+from stellar_tf.analysis.labels.joint_maps import JointMap
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.latents import HELD_OUT
 from stellar_tf.config import SimulateConfig
@@ -27,7 +28,7 @@ _DESCRIPTIONS = {
     "unit": "of width and bound",
     "dp_id": "held-out spectrum",
     "snr": "signal to noise per pixel",
-    "width": "standard deviation of the posterior",
+    "width": "standard deviation that visits differ by from their mean",
     "bound": "Cramer-Rao bound, all factors unknown; NaN where it was not computed",
 }
 
@@ -40,10 +41,13 @@ def fits_grid(simulation: SimulateConfig, grid: Grid) -> bool:
 
 
 def measure_precision(
-    latents: Table, maps: Sequence[UnitMap], simulation: SimulateConfig | None = None
+    latents: Table,
+    maps: Sequence[UnitMap],
+    joint_maps: Sequence[JointMap] = (),
+    simulation: SimulateConfig | None = None,
 ) -> Table:
     """
-    List posterior widths against S/N, and the bound of simulated spectra.
+    List widths of estimated labels against S/N, and the bound of simulated spectra.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ def measure_precision(
         ``z_mean`` and ``z_log_var``; of simulated ones also their true factors.
     maps : sequence of UnitMap
         What values of dimensions mean.
+    joint_maps : sequence of JointMap, optional
+        What those of all informative dimensions mean together.
     simulation : SimulateConfig, optional
         How the spectra were simulated, on the grid of the network.
 
@@ -72,7 +78,7 @@ def measure_precision(
     chosen = _choose(latents)
     codes = (np.asarray(chosen[name]) for name in ("z_mean", "z_log_var", "flags"))
     z_mean, z_log_var, flags = codes
-    estimates = estimate_labels(z_mean, z_log_var, flags, maps)
+    estimates = estimate_labels(z_mean, z_log_var, flags, maps, joint_maps)
     bounds = _bound(chosen, _list_factors(latents), simulation)
     parts = []
     for label in sorted({found.label for found in maps}):

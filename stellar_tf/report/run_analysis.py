@@ -15,11 +15,13 @@ from astropy.table import Table
 from stellar_tf import __version__
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
 from stellar_tf.analysis.files import (
+    JOINT_MAPS_NAME,
     AnalysisError,
     list_tables,
     read_probes,
     write_named,
 )
+from stellar_tf.analysis.labels.joint_map_file import save_joint_maps
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.config import Config, Factors, SimulateConfig, load_label_config
 from stellar_tf.figures.dimensions import draw_associations, draw_dimensions
@@ -115,11 +117,12 @@ class RunAnalysis:
 
     @cached_property
     def precision(self) -> Table:
-        """Posterior widths against S/N, with the bound of simulated spectra.
+        """Widths of estimated labels against S/N, with the bound of simulated spectra.
 
         Without rows if no dimension tracks a label, or the S/N is not known.
         """
-        return measure_precision(self.latents, self.result.unit_maps, self.simulation)
+        maps = self.result.unit_maps, self.result.joint_maps
+        return measure_precision(self.latents, *maps, self.simulation)
 
     @cached_property
     def traversal(self) -> Traversal:
@@ -198,6 +201,9 @@ class RunAnalysis:
         _refuse_existing(self.report_path, overwrite=overwrite)
         remove_partial_of(self.report_path)
         write_named(self.tables, self.run.analysis, overwrite=overwrite)
+        joint_maps = self.run.analysis / JOINT_MAPS_NAME
+        remove_partial_of(joint_maps)
+        save_joint_maps(self.result.joint_maps, joint_maps)
         return self.report(self.report_path, overwrite=overwrite)
 
     def plot_dimensions(self) -> go.Figure:

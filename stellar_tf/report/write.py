@@ -46,6 +46,7 @@ from stellar_tf.report.captions import (
 from stellar_tf.report.columns import (
     BASELINE_COLUMNS,
     CONDITIONAL_COLUMNS,
+    COVERAGE_COLUMNS,
     EXTREME_COLUMNS,
     LABEL_COLUMNS,
     MOVING_COLUMNS,
@@ -299,6 +300,11 @@ def _tabulate(result: AnalysisResult, traversals: Traversal) -> dict[str, Any]:
         "verdict_sheet": build_sheet("verdict", result.verdict_table, evidence),
         "width_sheet": build_sheet("widths", result.verdict_table, WIDTH_COLUMNS),
         "label_sheet": build_sheet("labels", result.label_table, LABEL_COLUMNS),
+        "coverage_sheet": build_sheet(
+            "coverage", result.coverage_table, COVERAGE_COLUMNS
+        )
+        if len(result.coverage_table)
+        else None,
         "conditional_sheet": build_sheet(
             "conditional", conditional, CONDITIONAL_COLUMNS
         )

@@ -8,10 +8,17 @@ import keras
 import tensorflow as tf
 
 from stellar_tf.analysis.dimensions import describe_dimensions
-from stellar_tf.analysis.files import has_analysis, read_analysis, read_unit_maps
+from stellar_tf.analysis.files import (
+    JOINT_MAPS_NAME,
+    has_analysis,
+    read_analysis,
+    read_joint_maps,
+    read_unit_maps,
+)
+from stellar_tf.analysis.labels.joint_map_file import save_joint_maps
 from stellar_tf.inference.graph import ModelGraph, load_graph
 from stellar_tf.run import Run, is_run
-from stellar_tf.saved_model.assets import write_assets
+from stellar_tf.saved_model.assets import EXTRA, write_assets
 from stellar_tf.saved_model.model_card import write_model_card
 from stellar_tf.saved_model.warmup import write_warmup
 from tfrecords_tools.durable import partial_path, put_in_place, remove_partial_of
@@ -75,9 +82,11 @@ def _export(run: Run, out: Path) -> Path:
     )
     dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
     unit_maps = read_unit_maps(run.analysis)
+    joint_maps = read_joint_maps(run.analysis)
     with partial_path(out / _VERSION) as partial:
         _write_signatures(graph, partial)
         write_assets(config, dimensions, unit_maps, partial)
+        save_joint_maps(joint_maps, partial / EXTRA / JOINT_MAPS_NAME)
         write_warmup(graph, out.name, partial)
         write_model_card(run, graph, analysis, unit_maps, out.name, partial)
         return _publish(partial, out)

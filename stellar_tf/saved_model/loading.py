@@ -6,9 +6,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from stellar_tf.analysis.files import read_joint_maps
 from stellar_tf.inference.graph import Outputs
 from stellar_tf.inference.spectrum_model import Functions, SpectrumModel
 from stellar_tf.saved_model.assets import (
+    EXTRA,
     ModelError,
     read_settings,
     read_version_maps,
@@ -63,5 +65,6 @@ def load_version(version: Path) -> SpectrumModel:
         normalise=lambda flux: call("normalise", flux=flux),
     )
     code = model.signatures["decode"].structured_input_signature[1]["z"]
-    n_latent, unit_maps = int(code.shape[1]), read_version_maps(version)
-    return SpectrumModel(functions, grid, convert, n_latent, version, unit_maps)
+    n_latent = int(code.shape[1])
+    maps = read_version_maps(version), read_joint_maps(version / EXTRA)
+    return SpectrumModel(functions, grid, convert, n_latent, version, *maps)

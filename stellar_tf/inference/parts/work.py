@@ -169,13 +169,14 @@ def _encode(
     else:
         shard = replace(settings.manifest, shards=(plan.shard,))
         batches = model.encode_split(shard, plan.shard.split, BATCH_SIZE, fill=True)
-    unit_maps = model.unit_maps
+    maps = model.unit_maps, model.joint_maps
+    scale = None if settings.scale is None else np.array(settings.scale)
     for columns in batches:
-        if settings.scale is not None:
-            wider = scale_log_var(columns["z_log_var"], np.array(settings.scale))
-            columns = {**columns, "z_log_var": wider}
         estimates = estimate_labels(
-            columns["z_mean"], columns["z_log_var"], columns["flags"], unit_maps
+            columns["z_mean"], columns["z_log_var"], columns["flags"], *maps, scale
         )
+        if scale is not None:
+            wider = scale_log_var(columns["z_log_var"], scale)
+            columns = {**columns, "z_log_var": wider}
         told = {column.name: np.asarray(column) for column in estimates.itercols()}
         yield sort_columns({**told, **columns})

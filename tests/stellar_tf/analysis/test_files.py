@@ -25,6 +25,7 @@ def test_tables_read_back_as_they_were(result: AnalysisResult, tmp_path: Path) -
     assert {path.stem for path in paths} == {
         "summary", "verdict", "associations", "labels", "leakage", "stars",
         "disentanglement", "conditional", "extremes", "unusual", "unit_maps",
+        "coverage",
     }  # fmt: skip
     for name, expected in (
         ("verdict", result.verdict_table),

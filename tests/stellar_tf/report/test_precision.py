@@ -52,7 +52,7 @@ def latents() -> Table:
 
 
 def test_widths_and_bounds_of_held_out_spectra(latents: Table) -> None:
-    table = measure_precision(latents, [RV, AIRMASS], WINDOW)
+    table = measure_precision(latents, [RV, AIRMASS], simulation=WINDOW)
     assert sorted(set(table["label"])) == ["airmass", "rv"]
     rows = table[table["label"] == "rv"]
     assert len(rows) == N_SPECTRA
@@ -80,19 +80,19 @@ def test_without_the_truth_there_is_no_bound(latents: Table) -> None:
     del without["tilt"]
     for table in (
         measure_precision(latents, [RV]),
-        measure_precision(without, [RV], WINDOW),
+        measure_precision(without, [RV], simulation=WINDOW),
     ):
         assert len(table) == N_SPECTRA
         assert not np.isfinite(table["bound"]).any()
 
 
 def test_without_a_map_or_the_snr_there_is_nothing(latents: Table) -> None:
-    assert len(measure_precision(latents, [], WINDOW)) == 0
+    assert len(measure_precision(latents, [], simulation=WINDOW)) == 0
     without = latents.copy()
     del without["snr"]
-    assert len(measure_precision(without, [RV], WINDOW)) == 0
+    assert len(measure_precision(without, [RV], simulation=WINDOW)) == 0
     of_training = latents[latents["split"] == "train"]
-    assert len(measure_precision(of_training, [RV], WINDOW)) == 0
+    assert len(measure_precision(of_training, [RV], simulation=WINDOW)) == 0
 
 
 def test_the_bound_is_for_the_pixels_that_the_network_sees() -> None:

@@ -270,14 +270,14 @@ def test_the_bound_is_explained_where_there_is_one(
     assert "per held-out spectrum. Orange diamonds are the Cramér–Rao bound" in tell(
         path
     )
-    assert "follows one label alone.) The widths do not include" in tell(path)
+    assert "follows one label alone.) The widths are what visits" in tell(path)
     traversals, reconstructions = make_spectra(result, WAVE[:500])
     without = tmp_path / "report.html"
     write_report(
         result, without, traversals=traversals, reconstructions=reconstructions,
         provenance=PROVENANCE, precision=PRECISION[3:],
     )  # fmt: skip
-    assert "per held-out spectrum. The widths do not include" in tell(without)
+    assert "per held-out spectrum. The widths are what visits" in tell(without)
     assert "Cramér–Rao" not in tell(without)
 
 

@@ -1,0 +1,526 @@
+"""Labels read from all informative dimensions together, with widths that cover."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from math import comb
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve, cholesky, lstsq, solve_triangular
+from scipy.spatial.distance import cdist
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.neighbors import NearestNeighbors
+
+from stellar_tf.analysis.columns import is_known
+from stellar_tf.analysis.labels.units import UnitMap
+from stellar_tf.analysis.latents import HELD_OUT, Codes
+from stellar_tf.analysis.statistics import DEVIATION
+
+Array: TypeAlias = NDArray[np.float64]
+
+MIN_STARS = 100
+"""Labelled stars, held-out ones apart, without which a dimension's own map must do."""
+MIN_STARS_PER_TERM = 10
+"""Of a polynomial; with fewer its degree is smaller."""
+MAX_DEGREE = 3
+N_FITTED = 10_000
+"""Spectra of the fit, at most: more cost time and change little."""
+N_SCALED = 800
+"""Spectra to which the scales of the process are fitted."""
+N_POINTS = 512
+"""Codes at which the process is known, at most."""
+N_NEAREST = 50
+"""Codes that tell how much widths around them must be changed."""
+MIN_WIDTH = 0.5
+"""Of what the posterior says: neighbours do not make a width smaller than this."""
+COVERED = 0.6827
+"""Of a normal distribution, within its standard deviation."""
+_OUTLYING = 10.0
+"""Scatters from the polynomial at which a label is taken for wrong."""
+_N_REWEIGHTED = 20
+_FREE = 1e-6
+"""Precision of a monomial's weight beside the polynomial's: next to none."""
+_JITTER = 1e-8
+"""By which a matrix is kept from being singular."""
+_CHUNK = 4096
+"""Spectra read at a time."""
+
+
+class Frame(NamedTuple):
+    """Where codes of the stars of a fit lie, of which dimensions."""
+
+    dimensions: NDArray[np.int64]
+    """The informative dimensions, shape (n_dimensions,)."""
+    low: Array
+    """Smallest codes, shape (n_dimensions,)."""
+    high: Array
+    """Largest codes."""
+    middle: Array
+    """Their mean, which is subtracted."""
+    scatter: Array
+    """Their standard deviation, by which is divided."""
+
+    def find_inside(self, z_mean: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Tell which codes, (n, n_latent), are among them in every dimension."""
+        z = np.asarray(z_mean)[:, self.dimensions]
+        inside: NDArray[np.bool_] = np.all((z >= self.low) & (z <= self.high), axis=1)
+        return inside
+
+    def scale(
+        self, z_mean: NDArray[np.floating], z_log_var: NDArray[np.floating]
+    ) -> tuple[Array, Array]:
+        """Return codes and their widths in units of the scatter, (n, n_dimensions)."""
+        z = np.asarray(z_mean[:, self.dimensions], np.float64)
+        width = np.exp(0.5 * np.asarray(z_log_var[:, self.dimensions], np.float64))
+        return (z - self.middle) / self.scatter, width / self.scatter
+
+
+class Basis(NamedTuple):
+    """What a label is a linear combination of: monomials, and a Gaussian process."""
+
+    exponents: NDArray[np.int64]
+    """Of the monomials, shape (n_terms, n_dimensions)."""
+    points: Array
+    """Codes at which the process is known, shape (n_points, n_dimensions)."""
+    length: Array
+    """Over which it changes, shape (n_dimensions,)."""
+    variance: float
+    """Of the process, in that of what the polynomial leaves."""
+    root: Array
+    """Lower Cholesky factor of its covariance at the points."""
+
+    def expand(self, z: Array) -> Array:
+        """Return all functions at codes, shape (n, n_terms + n_points)."""
+        related = relate(z, self.points, self.length, self.variance)
+        process = solve_triangular(self.root, related.T, lower=True).T
+        return np.concatenate([raise_to_powers(z, self.exponents), process], axis=1)
+
+    def miss(self, functions: Array) -> Array:
+        """Return the deviation of the process that its points leave, shape (n,)."""
+        left = self.variance - np.sum(functions[:, len(self.exponents) :] ** 2, axis=1)
+        return np.asarray(np.sqrt(np.maximum(left, 0.0)))
+
+    def combine(self, z: Array, weights: Array) -> tuple[Array, Array]:
+        """
+        Combine the functions.
+
+        Parameters
+        ----------
+        z : ndarray of float, shape (n, n_dimensions)
+            Codes.
+        weights : ndarray of float, shape (n_functions,)
+            Of the functions.
+
+        Returns
+        -------
+        value : ndarray of float, shape (n,)
+            The combination.
+        slopes : ndarray of float, shape (n, n_dimensions)
+            Its derivatives.
+        """
+        n_terms = len(self.exponents)
+        of_terms, of_process = weights[:n_terms], weights[n_terms:]
+        at_points = solve_triangular(self.root, of_process, lower=True, trans=1)
+        related = relate(z, self.points, self.length, self.variance)
+        process = related @ at_points
+        value = raise_to_powers(z, self.exponents) @ of_terms + process
+        slopes = related @ (self.points * at_points[:, np.newaxis])
+        slopes = (slopes - z * process[:, np.newaxis]) / self.length**2
+        for axis, power in enumerate(self.exponents.T):
+            lowered = self.exponents.copy()
+            lowered[:, axis] = np.maximum(power - 1, 0)
+            slopes[:, axis] += raise_to_powers(z, lowered) @ (power * of_terms)
+        return value, slopes
+
+
+class Neighbourhood(NamedTuple):
+    """By how much squares of widths differ from those of errors, code by code."""
+
+    z: Array
+    """Codes, shape (n, n_dimensions)."""
+    excess: Array
+    """Square of the error less that of the width, shape (n,) [label's unit squared]."""
+
+    def change(self, width: Array, z: Array) -> Array:
+        """
+        Change widths by what is known around codes.
+
+        Parameters
+        ----------
+        width : ndarray of float, shape (n,)
+            Widths [label's unit].
+        z : ndarray of float, shape (n, n_dimensions)
+            Codes.
+
+        Returns
+        -------
+        changed : ndarray of float, shape (n,)
+            Widths; the same where too little is known.
+        """
+        if len(self.z) < N_NEAREST:
+            return width
+        nearest = NearestNeighbors(n_neighbors=N_NEAREST).fit(self.z)
+        near = self.excess[nearest.kneighbors(z, return_distance=False)]
+        # Such that another one than these is below it with this probability.
+        square = np.quantile(near, COVERED, axis=1, method="weibull")
+        least = (MIN_WIDTH * width) ** 2
+        changed: Array = np.sqrt(np.maximum(width**2 + square, least))
+        return changed
+
+
+@dataclass(frozen=True, eq=False)
+class JointMap:
+    """What codes mean in the unit of a label, by all informative dimensions."""
+
+    label: str
+    """The label."""
+    frame: Frame
+    """The codes that it was fitted to."""
+    basis: Basis
+    """The functions of codes that are combined."""
+    weights: Array
+    """Of the functions, shape (n_functions,) [label's unit]."""
+    unit: float
+    """What the polynomial leaves, a standard deviation [label's unit]."""
+    root: Array
+    """Lower Cholesky factor of the weights' precision [1 / `unit`]."""
+    of_errors: Neighbourhood
+    """What squares of widths lack for stars to be compared."""
+    of_visits: Neighbourhood
+    """The same for visits of a star; of few codes where few stars have them."""
+
+    def read(
+        self, z_mean: NDArray[np.floating], z_log_var: NDArray[np.floating]
+    ) -> tuple[Array, Array, Array]:
+        """
+        Turn posteriors into values of the label.
+
+        Parameters
+        ----------
+        z_mean : ndarray of float, shape (n, n_latent)
+            Means.
+        z_log_var : ndarray of float, shape (n, n_latent)
+            Natural logarithms of the variances.
+
+        Returns
+        -------
+        value, width, error : ndarray of float, shape (n,)
+            The label; the standard deviation by which it differs between visits of a
+            star; that by which it differs from the truth. NaN where a dimension is
+            beyond the stars of the fit.
+        """
+        read = np.full((3, len(z_mean)), np.nan)
+        inside = np.flatnonzero(self.frame.find_inside(z_mean))
+        for start in range(0, inside.size, _CHUNK):
+            rows = inside[start : start + _CHUNK]
+            z, width = self.frame.scale(z_mean[rows], z_log_var[rows])
+            value, slopes = self.basis.combine(z, self.weights)
+            posterior = np.sqrt(np.sum((slopes * width) ** 2, axis=1))
+            known = np.hypot(posterior, self._doubt(z))
+            of_visits = self.of_visits.change(posterior, z)
+            read[:, rows] = value, of_visits, self.of_errors.change(known, z)
+        return read[0], read[1], read[2]
+
+    def _doubt(self, z: Array) -> Array:
+        """Say how well the combination is known, a standard deviation, shape (n,)."""
+        functions = self.basis.expand(z)
+        known = solve_triangular(self.root, functions.T, lower=True)
+        of_weights = np.sqrt(np.sum(known**2, axis=0))
+        doubt: Array = self.unit * np.hypot(of_weights, self.basis.miss(functions))
+        return doubt
+
+
+def raise_to_powers(z: Array, exponents: NDArray[np.int64]) -> Array:
+    """
+    Raise codes to powers.
+
+    Parameters
+    ----------
+    z : ndarray of float, shape (n, n_dimensions)
+        Codes.
+    exponents : ndarray of int, shape (n_terms, n_dimensions)
+        Of each dimension in each monomial.
+
+    Returns
+    -------
+    monomials : ndarray of float, shape (n, n_terms)
+        The products.
+    """
+    monomials = np.ones((len(z), len(exponents)))
+    for column, power in zip(z.T, exponents.T, strict=True):
+        monomials *= (column[:, np.newaxis] ** np.arange(power.max() + 1))[:, power]
+    return monomials
+
+
+def relate(z: Array, points: Array, length: Array, variance: float) -> Array:
+    """Return the covariance of a process at codes and at points, (n, n_points)."""
+    distance = cdist(z / length, points / length, "sqeuclidean")
+    covariance: Array = variance * np.exp(-0.5 * distance)
+    return covariance
+
+
+def fit_joint_maps(
+    codes: Codes,
+    dimensions: NDArray[np.integer],
+    unit_maps: Sequence[UnitMap],
+    rng: np.random.Generator,
+) -> list[JointMap]:
+    """
+    Fit what all informative dimensions say of each label that one of them tracks.
+
+    Parameters
+    ----------
+    codes : Codes
+        All spectra of all stars.
+    dimensions : ndarray of int, shape (n_dimensions,)
+        The informative dimensions.
+    unit_maps : sequence of UnitMap
+        What single dimensions say.
+    rng : numpy.random.Generator
+        Chooses spectra and codes where there are many.
+
+    Returns
+    -------
+    maps : list of JointMap
+        One per label, where at least `MIN_STARS` stars that are not held out have it
+        and where the others of them are read with a smaller median error than by the
+        best of the single dimensions.
+
+    Notes
+    -----
+    A polynomial, of degree `MAX_DEGREE` where there are enough stars, and a Gaussian
+    process for what it leaves, known at `N_POINTS` codes (subset of regressors;
+    Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, sect. 8.3.1).
+    Both are linear in their weights, which are normal given the labels. The posterior
+    of a code is propagated by the slopes; that of the weights is added.
+
+    Neither knows where the decoder errs systematically. So each star is read by what
+    the other stars teach (in closed form), and the square of a width is changed by the
+    quantile of its `N_NEAREST` neighbours' squared errors, less the squares of their
+    widths, that makes 68 % of errors smaller; in both directions, since of few
+    neighbours the quantile scatters. Visits of a star have what they share in common,
+    so the same is done with the differences of pairs.
+    """
+    maps = []
+    star = number_stars(codes.star)
+    for label in sorted({found.label for found in unit_maps}):
+        found = [m for m in unit_maps if m.label == label]
+        usable = is_known(codes.labels[label]) & (codes.split != HELD_OUT)
+        of_fit = codes.take(choose_stars(star, usable, rng))
+        joint = _fit(of_fit, np.asarray(dimensions, np.int64), found, rng)
+        if joint is not None:
+            maps.append(joint)
+    return maps
+
+
+def number_stars(star: NDArray[np.str_]) -> NDArray[np.intp]:
+    """Give each spectrum the number of its star, from 0 on, shape (n,)."""
+    return np.unique(star, return_inverse=True)[1]
+
+
+def choose_stars(
+    star: NDArray[np.intp], usable: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """
+    Choose the spectra of some stars where there are too many.
+
+    Parameters
+    ----------
+    star : ndarray of int, shape (n,)
+        Number of the star of each spectrum, as of `number_stars`.
+    usable : ndarray of bool, shape (n,)
+        Spectra to choose from.
+    rng : numpy.random.Generator
+        Chooses stars.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_chosen,)
+        All usable spectra of some stars, `N_FITTED` at most, ascending.
+    """
+    rows = np.flatnonzero(usable)
+    if rows.size <= N_FITTED:
+        return rows
+    n_spectra = np.bincount(star[rows])
+    order = rng.permutation(n_spectra.size)
+    fits = np.cumsum(n_spectra[order]) <= N_FITTED
+    return rows[np.isin(star[rows], order[fits])]
+
+
+def pair_visits(
+    star: NDArray[np.str_],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """
+    Pair visits of the same stars.
+
+    Parameters
+    ----------
+    star : ndarray of str, shape (n,)
+        Star of each spectrum.
+
+    Returns
+    -------
+    one, other : ndarray of int, shape (n_pairs,)
+        Rows of two spectra of a star each; a star of m visits is in m - 1 pairs.
+    """
+    order = np.argsort(star, kind="stable")
+    first = np.flatnonzero(star[order][1:] == star[order][:-1])
+    return order[first], order[first + 1]
+
+
+def _fit(
+    of_fit: Codes,
+    dimensions: NDArray[np.int64],
+    unit_maps: Sequence[UnitMap],
+    rng: np.random.Generator,
+) -> JointMap | None:
+    label = unit_maps[0].label
+    n_stars = np.unique(of_fit.star).size
+    degree = _choose_degree(n_stars, dimensions.size)
+    if n_stars < MIN_STARS or not degree:
+        return None
+    frame = _frame(of_fit, dimensions)
+    z, width = frame.scale(of_fit.z_mean, of_fit.z_log_var)
+    value = np.asarray(of_fit.labels[label], np.float64)
+    exponents = _list_exponents(dimensions.size, degree)
+    monomials = raise_to_powers(z, exponents)
+    polynomial, unit = _fit_polynomial(monomials, value)
+    residual = (value - monomials @ polynomial) / unit
+    kept = np.abs(residual) < _OUTLYING
+    z, width, residual = z[kept], width[kept], residual[kept]
+
+    basis, noise = _find_basis(z, residual, exponents, rng)
+    functions = basis.expand(z)
+    weights, root = _learn(functions, residual, noise, len(exponents))
+    error, doubt = _leave_out(
+        functions, residual - functions @ weights, root, noise, of_fit.star[kept]
+    )
+    error, doubt = unit * error, unit * np.hypot(doubt, basis.miss(functions))
+    if not np.median(np.abs(error)) < _err_alone(of_fit.take(kept), unit_maps):
+        return None
+    weights *= unit
+    weights[: len(exponents)] += polynomial
+    slopes = basis.combine(z, weights)[1]
+    posterior = np.sqrt(np.sum((slopes * width) ** 2, axis=1))
+    one, other = pair_visits(of_fit.star[kept])
+    between = (error[one] - error[other]) ** 2
+    between -= posterior[one] ** 2 + posterior[other] ** 2
+    return JointMap(
+        label,
+        frame,
+        basis,
+        weights,
+        unit,
+        root,
+        Neighbourhood(z, error**2 - doubt**2 - posterior**2),
+        # Half of a difference is each visit's.
+        Neighbourhood(0.5 * (z[one] + z[other]), 0.5 * between),
+    )
+
+
+def _choose_degree(n_stars: int, n_dimensions: int) -> int:
+    """Choose the largest degree that there are enough stars for, or 0."""
+    degrees = range(1, MAX_DEGREE + 1)
+    borne = [
+        degree
+        for degree in degrees
+        if MIN_STARS_PER_TERM * comb(n_dimensions + degree, degree) <= n_stars
+    ]
+    return max(borne, default=0)
+
+
+def _list_exponents(n_dimensions: int, degree: int) -> NDArray[np.int64]:
+    chosen = [
+        np.bincount(axes, minlength=n_dimensions)
+        for order in range(degree + 1)
+        for axes in combinations_with_replacement(range(n_dimensions), order)
+    ]
+    return np.array(chosen, np.int64).reshape(-1, n_dimensions)
+
+
+def _frame(codes: Codes, dimensions: NDArray[np.int64]) -> Frame:
+    z = np.asarray(codes.z_mean[:, dimensions], np.float64)
+    return Frame(
+        dimensions, z.min(axis=0), z.max(axis=0), z.mean(axis=0), z.std(axis=0)
+    )
+
+
+def _fit_polynomial(monomials: Array, value: Array) -> tuple[Array, float]:
+    """Fit by least squares that let outliers go; return what scatter is left, too."""
+    weight = np.ones(len(value))
+    for _ in range(_N_REWEIGHTED):
+        root = np.sqrt(weight)
+        weighted = monomials * root[:, np.newaxis], value * root
+        found = lstsq(*weighted, lapack_driver="gelsy", check_finite=False)[0]
+        residual = value - monomials @ found
+        unit = DEVIATION * float(np.median(np.abs(residual)))
+        unit = max(unit, float(np.finfo(np.float32).tiny))
+        weight = 1.0 / (1.0 + (residual / (2.0 * unit)) ** 2)  # Cauchy's
+    return found, unit
+
+
+def _find_basis(
+    z: Array,
+    residual: Array,
+    exponents: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> tuple[Basis, float]:
+    """Fit the scales of the process; return the variance of the noise, too."""
+    few = rng.permutation(len(z))[:N_SCALED]
+    smooth = ConstantKernel(10.0) * RBF(np.ones(z.shape[1]), (0.1, 100.0))
+    kernel = smooth + WhiteKernel(0.05, (1e-6, 10.0))
+    with warnings.catch_warnings():
+        # A dimension that a label does not depend on has a length at its bound.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = GaussianProcessRegressor(kernel).fit(z[few], residual[few]).kernel_
+    points = z[rng.permutation(len(z))[:N_POINTS]]
+    length = np.atleast_1d(found.k1.k2.length_scale)
+    variance = float(found.k1.k1.constant_value)
+    covariance = relate(points, points, length, variance)
+    covariance[np.diag_indices(len(points))] += _JITTER * variance
+    root = cholesky(covariance, lower=True)
+    basis = Basis(exponents, points, length, variance, root)
+    return basis, float(found.k2.noise_level)
+
+
+def _learn(
+    functions: Array, residual: Array, noise: float, n_terms: int
+) -> tuple[Array, Array]:
+    """Return the mean of the weights, and the root of their precision."""
+    prior = np.ones(functions.shape[1])
+    prior[:n_terms] = _FREE
+    root = cholesky(functions.T @ functions / noise + np.diag(prior), lower=True)
+    return cho_solve((root, True), functions.T @ residual / noise), root
+
+
+def _leave_out(
+    functions: Array, residual: Array, root: Array, noise: float, star: NDArray[np.str_]
+) -> tuple[Array, Array]:
+    """
+    Return each spectrum's error, and how well it is known, without its star.
+
+    In closed form, by the block of the hat matrix that is the star's.
+    """
+    known = solve_triangular(root, functions.T, lower=True)
+    error, variance = np.empty(len(residual)), np.empty(len(residual))
+    which = np.unique(star, return_inverse=True)[1]
+    for rows in np.split(np.argsort(which), np.cumsum(np.bincount(which))[:-1]):
+        block = known[:, rows].T @ known[:, rows]
+        rest = np.linalg.inv(np.eye(len(rows)) * (1.0 + _JITTER) - block / noise)
+        error[rows] = rest @ residual[rows]
+        variance[rows] = np.diag(rest @ block)
+    return error, np.sqrt(variance)
+
+
+def _err_alone(codes: Codes, unit_maps: Sequence[UnitMap]) -> float:
+    """Return the smallest median error of single dimensions."""
+    value = codes.labels[unit_maps[0].label]
+    read = (np.interp(codes.z_mean[:, m.dimension], m.z, m.value) for m in unit_maps)
+    return min(float(np.median(np.abs(found - value))) for found in read)

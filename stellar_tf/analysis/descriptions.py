@@ -16,7 +16,7 @@ DESCRIPTIONS = {
     "added": "what it adds to the dimensions that K counts before it [nat]",
     "added_low": "lower end of its interval [nat]",
     "added_high": "upper end of its interval [nat]",
-    "given_rest": "I(x; z_d | z_rest), what it adds to all other informative "
+    "given_rest": "I(x; z_d | m_rest), what it adds to all other informative "
     "dimensions [nat]",
     "given_rest_low": "lower end of its interval [nat]",
     "given_rest_high": "upper end of its interval [nat]",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import SplineTransformer
 
 MAX_STARS = 3_000
@@ -21,6 +22,12 @@ _MIN_GAIN = 0.005
 _BACKGROUND = 0.005
 _N_FOLDS = 5
 _N_KNOTS = 8
+_BLURS = (1.0, 0.25)
+"""Widths of what is alike, in those of the posteriors."""
+_N_NEAREST = (16, 4)
+"""Stars of a linear regression, and so many more for each known dimension."""
+_FLAT = 1e-6
+"""By which it is drawn to be flat, so that it has a solution."""
 _RIDGE = np.logspace(-4.0, 4.0, 17)
 
 
@@ -42,6 +49,12 @@ class Sample(NamedTuple):
     def take(self, n_stars: int) -> Sample:
         """Keep the first stars."""
         return Sample(*(field[:n_stars] for field in self))
+
+    def draw_only(self, dimension: int) -> Sample:
+        """Know all other dimensions by their means."""
+        noise = np.zeros_like(self.noise)
+        noise[:, dimension] = self.noise[:, dimension]
+        return self._replace(noise=noise)
 
 
 def draw_sample(
@@ -76,7 +89,7 @@ class Added(NamedTuple):
     """What a dimension adds to others [nat]."""
 
     value: float
-    """I(x; z_d | z_S)."""
+    """I(x; z_d | m_S)."""
     standard_error: float
     """Of that, over samples of stars; `n_groups` - 1 degrees of freedom."""
     n_groups: int
@@ -90,7 +103,7 @@ def measure_added(
     rng: np.random.Generator,
 ) -> Added:
     """
-    Compare each star's posterior with what other dimensions say of the same draw.
+    Compare each star's posterior with what means of other dimensions say of the draw.
 
     Parameters
     ----------
@@ -106,22 +119,26 @@ def measure_added(
     Returns
     -------
     added : Added
-        The mean of ``log q(z_d | x) - log q(z_d | z_S)``, less its bias, and its error.
+        The mean of ``log q(z_d | x) - log q(z_d | m_S)``, less its bias, and its error.
 
     Notes
     -----
-    With any density in the place of q(z_d | z_S) the mean is an upper bound of
-    I(x; z_d | z_S), which the true density reaches (Barber and Agakov 2003, NIPS). So
+    Of the others the means are known, not draws: two dimensions of the same parameter
+    would else add to each other what two measurements are better than one.
+
+    With any density in the place of q(z_d | m_S) the mean is an upper bound of
+    I(x; z_d | m_S), which the true density reaches (Barber and Agakov 2003, NIPS). So
     the density is chosen that makes it least. All are mixtures of the other stars'
     posteriors of z_d (leave one out: with itself in it, a star would always know its
     own z), with a background of the aggregate posterior, which bounds the ratio:
 
-    - the stars weigh as much as their posteriors of some dimensions of S say that they
-      are like this one, which is exact in the limit of many stars, for any relation;
-      these dimensions are chosen forward, from none to `MAX_WEIGHING`;
-    - with and without moving the parts by what an additive regression on S predicts
-      (cubic splines, ridge; cross-fitted), which does not run out of neighbours where
-      S has many dimensions or posteriors are narrow.
+    - the stars weigh as much as their posteriors of some dimensions of S, or narrower
+      ones, say that they are like this one; these dimensions are chosen forward, from
+      none to `MAX_WEIGHING`;
+    - with and without moving the parts by what a regression on S predicts: an additive
+      one (cubic splines, ridge; cross-fitted), which does not run out of neighbours, or
+      a linear one of the star's neighbours in S, which knows how dimensions of S act
+      together.
 
     The choice is made on the first 600 stars.
 
@@ -129,16 +146,23 @@ def measure_added(
     So bias and error are those of a jackknife: groups of stars are left out, as stars
     and as parts of the mixtures (Quenouille 1956, Tukey 1958).
     """
+    sample = sample.draw_only(dimension)
     few = sample.take(_N_SELECTION)
-    nothing = np.zeros(len(sample.mean), np.float32)
+    n_few = len(few.mean)
+    shifts = (
+        np.zeros(len(sample.mean), np.float32),
+        _predict(sample, dimension, known, rng),
+        _predict_nearby(sample, dimension, known),
+    )
     options = [
-        (shift, *_choose_weighing(few, dimension, known, shift[: len(few.mean)]))
-        for shift in (nothing, _predict(sample, dimension, known, rng))
+        (shift, blur, *_choose_weighing(few, dimension, known, blur, shift[:n_few]))
+        for shift in shifts
+        for blur in _BLURS
     ]
-    shift, weighing, _ = min(options, key=lambda option: option[2])
+    shift, blur, weighing, _ = min(options, key=lambda option: option[3])
     log_weights = _no_weights(len(sample.mean))
     for other in weighing:
-        log_weights += _log_parts(sample, other)
+        log_weights += _log_parts(sample, other, blur=blur)
     own = _log_parts(sample, dimension, shift)
     return _leave_out_groups(
         _log_posterior(sample, dimension), own + log_weights, log_weights, own
@@ -176,6 +200,7 @@ def _choose_weighing(
     sample: Sample,
     dimension: int,
     known: Sequence[int],
+    blur: float,
     shift: NDArray[np.float32],
 ) -> tuple[tuple[int, ...], float]:
     """Choose forward the dimensions that weigh the stars; return them and the mean."""
@@ -189,7 +214,7 @@ def _choose_weighing(
     log_weights = _no_weights(len(own))
     best = mean_ratio(log_weights)
     chosen: list[int] = []
-    left = {other: _log_parts(sample, other) for other in known}
+    left = {other: _log_parts(sample, other, blur=blur) for other in known}
     while left and len(chosen) < MAX_WEIGHING:
         tried = {o: mean_ratio(log_weights + parts) for o, parts in left.items()}
         other = min(tried, key=lambda name: tried[name])
@@ -220,13 +245,16 @@ def _log_mixture(
 
 
 def _log_parts(
-    sample: Sample, dimension: int, shift: NDArray[np.float32] | None = None
+    sample: Sample,
+    dimension: int,
+    shift: NDArray[np.float32] | None = None,
+    blur: float = 1.0,
 ) -> NDArray[np.float32]:
     """Log density of each draw (row) in each posterior (column), but for a constant."""
     z, mean = sample.z[:, dimension], sample.mean[:, dimension]
     if shift is not None:
         z, mean = z - shift, mean - shift
-    width = sample.width[:, dimension]
+    width = blur * sample.width[:, dimension]
     parts = np.subtract.outer(z, mean)
     parts /= width
     np.square(parts, out=parts)
@@ -265,8 +293,8 @@ def _log_sum_of_others(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _predict(
     sample: Sample, dimension: int, known: Sequence[int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Predict the means from draws of other dimensions, each star by the others."""
-    z, target = sample.z[:, list(known)], sample.mean[:, dimension]
+    """Predict the means from those of other dimensions, each star by the others."""
+    z, target = sample.mean[:, list(known)], sample.mean[:, dimension]
     folds = KFold(_N_FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
     predicted = np.empty_like(target)
     for rows, others in folds.split(z):
@@ -276,6 +304,28 @@ def _predict(
         basis, of_others = (splines.transform(z[part]) for part in (rows, others))
         predicted[others] = _ridge(basis, target[rows], of_others)
     return predicted
+
+
+def _predict_nearby(
+    sample: Sample, dimension: int, known: Sequence[int]
+) -> NDArray[np.float32]:
+    """Predict each mean linearly by the stars that are nearest in others, in widths."""
+    scale = np.median(sample.width, axis=0)[list(known)]
+    z = (sample.mean[:, list(known)] / scale).astype(np.float64)
+    target = sample.mean[:, dimension].astype(np.float64)
+    n_near = min(_N_NEAREST[0] + _N_NEAREST[1] * len(known), len(z) - 1)
+    # Without a query each star's neighbours are others.
+    near = NearestNeighbors(n_neighbors=n_near).fit(z).kneighbors(return_distance=False)
+    middle, level = z[near].mean(axis=1), target[near].mean(axis=1)
+    centred = z[near] - middle[:, np.newaxis]  # (n_stars, n_near, n_known)
+    gram = centred.transpose(0, 2, 1) @ centred
+    size = np.trace(gram, axis1=1, axis2=2) / len(known)
+    gram += (_FLAT * size + _FLAT)[:, np.newaxis, np.newaxis] * np.eye(len(known))
+    moment = (
+        centred.transpose(0, 2, 1) @ (target[near] - level[:, np.newaxis])[..., None]
+    )
+    slopes = np.linalg.solve(gram, moment)[..., 0]
+    return np.asarray(level + np.sum((z - middle) * slopes, axis=1), np.float32)
 
 
 def _ridge(

@@ -37,7 +37,7 @@ class Independence(NamedTuple):
     added: Estimate
     """What it adds to the dimensions counted before it [nat]."""
     given_rest: Estimate
-    """I(x; z_d | z_rest): what it adds to all other informative dimensions [nat]."""
+    """I(x; z_d | m_rest): what it adds to all other informative dimensions [nat]."""
     repeats: NDArray[np.intp]
     """Of an informative dimension that is not counted, the counted one that it shares
     most with; -1 for the others."""
@@ -79,10 +79,10 @@ def measure_independence(
 
     Notes
     -----
-    Posteriors factorise, so that I(x; z_d | z_S) = I(x; z_d) - I(z_d; z_S) for any set
-    S of other dimensions. From the most informative dimension on, each one is counted
-    if the lower end of the interval of what it adds to those counted before it is at
-    least the floor. `measure_added` is the estimator.
+    Means are functions of x, so that I(x; z_d | m_S) = I(x; z_d) - I(z_d; m_S) for any
+    set S of other dimensions. From the most informative dimension on, each one is
+    counted if the lower end of the interval of what it adds to those counted before it
+    is at least the floor. `measure_added` is the estimator.
 
     The interval of K is made as that of the number of informative dimensions: normal,
     Bonferroni over the dimensions, from the standard errors.

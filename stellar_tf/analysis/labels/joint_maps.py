@@ -145,10 +145,16 @@ class Neighbourhood(NamedTuple):
 
     z: Array
     """Codes, shape (n, n_dimensions)."""
+    length: Array
+    """Distances are in these, shape (n_dimensions,)."""
     excess: Array
     """Square of the error less that of the width, shape (n,) [label's unit squared]."""
+    factor: float
+    """By which widths are multiplied at last."""
 
-    def change(self, width: Array, z: Array) -> Array:
+    def change(
+        self, width: Array, z: Array, own: NDArray[np.intp] | None = None
+    ) -> Array:
         """
         Change widths by what is known around codes.
 
@@ -158,20 +164,27 @@ class Neighbourhood(NamedTuple):
             Widths [label's unit].
         z : ndarray of float, shape (n, n_dimensions)
             Codes.
+        own : ndarray of int, shape (n,), optional
+            Row of `z` of this neighbourhood that does not count, for each code.
 
         Returns
         -------
         changed : ndarray of float, shape (n,)
             Widths; the same where too little is known.
         """
-        if len(self.z) < N_NEAREST:
+        if len(self.z) <= N_NEAREST:
             return width
-        nearest = NearestNeighbors(n_neighbors=N_NEAREST).fit(self.z)
-        near = self.excess[nearest.kneighbors(z, return_distance=False)]
+        nearest = NearestNeighbors(n_neighbors=N_NEAREST + 1).fit(self.z / self.length)
+        near = nearest.kneighbors(z / self.length, return_distance=False)
+        if own is not None:
+            # What does not count is put last.
+            order = np.argsort(near == own[:, np.newaxis], axis=1, kind="stable")
+            near = np.take_along_axis(near, order, axis=1)
         # Such that another one than these is below it with this probability.
-        square = np.quantile(near, COVERED, axis=1, method="weibull")
+        excess = self.excess[near[:, :N_NEAREST]]
+        square = np.quantile(excess, COVERED, axis=1, method="weibull")
         least = (MIN_WIDTH * width) ** 2
-        changed: Array = np.sqrt(np.maximum(width**2 + square, least))
+        changed: Array = self.factor * np.sqrt(np.maximum(width**2 + square, least))
         return changed
 
 
@@ -305,8 +318,10 @@ def fit_joint_maps(
     the other stars teach (in closed form), and the square of a width is changed by the
     quantile of its `N_NEAREST` neighbours' squared errors, less the squares of their
     widths, that makes 68 % of errors smaller; in both directions, since of few
-    neighbours the quantile scatters. Visits of a star have what they share in common,
-    so the same is done with the differences of pairs.
+    neighbours the quantile scatters. Near is what is near in the lengths of the
+    process. Then all widths are multiplied by what makes 68 % of all errors smaller,
+    each spectrum's own error left out of its neighbours. Visits of a star have what
+    they share in common, so the same is done with the differences of pairs.
     """
     maps = []
     star = number_stars(codes.star)
@@ -409,9 +424,7 @@ def _fit(
     weights[: len(exponents)] += polynomial
     slopes = basis.combine(z, weights)[1]
     posterior = np.sqrt(np.sum((slopes * width) ** 2, axis=1))
-    one, other = pair_visits(of_fit.star[kept])
-    between = (error[one] - error[other]) ** 2
-    between -= posterior[one] ** 2 + posterior[other] ** 2
+    known = np.hypot(posterior, doubt)
     return JointMap(
         label,
         frame,
@@ -419,10 +432,38 @@ def _fit(
         weights,
         unit,
         root,
-        Neighbourhood(z, error**2 - doubt**2 - posterior**2),
-        # Half of a difference is each visit's.
-        Neighbourhood(0.5 * (z[one] + z[other]), 0.5 * between),
+        _compare_errors(z, basis.length, error, known),
+        _compare_visits(
+            z, basis.length, error, posterior, pair_visits(of_fit.star[kept])
+        ),
     )
+
+
+def _compare_errors(
+    z: Array, length: Array, error: Array, width: Array
+) -> Neighbourhood:
+    found = Neighbourhood(z, length, error**2 - width**2, 1.0)
+    ratio = np.abs(error) / found.change(width, z, np.arange(len(z)))
+    return found._replace(factor=float(np.quantile(ratio, COVERED)))
+
+
+def _compare_visits(
+    z: Array,
+    length: Array,
+    error: Array,
+    width: Array,
+    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
+) -> Neighbourhood:
+    one, other = pairs
+    apart = np.abs(error[one] - error[other])
+    # Half of a difference is each visit's.
+    excess = 0.5 * (apart**2 - width[one] ** 2 - width[other] ** 2)
+    found = Neighbourhood(0.5 * (z[one] + z[other]), length, excess, 1.0)
+    if one.size <= N_NEAREST:
+        return found
+    own = np.arange(one.size)
+    ratio = apart / np.hypot(*(found.change(width[v], z[v], own) for v in pairs))
+    return found._replace(factor=float(np.quantile(ratio, COVERED)))
 
 
 def _choose_degree(n_stars: int, n_dimensions: int) -> int:

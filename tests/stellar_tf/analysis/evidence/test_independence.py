@@ -22,22 +22,38 @@ CONFIG = AnalysisConfig(n_resamples=100)
 
 
 def plant(
-    nats: list[float], sources: list[int], n_stars: int, seed: int
+    nats: list[float],
+    sources: list[int],
+    n_stars: int,
+    seed: int,
+    own: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dimensions that measure unit normal parameters, with so many nats each."""
+    """
+    Dimensions that measure unit normal parameters, with so many nats each.
+
+    A part of each parameter, of amplitude `own`, is the dimension's own.
+    """
     rng = np.random.default_rng(seed)
-    parameters = rng.normal(size=(n_stars, max(sources) + 1))
+    parameters = rng.normal(size=(n_stars, max(sources) + 1))[:, sources]
+    mixed = np.sqrt(1.0 - own**2) * parameters + own * rng.normal(size=parameters.shape)
     variance = np.exp(-2.0 * np.array(nats))
-    mean = parameters[:, sources] * np.sqrt(1.0 - variance)
-    return mean, np.tile(np.log(variance), (n_stars, 1))
+    return mixed * np.sqrt(1.0 - variance), np.tile(np.log(variance), (n_stars, 1))
 
 
-def closed_form(nats: list[float], sources: list[int], dimension: int) -> float:
-    """What a dimension adds to the others that measure the same parameter."""
-    signal = np.expm1(2.0 * np.array(nats))
-    same = [d for d, source in enumerate(sources) if source == sources[dimension]]
-    with_it = signal[same].sum()
-    return float(0.5 * np.log((1.0 + with_it) / (1.0 + with_it - signal[dimension])))
+def closed_form(
+    nats: list[float], sources: list[int], dimension: int, own: float = 0.0
+) -> float:
+    """What a dimension adds to the means of all others, by normal conditionals."""
+    shared = np.equal.outer(sources, sources) * (1.0 - own**2)
+    np.fill_diagonal(shared, 1.0)
+    variance = np.exp(-2.0 * np.array(nats))
+    scale = np.sqrt(1.0 - variance)
+    covariance = shared * np.outer(scale, scale)
+    rest = np.arange(len(nats)) != dimension
+    of_rest = covariance[dimension, rest]
+    known = of_rest @ np.linalg.pinv(covariance[np.ix_(rest, rest)]) @ of_rest
+    left = max(covariance[dimension, dimension] - known, 0.0)
+    return float(0.5 * np.log1p(left / variance[dimension]))
 
 
 def count(z_mean: np.ndarray, z_log_var: np.ndarray, seed: int = 0) -> Independence:
@@ -57,20 +73,21 @@ def count(z_mean: np.ndarray, z_log_var: np.ndarray, seed: int = 0) -> Independe
 @pytest.mark.parametrize(
     ("nats", "sources"),
     [
-        ([2.0, 0.5, 1.5], [0, 0, 1]),  # a weak copy adds nothing
-        ([2.0, 2.0, 1.5], [0, 0, 1]),  # one as good adds ln(2) / 2
-        ([1.0, 2.0, 1.5], [0, 1, 2]),  # independent
+        ([2.0, 0.5, 1.5], [0, 0, 1]),
+        ([2.0, 2.0, 1.5], [0, 0, 1]),
+        ([1.0, 2.0, 1.5], [0, 1, 2]),
         ([2.5, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0], [0, 0, 1, 2, 3, 4, 5]),
     ],
 )
+@pytest.mark.parametrize("own", [0.0, 0.5])
 def test_equals_the_closed_form_of_gaussian_codes(
-    nats: list[float], sources: list[int], n_stars: int
+    nats: list[float], sources: list[int], n_stars: int, own: float
 ) -> None:
     rng = np.random.default_rng(1)
-    sample = draw_sample(*plant(nats, sources, n_stars, seed=2), rng)
+    sample = draw_sample(*plant(nats, sources, n_stars, 2, own), rng)
     known = [d for d in range(len(nats)) if d != 1]
     added = measure_added(sample, 1, known, rng)
-    expected = closed_form(nats, sources, 1)
+    expected = closed_form(nats, sources, 1, own)
     assert added.value == pytest.approx(expected, abs=3.0 * added.standard_error + 0.01)
 
 
@@ -80,23 +97,54 @@ def curve(t: np.ndarray, n_latent: int) -> np.ndarray:
     return np.sin((order // 2 + 1) * 2.2 * t[:, None] + 1.3 * (order % 2) + 0.3 * order)
 
 
-@pytest.mark.parametrize("n_latent", [2, 4, 6])
 @pytest.mark.parametrize("width", [0.05, 0.3])
-def test_equals_quadrature_on_a_curve(n_latent: int, width: float) -> None:
+def test_on_a_folded_curve_the_branches_are_what_is_added(width: float) -> None:
+    rng = np.random.default_rng(4)
+    mean = curve(rng.uniform(-1.0, 1.0, 3_000), 2)
+    sample = draw_sample(mean, np.full(mean.shape, 2.0 * np.log(width)), rng)
+    added = measure_added(sample, 1, [0], rng)
+    # The other mean leaves the branches that have it, by the inverse of their slopes.
+    grid = np.linspace(-1.0, 1.0, 20_001)
+    on_grid = curve(grid, 2)
+    slope = np.abs(np.gradient(on_grid[:, 0], grid))
+    ratio = np.empty(2_000)
+    for row, star in enumerate(curve(rng.uniform(-1.0, 1.0, ratio.size), 2)):
+        off = on_grid[:, 0] - star[0]
+        branches = np.flatnonzero(off[1:] * off[:-1] <= 0.0)
+        noise = rng.normal()
+        distance = (star[1] + width * noise - on_grid[branches, 1]) / width
+        weight = 1.0 / slope[branches]
+        density = np.sum(weight * np.exp(-0.5 * distance**2)) / weight.sum()
+        ratio[row] = -0.5 * noise**2 - np.log(density)
+    # Stars as wide as a posterior are taken for alike: an upper bound.
+    assert -0.05 < added.value - ratio.mean() < 0.05 + width
+
+
+@pytest.mark.parametrize("n_latent", [4, 6])
+@pytest.mark.parametrize("width", [0.05, 0.3])
+def test_where_others_know_the_branch_nothing_is_added(
+    n_latent: int, width: float
+) -> None:
     rng = np.random.default_rng(4)
     mean = curve(rng.uniform(-1.0, 1.0, 3_000), n_latent)
     sample = draw_sample(mean, np.full(mean.shape, 2.0 * np.log(width)), rng)
-    known = list(range(n_latent - 1))
-    added = measure_added(sample, n_latent - 1, known, rng)
-    # The density of the curve's parameter is known: the mixture over a fine grid.
-    grid = curve(np.linspace(-1.0, 1.0, 4_001), n_latent)
-    z = curve(rng.uniform(-1.0, 1.0, 1_000), n_latent)
-    z += width * rng.normal(size=z.shape)
-    distance = (z[:, None] - grid) ** 2 / width**2
-    of_rest = np.exp(-0.5 * distance[:, :, :-1].sum(axis=2)).sum(axis=1)
-    of_all = np.exp(-0.5 * distance.sum(axis=2)).sum(axis=1)
-    expected = np.mean(np.log(of_rest) - np.log(of_all)) - 0.5
-    assert added.value == pytest.approx(expected, abs=0.09)
+    added = measure_added(sample, n_latent - 1, range(n_latent - 1), rng)
+    assert added.value == pytest.approx(0.0, abs=0.05)
+
+
+def test_what_others_do_together_is_known() -> None:
+    """Their product, which no sum of functions of one each is."""
+    rng = np.random.default_rng(5)
+    mean = rng.uniform(-1.0, 1.0, (3_000, 3))
+    mean[:, 2] = 0.6 * np.sign(mean[:, 0]) * np.sqrt(np.abs(mean[:, 0])) * mean[:, 1]
+    sample = draw_sample(mean, np.full(mean.shape, 2.0 * np.log(0.01)), rng)
+    added = measure_added(sample, 2, [0, 1], rng)
+    assert added.value < 1.0 < -np.log(0.01) - 2.0
+    with_noise = mean.copy()
+    with_noise[:, 2] += 0.1 * rng.normal(size=len(mean))
+    sample = draw_sample(with_noise, np.full(mean.shape, 2.0 * np.log(0.1)), rng)
+    added = measure_added(sample, 2, [0, 1], rng)
+    assert added.value == pytest.approx(0.5 * np.log(2.0), abs=0.08)
 
 
 def test_weak_copies_are_redundant_and_say_what_they_repeat() -> None:

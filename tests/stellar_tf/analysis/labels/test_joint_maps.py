@@ -110,7 +110,8 @@ def test_what_stars_differ_by_is_in_the_error_where_they_do() -> None:
     off = value - held_out.labels["rv"]
     for side in (held_out.z_mean[:, 0] > 0.3, held_out.z_mean[:, 0] < -0.3):
         known = side & np.isfinite(value)
-        assert cover(off[known], error[known])[0] == pytest.approx(0.683, abs=0.08)
+        # Of 150 stars, whose two visits err alike: three standard errors.
+        assert cover(off[known], error[known])[0] == pytest.approx(0.683, abs=0.114)
     differ = held_out.z_mean[:, 0] > 0.3
     assert np.nanmedian(error[differ]) > 3.0 * np.nanmedian(error[~differ])
     # Visits of a star have it in common.
@@ -261,7 +262,7 @@ def test_neighbours_change_widths_in_both_directions() -> None:
     z = np.concatenate([rng.normal(-9.0, 0.1, 4000), rng.normal(9.0, 0.1, 4000)])
     true = np.where(z < 0.0, 2.0, 0.8)
     off = true * rng.normal(size=z.size)
-    near = Neighbourhood(z[:, np.newaxis], off**2 - 1.0)
+    near = Neighbourhood(z[:, np.newaxis], np.ones(1), off**2 - 1.0, 1.0)
     found = near.change(np.ones(2000), np.tile([-9.0, 9.0], 1000)[:, np.newaxis])
     assert len(set(found)) == 2
     at = rng.normal(0.0, 0.1, 2000)
@@ -269,8 +270,24 @@ def test_neighbours_change_widths_in_both_directions() -> None:
         width = near.change(np.ones(2000), (centre + at)[:, np.newaxis])
         share = np.mean(np.abs(deviation * rng.normal(size=2000)) < width)
         assert share == pytest.approx(0.683, abs=0.05)
-    few = Neighbourhood(z[: N_NEAREST - 1, np.newaxis], off[: N_NEAREST - 1])
+    few = near._replace(z=near.z[:N_NEAREST], excess=near.excess[:N_NEAREST])
     np.testing.assert_array_equal(few.change(np.ones(3), np.zeros((3, 1))), 1.0)
+
+
+def test_a_spectrum_is_no_neighbour_of_its_own() -> None:
+    rng = np.random.default_rng(7)
+    z, excess = rng.normal(size=(N_NEAREST + 1, 2)), np.zeros(N_NEAREST + 1)
+    excess[3] = 1e6
+    near = Neighbourhood(z, np.array([1.0, 3.0]), excess, 2.0)
+    own = np.arange(len(z))
+    np.testing.assert_array_equal(near.change(np.ones(len(z)), z, own), 2.0)
+    # Nearer in the second dimension, whose length is larger.
+    at = np.zeros((1, 2))
+    far = np.concatenate([np.full((N_NEAREST, 2), [2.0, 0.0]), [[0.0, 3.0]]])
+    far = np.concatenate([far, np.full((N_NEAREST - 1, 2), [0.0, 3.1])])
+    excess = np.where(far[:, 0] > 0.0, 8.0, 3.0)
+    near = Neighbourhood(far, np.array([1.0, 3.0]), excess, 1.0)
+    np.testing.assert_allclose(near.change(np.ones(1), at), 2.0)
 
 
 def test_degree_follows_the_number_of_stars() -> None:

@@ -39,7 +39,8 @@ N_POINTS = 512
 N_NEAREST = 50
 """Codes that tell how much widths around them must be changed."""
 MIN_WIDTH = 0.5
-"""Of what the posterior says: neighbours do not make a width smaller than this."""
+"""Of what the posterior says: neighbours do not make a width smaller than this, nor all
+errors together."""
 COVERED = 0.6827
 """Of a normal distribution, within its standard deviation."""
 _OUTLYING = 10.0
@@ -444,7 +445,7 @@ def _compare_errors(
 ) -> Neighbourhood:
     found = Neighbourhood(z, length, error**2 - width**2, 1.0)
     ratio = np.abs(error) / found.change(width, z, np.arange(len(z)))
-    return found._replace(factor=float(np.quantile(ratio, COVERED)))
+    return found._replace(factor=_find_factor(ratio))
 
 
 def _compare_visits(
@@ -463,7 +464,12 @@ def _compare_visits(
         return found
     own = np.arange(one.size)
     ratio = apart / np.hypot(*(found.change(width[v], z[v], own) for v in pairs))
-    return found._replace(factor=float(np.quantile(ratio, COVERED)))
+    return found._replace(factor=_find_factor(ratio))
+
+
+def _find_factor(ratio: Array) -> float:
+    """Say by what widths are to be multiplied; copies of spectra do not make them 0."""
+    return float(np.clip(np.quantile(ratio, COVERED), MIN_WIDTH, 1.0 / MIN_WIDTH))
 
 
 def _choose_degree(n_stars: int, n_dimensions: int) -> int:

@@ -290,6 +290,16 @@ def test_a_spectrum_is_no_neighbour_of_its_own() -> None:
     np.testing.assert_allclose(near.change(np.ones(1), at), 2.0)
 
 
+def test_copies_of_spectra_leave_widths() -> None:
+    codes = plant(400)
+    first = np.repeat(np.arange(0, 800, 2), 2)
+    copies = codes.take(first)._replace(star=codes.star)
+    joint = fit(copies)[0]
+    width = joint.read(copies.z_mean, copies.z_log_var)[1]
+    # A tenth of what noise makes of codes is not to be believed.
+    assert np.nanmin(width) > 0.1 * 10.0 * WIDTH
+
+
 def test_degree_follows_the_number_of_stars() -> None:
     # With 2 dimensions 3, 6 and 10 terms, of 10 stars each.
     found = [_choose_degree(n, 2) for n in (29, 30, 59, 60, 99, 100, 10**6)]

@@ -29,6 +29,8 @@ UNIT_MAPS = "unit_maps"
 """The table of what values of dimensions mean in the units of labels."""
 JOINT_MAPS_NAME = "joint_maps.npz"
 """The arrays of what values of all informative dimensions mean together."""
+COVERAGE = "coverage"
+"""The table of how far estimates of labels can be trusted."""
 PROBES = "probes"
 """The table of what frozen latents predict from few labels."""
 MODEL_SHA256 = "model_sha256"
@@ -96,7 +98,7 @@ def list_tables(
     for name, table in (
         ("baselines", baselines),
         ("precision", precision),
-        ("coverage", result.coverage_table),
+        (COVERAGE, result.coverage_table),
     ):
         if table is not None and len(table):
             named[name] = table
@@ -312,6 +314,29 @@ def read_joint_maps(folder: Path) -> list[JointMap]:
     """
     path = folder / JOINT_MAPS_NAME
     return load_joint_maps(path) if path.is_file() else []
+
+
+def read_coverage(folder: Path) -> Table:
+    """
+    Read how far estimates of labels can be trusted.
+
+    Parameters
+    ----------
+    folder : Path
+        RUN/analysis.
+
+    Returns
+    -------
+    table : astropy.table.Table
+        As of `measure_coverage`; without rows if there is none.
+
+    Raises
+    ------
+    TableError
+        If the table is unreadable.
+    """
+    path = table_path(folder, COVERAGE)
+    return read_table(path) if path.is_file() else Table()
 
 
 def read_probes(folder: Path, model: Path) -> Table:

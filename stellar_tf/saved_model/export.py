@@ -12,6 +12,7 @@ from stellar_tf.analysis.files import (
     JOINT_MAPS_NAME,
     has_analysis,
     read_analysis,
+    read_coverage,
     read_joint_maps,
     read_unit_maps,
 )
@@ -83,12 +84,13 @@ def _export(run: Run, out: Path) -> Path:
     dimensions = () if analysis is None else describe_dimensions(analysis.verdict)
     unit_maps = read_unit_maps(run.analysis)
     joint_maps = read_joint_maps(run.analysis)
+    coverage = read_coverage(run.analysis)
     with partial_path(out / _VERSION) as partial:
         _write_signatures(graph, partial)
         write_assets(config, dimensions, unit_maps, partial)
         save_joint_maps(joint_maps, partial / EXTRA / JOINT_MAPS_NAME)
         write_warmup(graph, out.name, partial)
-        write_model_card(run, graph, analysis, unit_maps, out.name, partial)
+        write_model_card(run, graph, analysis, unit_maps, coverage, out.name, partial)
         return _publish(partial, out)
 
 

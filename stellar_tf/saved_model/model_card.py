@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Row, Table
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stellar_tf import __version__
@@ -43,6 +43,7 @@ def write_model_card(
     graph: ModelGraph,
     analysis: SavedAnalysis | None,
     unit_maps: Mapping[int, UnitMap],
+    coverage: Table,
     name: str,
     folder: Path,
 ) -> None:
@@ -59,6 +60,8 @@ def write_model_card(
         Its verdict, if there is one.
     unit_maps : mapping of int to UnitMap
         What values of dimensions mean in the units of labels, by dimension.
+    coverage : astropy.table.Table
+        How far estimates of labels can be trusted, as of `measure_coverage`.
     name : str
         The name it is served by.
     folder : Path
@@ -94,6 +97,7 @@ def write_model_card(
         n_weights=graph.autoencoder.count_params(),
         settings=run.config_path.read_text(encoding="utf-8").rstrip(),
         in_units=[_tell_map(found) for _, found in sorted(unit_maps.items())],
+        estimates=[_tell_estimate(row) for row in coverage],
         **_tell_analysis(analysis),
     )
     (folder / CARD_FILE).write_text(text, encoding="utf-8")
@@ -155,6 +159,21 @@ def _tell_map(found: UnitMap) -> str:
         f"z{found.dimension} from {low:.2f} to {high:.2f}: from {first} to {last}; "
         f"{found.describe_quality()}"
     )
+
+
+def _tell_estimate(row: Row) -> str:
+    name, unit = name_label(str(row["label"]))
+    dimensions = f"{row['n_dimensions']} dimensions"
+    error, said = (
+        f"{row[column]:.2g} {unit}".rstrip() for column in ("median_error", "error")
+    )
+    text = f"{name} by {dimensions if row['n_dimensions'] > 1 else 'one dimension'}: "
+    text += f"wrong by {error} (median of {row['n_stars']:,} held-out stars)"
+    if not np.isfinite(row["within_68"]):
+        return text
+    shares = (100.0 * row[column] for column in ("within_68", "within_95"))
+    inside = " and ".join(f"{share:.0f} %" for share in shares)
+    return f"{text}; {inside} within 1 and 1.96 of the error given, {said} (median)"
 
 
 def _measure_ranges(stars: Table, dimensions: list[Dimension]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from stellar_tf.analysis.files import (
     SavedAnalysis,
     list_tables,
     read_analysis,
+    read_coverage,
     read_unit_maps,
     write_named,
 )
@@ -31,7 +32,8 @@ def write(
     run: Run, graph: ModelGraph, analysis: SavedAnalysis | None, folder: Path
 ) -> str:
     unit_maps = read_unit_maps(folder / "analysis")
-    write_model_card(run, graph, analysis, unit_maps, "harps", folder)
+    coverage = read_coverage(folder / "analysis")
+    write_model_card(run, graph, analysis, unit_maps, coverage, "harps", folder)
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
@@ -70,6 +72,15 @@ def test_tells_the_verdict(
     for found in result.unit_maps:
         ends = [found.describe(float(z)) for z in found.z[[0, -1]]]
         assert f"from {ends[0]} to {ends[1]}; {found.describe_quality()}\n" in text
+    row = result.coverage_table[result.coverage_table["label"] == "rv"][0]
+    n = row["n_dimensions"]
+    read_from = "one dimension" if n == 1 else f"{n} dimensions"
+    assert (
+        f"- radial velocity by {read_from}: wrong by "
+        f"{row['median_error']:.2g} km/s (median of {row['n_stars']} held-out stars); "
+        f"{100 * row['within_68']:.0f} % and {100 * row['within_95']:.0f} % within 1 "
+        f"and 1.96 of the error given, {row['error']:.2g} km/s (median)\n" in text
+    )
 
 
 def test_tells_data_and_training(run: Run, graph: ModelGraph, tmp_path: Path) -> None:
@@ -83,6 +94,7 @@ def test_tells_data_and_training(run: Run, graph: ModelGraph, tmp_path: Path) ->
     assert "1000 pixels from 5160.020 to 5199.980 Angstrom in air" in text
     assert "has not been analysed" in text
     assert "In the units of the labels" not in text
+    assert "Labels as `encode`" not in text
     assert run.config_path.read_text(encoding="utf-8").strip() in text
     assert [row[0] for row in read_rows(text, "Signatures")[-len(Flag) :]] == [
         f"{flag.value} `{flag.name}`" for flag in Flag

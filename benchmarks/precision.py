@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from stellar_tf.analysis.columns import ESTIMATES
 from stellar_tf.analysis.files import read_joint_maps, read_unit_maps
 from stellar_tf.analysis.labels.estimates import estimate_labels
-from stellar_tf.analysis.labels.joint_maps import pair_visits
+from stellar_tf.analysis.stars import pair_visits
 from stellar_tf.config import SimulateConfig, load_label_config
 from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.run import Run

@@ -39,7 +39,8 @@ from stellar_tf.analysis.labels.conditional import (
 )
 from stellar_tf.analysis.labels.coverage import measure_coverage
 from stellar_tf.analysis.labels.held_out import find_best_dimensions, label_table
-from stellar_tf.analysis.labels.joint_maps import JointMap, fit_joint_maps
+from stellar_tf.analysis.labels.joint_fit import fit_joint_maps
+from stellar_tf.analysis.labels.joint_maps import JointMap
 from stellar_tf.analysis.labels.leakage import Leakage, measure_leakage
 from stellar_tf.analysis.labels.unexplained import find_unexplained, list_extremes
 from stellar_tf.analysis.labels.units import UnitMap, fit_unit_maps

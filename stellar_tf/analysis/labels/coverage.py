@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 
 from stellar_tf.analysis.columns import ESTIMATES, is_known
 from stellar_tf.analysis.labels.estimates import estimate_labels
-from stellar_tf.analysis.labels.joint_maps import (
-    JointMap,
-    choose_stars,
-    number_stars,
-    pair_visits,
-)
+from stellar_tf.analysis.labels.joint_maps import JointMap
 from stellar_tf.analysis.labels.units import UnitMap, name_label
 from stellar_tf.analysis.latents import HELD_OUT, Codes
+from stellar_tf.analysis.stars import choose_stars, number_stars, pair_visits
 from stellar_tf.analysis.statistics import MIN_HELD_OUT_STARS
 
 Array: TypeAlias = NDArray[np.float64]
 
+N_COMPARED = 10_000
+"""Spectra of held-out stars that are compared, at most."""
 WITHIN_95 = 1.96
 """Standard deviations of a normal distribution that hold 95 %."""
 _DESCRIPTIONS = {
@@ -69,7 +67,8 @@ def measure_coverage(
         Shares are NaN where there is nothing to count, and where a map of a single
         dimension has no error. That error was found with these same stars.
     """
-    rows = choose_stars(number_stars(codes.star), codes.split == HELD_OUT, rng)
+    star, is_held_out = number_stars(codes.star), codes.split == HELD_OUT
+    rows = choose_stars(star, is_held_out, N_COMPARED, rng)
     held_out = codes.take(rows)
     flags = np.zeros(held_out.dp_id.size, np.int32)
     estimates = estimate_labels(

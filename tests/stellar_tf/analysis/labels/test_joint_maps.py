@@ -11,32 +11,32 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
 from stellar_tf.analysis.labels.coverage import measure_coverage
 from stellar_tf.analysis.labels.estimates import estimate_labels
+from stellar_tf.analysis.labels.joint_fit import (
+    _FREE,
+    MIN_STARS,
+    _choose_degree,
+    _find_basis,
+    _learn,
+    _leave_out,
+    _list_exponents,
+    fit_joint_maps,
+)
 from stellar_tf.analysis.labels.joint_map_file import (
     JointMapError,
     load_joint_maps,
     save_joint_maps,
 )
 from stellar_tf.analysis.labels.joint_maps import (
-    _FREE,
-    MIN_STARS,
     N_NEAREST,
     Basis,
     JointMap,
     Neighbourhood,
-    _choose_degree,
-    _find_basis,
-    _learn,
-    _leave_out,
-    _list_exponents,
-    choose_stars,
-    fit_joint_maps,
-    number_stars,
-    pair_visits,
     raise_to_powers,
     relate,
 )
 from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.analysis.latents import Codes
+from stellar_tf.analysis.stars import pair_visits
 
 KNOTS = np.linspace(-4.0, 4.0, 65)
 ALONE = UnitMap(2, "rv", KNOTS, 10.0 * KNOTS, 3.0, 80, 0.2)
@@ -304,27 +304,6 @@ def test_degree_follows_the_number_of_stars() -> None:
     # With 2 dimensions 3, 6 and 10 terms, of 10 stars each.
     found = [_choose_degree(n, 2) for n in (29, 30, 59, 60, 99, 100, 10**6)]
     assert found == [0, 1, 1, 2, 2, 3, 3]
-
-
-def test_of_many_spectra_whole_stars_are_chosen(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("stellar_tf.analysis.labels.joint_maps.N_FITTED", 100)
-    rng = np.random.default_rng(5)
-    star = np.array([f"s{n}" for n in rng.integers(0, 90, 400)])
-    usable = rng.random(400) < 0.8
-    rows = choose_stars(number_stars(star), usable, rng)
-    assert 80 <= rows.size <= 100
-    assert usable[rows].all()
-    assert np.all(np.diff(rows) > 0)
-    chosen = np.flatnonzero(np.isin(star, star[rows]) & usable)
-    np.testing.assert_array_equal(rows, chosen)
-
-
-def test_pairs_are_of_one_star() -> None:
-    star = np.array(["b", "a", "b", "c", "b"])
-    one, other = pair_visits(star)
-    assert list(zip(one, other, strict=True)) == [(0, 2), (2, 4)]
 
 
 def test_file_gives_back_every_bit(joint: JointMap, tmp_path: Path) -> None:

@@ -101,14 +101,22 @@ class Basis(NamedTuple):
         at_points = solve_triangular(self.root, of_process, lower=True, trans=1)
         related = relate(z, self.points, self.length, self.variance)
         process = related @ at_points
-        value = raise_to_powers(z, self.exponents) @ of_terms + process
+        monomials = raise_to_powers(z, self.exponents)
         slopes = related @ (self.points * at_points[:, np.newaxis])
         slopes = (slopes - z * process[:, np.newaxis]) / self.length**2
-        for axis, power in enumerate(self.exponents.T):
-            lowered = self.exponents.copy()
-            lowered[:, axis] = np.maximum(power - 1, 0)
-            slopes[:, axis] += raise_to_powers(z, lowered) @ (power * of_terms)
-        return value, slopes
+        slopes += monomials @ self._differentiate(of_terms)
+        return monomials @ of_terms + process, slopes
+
+    def _differentiate(self, weights: Array) -> Array:
+        """Return the weights of the polynomial's derivatives, (n_terms, n_dim.)."""
+        place = {tuple(row): term for term, row in enumerate(self.exponents.tolist())}
+        derived = np.zeros(self.exponents.shape)
+        for term, axis in zip(*np.nonzero(self.exponents), strict=True):
+            lowered = self.exponents[term].copy()
+            lowered[axis] -= 1  # all such monomials are in the polynomial
+            power = self.exponents[term, axis]
+            derived[place[tuple(lowered.tolist())], axis] += power * weights[term]
+        return derived
 
 
 class Neighbourhood(NamedTuple):
@@ -237,10 +245,12 @@ def raise_to_powers(z: Array, exponents: NDArray[np.int64]) -> Array:
     monomials : ndarray of float, shape (n, n_terms)
         The products.
     """
-    monomials = np.ones((len(z), len(exponents)))
-    for column, power in zip(z.T, exponents.T, strict=True):
-        monomials *= (column[:, np.newaxis] ** np.arange(power.max() + 1))[:, power]
-    return monomials
+    monomials = np.ones((len(exponents), len(z)))
+    columns = np.ascontiguousarray(z.T)
+    for monomial, powers in zip(monomials, exponents, strict=True):
+        for axis in np.flatnonzero(powers):
+            monomial *= columns[axis] ** powers[axis]
+    return monomials.T
 
 
 def relate(z: Array, points: Array, length: Array, variance: float) -> Array:

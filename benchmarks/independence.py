@@ -40,7 +40,7 @@ from stellar_tf.analysis.labels.mutual_information import normal_scores
 from stellar_tf.analysis.latents import Codes
 from stellar_tf.config import AnalysisConfig
 
-N_STARS = (500, 3_000, 7_000)
+N_STARS = (500, 3_000)
 TRIALS = (
     (0, 300, False),
     (3, 300, False),

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,10 @@ MIN_STARS = 100
 MIN_STARS_PER_TERM = 10
 """Of a polynomial; with fewer its degree is smaller."""
 MAX_DEGREE = 3
+MIN_NEW_STARS = 50
+"""Of the validation split, without which widths are those of all stars of the fit."""
+TRAINED = "train"
+"""The split whose spectra the network was trained on."""
 N_FITTED = 10_000
 """Spectra of the fit, at most: more cost time and change little."""
 N_SCALED = 800
@@ -93,8 +98,10 @@ def fit_joint_maps(
     widths, that makes 68 % of errors smaller; in both directions, since of few
     neighbours the quantile scatters. Near is what is near in the lengths of the
     process. Then all widths are multiplied by what makes 68 % of all errors smaller,
-    each spectrum's own error left out of its neighbours. Visits of a star have what
-    they share in common, so the same is done with the differences of pairs.
+    each spectrum's own error left out of its neighbours; of all of the validation split
+    where that differs, since codes of spectra that the network was trained on may be
+    better than others. Visits of a star have what they share in common, so the same is
+    done with the differences of pairs.
     """
     maps = []
     star = number_stars(codes.star)
@@ -142,6 +149,7 @@ def _fit(
     weights[: len(exponents)] += polynomial
     slopes = basis.combine(z, weights)[1]
     posterior = np.sqrt(np.sum((slopes * width) ** 2, axis=1))
+    read = _Read(z, error, of_fit.star[kept], of_fit.split[kept] != TRAINED)
     known = np.hypot(posterior, doubt)
     return JointMap(
         label,
@@ -150,30 +158,32 @@ def _fit(
         weights,
         unit,
         root,
-        _compare_errors(z, basis.length, error, known),
-        _compare_visits(
-            z, basis.length, error, posterior, pair_visits(of_fit.star[kept])
-        ),
+        _compare_errors(read, basis.length, known),
+        _compare_visits(read, basis.length, posterior),
     )
 
 
-def _compare_errors(
-    z: Array, length: Array, error: Array, width: Array
-) -> Neighbourhood:
-    found = Neighbourhood(z, length, error**2 - width**2, 1.0)
-    ratio = np.abs(error) / found.change(width, z, np.arange(len(z)))
-    return found._replace(factor=_find_factor(ratio))
+class _Read(NamedTuple):
+    """Spectra of the fit, each read by what other stars teach."""
+
+    z: Array
+    error: Array
+    star: NDArray[np.str_]
+    is_new: NDArray[np.bool_]
+    """Whether the network was not trained on it."""
 
 
-def _compare_visits(
-    z: Array,
-    length: Array,
-    error: Array,
-    width: Array,
-    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
-) -> Neighbourhood:
+def _compare_errors(read: _Read, length: Array, width: Array) -> Neighbourhood:
+    found = Neighbourhood(read.z, length, read.error**2 - width**2, 1.0)
+    said = found.change(width, read.z, np.arange(len(read.z)))
+    ratio = np.abs(read.error) / said
+    return found._replace(factor=_find_factor(ratio, read.star, read.is_new))
+
+
+def _compare_visits(read: _Read, length: Array, width: Array) -> Neighbourhood:
+    z, pairs = read.z, pair_visits(read.star)
     one, other = pairs
-    apart = np.abs(error[one] - error[other])
+    apart = np.abs(read.error[one] - read.error[other])
     # Half of a difference is each visit's.
     excess = 0.5 * (apart**2 - width[one] ** 2 - width[other] ** 2)
     found = Neighbourhood(0.5 * (z[one] + z[other]), length, excess, 1.0)
@@ -181,12 +191,27 @@ def _compare_visits(
         return found
     own = np.arange(one.size)
     ratio = apart / np.hypot(*(found.change(width[v], z[v], own) for v in pairs))
-    return found._replace(factor=_find_factor(ratio))
+    factor = _find_factor(ratio, read.star[one], read.is_new[one])
+    return found._replace(factor=factor)
 
 
-def _find_factor(ratio: Array) -> float:
-    """Say by what widths are to be multiplied; copies of spectra do not make them 0."""
-    return float(np.clip(np.quantile(ratio, COVERED), MIN_WIDTH, 1.0 / MIN_WIDTH))
+def _find_factor(
+    ratio: Array, star: NDArray[np.str_], is_new: NDArray[np.bool_]
+) -> float:
+    """
+    Say by what widths are to be multiplied.
+
+    Of stars that the network was trained on codes may err less: the others decide,
+    where their share within the width says so beyond the error of its count.
+    """
+    factor = float(np.quantile(ratio, COVERED))
+    n_new = np.unique(star[is_new]).size
+    if n_new >= MIN_NEW_STARS:
+        share = np.mean(ratio[is_new] < factor)
+        if abs(share - COVERED) > 2.0 * np.sqrt(COVERED * (1.0 - COVERED) / n_new):
+            factor = float(np.quantile(ratio[is_new], COVERED))
+    # Copies of spectra do not make widths vanish.
+    return max(factor, MIN_WIDTH)
 
 
 def _choose_degree(n_stars: int, n_dimensions: int) -> int:

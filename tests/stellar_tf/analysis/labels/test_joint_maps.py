@@ -300,6 +300,27 @@ def test_copies_of_spectra_leave_widths() -> None:
     assert np.nanmin(width) > 0.1 * 10.0 * WIDTH
 
 
+def test_stars_that_the_network_has_not_seen_decide_where_they_differ() -> None:
+    codes = plant(1200)
+    rng = np.random.default_rng(8)
+    third = np.char.endswith(codes.star, "1")
+    split = np.where((codes.split == "train") & third, "validation", codes.split)
+    # As codes of an encoder that knows the spectra of its training by heart.
+    noise = np.where(split[:, np.newaxis] == "train", 0.0, 3.0 * WIDTH)
+    worse = codes.z_mean + noise * rng.normal(size=codes.z_mean.shape)
+    codes = codes._replace(z_mean=worse.astype(np.float32), split=split)
+    held_out = codes.take(split == "test")
+    for known in (
+        codes,
+        codes._replace(split=np.where(split == "test", "test", "train")),
+    ):
+        value, _, error = fit(known)[0].read(held_out.z_mean, held_out.z_log_var)
+        inside = np.isfinite(value)
+        share = cover((value - held_out.labels["rv"])[inside], error[inside])[0]
+        expected = 0.683 if known is codes else 0.25
+        assert share == pytest.approx(expected, abs=0.1)
+
+
 def test_degree_follows_the_number_of_stars() -> None:
     # With 2 dimensions 3, 6 and 10 terms, of 10 stars each.
     found = [_choose_degree(n, 2) for n in (29, 30, 59, 60, 99, 100, 10**6)]

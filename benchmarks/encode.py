@@ -21,6 +21,9 @@ from paper_torch import PaperNetwork
 from timing import compare_with_torch
 from train import make_flux
 
+# Before TensorFlow, for which it sets how to compute.
+from stellar_tf.config import load_config
+
 
 def build_torch(flux: np.ndarray) -> Callable[[], object]:
     """Prepare PyTorch."""
@@ -38,7 +41,7 @@ def build_ours(flux: np.ndarray, name: str) -> Callable[[], object]:
     """Prepare a network of ours by the name of its settings."""
     import tensorflow as tf
 
-    from stellar_tf.config import load_config
+    from stellar_tf.compilation import compile_parts
     from stellar_tf.config.recipe import complete_config
     from stellar_tf.network.model import build_encoder
 
@@ -47,8 +50,13 @@ def build_ours(flux: np.ndarray, name: str) -> Callable[[], object]:
     encoder = build_encoder(config.model, config.grid.n_pixels)
     # It pads them itself.
     batch = tf.constant(flux[:, : config.grid.n_pixels])
-    compiled = tf.function(lambda: encoder(batch, training=False))
-    return lambda: compiled()["z_mean"].numpy()
+
+    @tf.function
+    def encode() -> tf.Tensor:
+        with compile_parts():  # as `stellar-tf encode` does
+            return encoder(batch, training=False)["z_mean"]
+
+    return lambda: encode().numpy()
 
 
 def main() -> None:

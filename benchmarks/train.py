@@ -29,6 +29,9 @@ import torch
 from paper_torch import PaperNetwork
 from timing import compare_with_torch
 
+# Before TensorFlow, for which it sets how to compute.
+from stellar_tf.config import load_config
+
 if TYPE_CHECKING:
     from stellar_tf.training.optimizer import FusedAdam
 
@@ -59,7 +62,6 @@ def build_ours(flux: np.ndarray, name: str, *, keras_adam: bool = False) -> Step
     """Prepare a network of ours by the name of its settings."""
     import tensorflow as tf
 
-    from stellar_tf.config import load_config
     from stellar_tf.config.recipe import complete_config
     from stellar_tf.training.step import Trainer
     from stellar_tf.training.step_results import read_steps

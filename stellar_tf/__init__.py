@@ -12,6 +12,7 @@ Examples
 (80, 4)
 """
 
+import os
 import sys
 from importlib import import_module
 
@@ -52,6 +53,10 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
+
+# Off on processors without AVX-512 unless asked for: training takes a third longer
+# there. TensorFlow asks when it is imported.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if "keras" in sys.modules:
     # keras.models.load_model finds only layers that have been imported.

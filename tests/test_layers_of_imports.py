@@ -22,7 +22,7 @@ LAYERS = (
     ("stellar_tf.config", "stellar_tf.parts"),
     (
         *("stellar_tf.run", "stellar_tf.tables", "stellar_tf.history"),
-        *("stellar_tf.flags", "stellar_tf.addresses"),
+        *("stellar_tf.flags", "stellar_tf.addresses", "stellar_tf.compilation"),
     ),
     ("stellar_tf.simulator", "stellar_tf.archive"),
     ("stellar_tf.analysis",),

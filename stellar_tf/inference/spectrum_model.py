@@ -16,6 +16,7 @@ from stellar_tf.analysis.labels.joint_maps import JointMap
 from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.batches.reading import read_split
+from stellar_tf.compilation import compile_parts
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
 from stellar_tf.flags import add_spikes
 from stellar_tf.inference.graph import ModelGraph, Outputs, load_graph
@@ -554,12 +555,14 @@ def _compile_graph(graph: ModelGraph) -> Functions:
     median = tf.TensorSpec((None,), tf.float32)
     spectrum = [tf.TensorSpec((None,), tf.float64), tf.TensorSpec((None,), tf.float32)]
     code = tf.TensorSpec((None, graph.config.model.n_latent), tf.float32)
+
+    def encode_prepared(flux: tf.Tensor, median: tf.Tensor) -> Outputs:
+        with compile_parts():
+            return graph.encode_prepared(flux, median_flux=median)
+
     return Functions(
         tf.function(graph.encode, input_signature=[pixels]),
-        tf.function(
-            lambda flux, median: graph.encode_prepared(flux, median_flux=median),
-            input_signature=[pixels, median],
-        ),
+        tf.function(encode_prepared, input_signature=[pixels, median]),
         tf.function(graph.encode_spectrum, input_signature=spectrum),
         tf.function(graph.decode, input_signature=[code]),
         tf.function(graph.normalise, input_signature=[pixels]),
@@ -576,7 +579,8 @@ def _compile_with_errors(
         return None
 
     def encode(flux: tf.Tensor, median: tf.Tensor, error: tf.Tensor) -> Outputs:
-        return graph.encode_prepared(flux, median_flux=median, error=error)
+        with compile_parts():
+            return graph.encode_prepared(flux, median_flux=median, error=error)
 
     compiled: Callable[..., Outputs] = tf.function(encode, input_signature=signature)
     return compiled

@@ -83,7 +83,7 @@ def displace_fast(
             )
             return by_source, by_term
 
-        return _compiled_displace(flux, coefficients, scale, order), gradient
+        return displace_compiled(flux, coefficients, scale, order), gradient
 
     return tf.custom_gradient(run)(flux, coefficients)
 
@@ -114,7 +114,8 @@ def _find_gradient(
     return by_source, tf.stack(by_term, axis=-1)
 
 
-_compiled_displace = tf.function(displace, jit_compile=True)
+displace_compiled = tf.function(displace, jit_compile=True)
+"""The same, by XLA."""
 _compiled_gradient = tf.function(_find_gradient, jit_compile=True)
 
 

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from stellar_tf.network.displacement import Order, displace, displace_fast
+from stellar_tf.compilation import compiles_parts
+from stellar_tf.network.displacement import (
+    Order,
+    displace,
+    displace_compiled,
+    displace_fast,
+)
 
 _LARGEST = 100.0
 """Units of the scale that count: what is larger is a cosmic ray or a damaged pixel."""
 _SHARPNESS = 2.0
 """Inverse of the width over which `SmoothLeakyReLU` bends."""
+
+
+class Unit(NamedTuple):
+    """What the network measures flux in."""
+
+    reference: tf.Tensor
+    """Normalised flux that it works relative to, shape (n_pixels,)."""
+    scale: tf.Tensor
+    """One unit of the difference, in normalised flux; a number."""
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
@@ -56,14 +71,57 @@ class Standardise(keras.layers.Layer):
 
     def call(self, flux: tf.Tensor) -> tf.Tensor:
         """Map flux, (batch, n_pixels) with NaN, to finite x of that shape."""
-        x = flux
-        if self.relative:
-            x = (x - self.reference) * (1.0 / self.scale)
-            x = ops.clip(x, -_LARGEST, _LARGEST)
-        return ops.where(ops.isfinite(flux), x, 0.0)
+        return _standardise(flux, self._unit)
+
+    @property
+    def _unit(self) -> Unit | None:
+        if not self.relative:
+            return None
+        return Unit(
+            tf.convert_to_tensor(self.reference), tf.convert_to_tensor(self.scale)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "relative": self.relative}
+
+
+@keras.saving.register_keras_serializable("stellar_tf")
+class Condense(Standardise):
+    """
+    Standardise spectra, average neighbouring pixels, and take the asinh of these bins.
+
+    While training, and in this process, it is compiled by XLA, which takes half the
+    time; the saved model has TensorFlow's own operations only.
+
+    Parameters
+    ----------
+    relative : bool
+        As of `Standardise`; without, no asinh is taken.
+    n_pixels : int
+        Pixels a bin.
+    padding : tuple of int
+        Zeros before and after the pixels, as if these were bad ones.
+    **kwargs
+        Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self, relative: bool, n_pixels: int, padding: tuple[int, int], **kwargs: Any
+    ) -> None:
+        super().__init__(relative, **kwargs)
+        self.n_pixels, self.padding = n_pixels, tuple(padding)
+
+    def call(self, flux: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Map flux, (batch, n_pixels) with NaN, to bins, (batch, n_bins)."""
+        way = _compiled_condense if training or compiles_parts() else _condense
+        return way(flux, self._unit, self.padding, self.n_pixels)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape[0], (input_shape[1] + sum(self.padding)) // self.n_pixels
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"n_pixels": self.n_pixels, "padding": self.padding}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable("stellar_tf")
@@ -82,8 +140,8 @@ class Displace(keras.layers.Layer):
 
     From flux, (batch, n_pixels), and coefficients, (batch, n_terms), to the displaced
     flux, (batch, n_pixels); beyond its ends a spectrum goes on with its last value.
-    While training it is compiled by XLA, which is faster; the saved model has
-    TensorFlow's own operations only.
+    While training, and in this process, it is compiled by XLA, which is faster; the
+    saved model has TensorFlow's own operations only.
 
     Parameters
     ----------
@@ -109,7 +167,10 @@ class Displace(keras.layers.Layer):
         self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False
     ) -> tf.Tensor:
         flux, coefficients = inputs
-        way = displace_fast if training else displace
+        if training:
+            way = displace_fast
+        else:
+            way = displace_compiled if compiles_parts() else displace
         return way(flux, coefficients, self.scale, self.order)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -153,43 +214,8 @@ class SmoothLeakyReLU(keras.layers.Layer):
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
-class _Bins(keras.layers.Layer):
-    """Bins of neighbouring pixels."""
-
-    def __init__(self, n_pixels: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_pixels = n_pixels
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_pixels": self.n_pixels}
-
-
 @keras.saving.register_keras_serializable("stellar_tf")
-class Bin(_Bins):
-    """
-    Average neighbouring pixels.
-
-    Parameters
-    ----------
-    n_pixels : int
-        Pixels a bin.
-    **kwargs
-        Passed on to `keras.layers.Layer`.
-    """
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Map pixels, (batch, n_bins * n_pixels), to bins, (batch, n_bins)."""
-        # A product with a matrix takes half the time of a mean.
-        weights = tf.fill((self.n_pixels, 1), 1.0 / self.n_pixels)
-        bins = tf.matmul(tf.reshape(x, (-1, self.n_pixels)), weights)
-        return tf.reshape(bins, (-1, x.shape[-1] // self.n_pixels))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape[0], input_shape[1] // self.n_pixels
-
-
-@keras.saving.register_keras_serializable("stellar_tf")
-class Unbin(_Bins):
+class Unbin(keras.layers.Layer):
     """
     Interpolate linearly from the centres of bins to pixels.
 
@@ -202,6 +228,10 @@ class Unbin(_Bins):
     **kwargs
         Passed on to `keras.layers.Layer`.
     """
+
+    def __init__(self, n_pixels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_pixels = n_pixels
 
     def call(self, bins: tf.Tensor) -> tf.Tensor:
         """Map values at the centres of bins, (batch, n_bins), to pixels."""
@@ -223,3 +253,38 @@ class Unbin(_Bins):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0], input_shape[1] * self.n_pixels
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "n_pixels": self.n_pixels}
+
+
+def _standardise(flux: tf.Tensor, unit: Unit | None) -> tf.Tensor:
+    x = flux
+    if unit is not None:
+        x = (x - unit.reference) * (1.0 / unit.scale)
+        x = ops.clip(x, -_LARGEST, _LARGEST)
+    return ops.where(ops.isfinite(flux), x, 0.0)
+
+
+def _condense(
+    flux: tf.Tensor, unit: Unit | None, padding: tuple[int, int], n_pixels: int
+) -> tf.Tensor:
+    """Standardise pixels, (batch, n), and average them, (batch, n_bins)."""
+    x = tf.pad(_standardise(flux, unit), ((0, 0), padding))
+    if n_pixels > 1:
+        # A product with a matrix takes half the time of a mean.
+        weights = tf.fill((n_pixels, 1), 1.0 / n_pixels)
+        bins = tf.matmul(tf.reshape(x, (-1, n_pixels)), weights)
+        x = tf.reshape(bins, (-1, x.shape[-1] // n_pixels))
+    # A star unlike all others comes out as a few units.
+    return x if unit is None else _asinh(x)
+
+
+_compiled_condense = tf.function(_condense, jit_compile=True)
+
+
+def _asinh(x: tf.Tensor) -> tf.Tensor:
+    """Compute it by functions that TensorFlow vectorises: in a quarter of the time."""
+    size = tf.abs(x)
+    square = tf.square(size)
+    return tf.sign(x) * tf.math.log1p(size + square / (1.0 + tf.sqrt(1.0 + square)))

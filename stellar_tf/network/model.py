@@ -18,7 +18,7 @@ from stellar_tf.network.axes import FromAxes, ToAxes
 from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.folded_conv import FoldedConv1D
 from stellar_tf.network.layers import (
-    Bin,
+    Condense,
     Destandardise,
     Displace,
     SmoothLeakyReLU,
@@ -54,14 +54,11 @@ def build_encoder(config: ModelConfig, n_pixels: int) -> keras.Model:
         ``z_log_var``, (batch, n_latent) both.
     """
     flux = keras.Input((n_pixels,), name="flux")
-    x = Standardise(config.subtract_mean, dtype="float32", name="standardise")(flux)
     padding = config.padding(n_pixels)
-    if any(padding):
-        x = ops.pad(x, ((0, 0), padding))  # with zeros, as bad pixels are
     if config.architecture == "strided":
-        x = _strided_encoder(x, config)
+        x = _strided_encoder(flux, config, padding)
     else:
-        x = _folded_encoder(x, config)
+        x = _folded_encoder(flux, config, padding)
     z_mean = layers.Dense(config.n_latent, dtype="float32", name="z_mean")(x)
     z_log_var = layers.Dense(config.n_latent, dtype="float32", name="z_log_var")(x)
     if config.architecture == "folded":
@@ -176,8 +173,13 @@ def use_precision(mixed: bool) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _strided_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
+def _strided_encoder(
+    flux: keras.KerasTensor, config: ModelConfig, padding: tuple[int, int]
+) -> keras.KerasTensor:
     strided = config.strided
+    x = Standardise(config.subtract_mean, dtype="float32", name="standardise")(flux)
+    if any(padding):
+        x = ops.pad(x, ((0, 0), padding))  # with zeros, as bad pixels are
     x = layers.Reshape((-1, 1), name="to_channels")(x)
     last = len(strided.channels)
     stages = zip(strided.channels, strided.kernels, strict=True)
@@ -227,13 +229,17 @@ def _strided_decoder(
     )
 
 
-def _folded_encoder(x: keras.KerasTensor, config: ModelConfig) -> keras.KerasTensor:
+def _folded_encoder(
+    flux: keras.KerasTensor, config: ModelConfig, padding: tuple[int, int]
+) -> keras.KerasTensor:
     folded = config.folded
-    if folded.encoder_binning > 1:
-        x = Bin(folded.encoder_binning, dtype="float32", name="bin")(x)
-    if config.subtract_mean:
-        # A star unlike all others comes out as a few units.
-        x = _asinh(x)
+    x = Condense(
+        config.subtract_mean,
+        folded.encoder_binning,
+        padding,
+        dtype="float32",
+        name="standardise",
+    )(flux)
     x = layers.Reshape((-1, 1), name="to_channels")(x)
     stages = zip(folded.folds, folded.channels, folded.kernels, strict=True)
     for i, (fold, channels, kernel) in enumerate(stages, start=1):
@@ -302,13 +308,6 @@ def _dense(
         x = layers.Dense(units, name=f"{name}_dense{i}")(x)
         x = activation(config.negative_slope, name=f"{name}_dense{i}_act")(x)
     return x
-
-
-def _asinh(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Compute it by functions that TensorFlow vectorises: in a quarter of the time."""
-    size = ops.abs(x)
-    square = ops.square(size)
-    return ops.sign(x) * ops.log1p(size + square / (1.0 + ops.sqrt(1.0 + square)))
 
 
 def _compress(x: keras.KerasTensor) -> keras.KerasTensor:

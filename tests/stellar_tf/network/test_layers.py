@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stellar_tf.compilation import compile_parts
 from stellar_tf.network.bottleneck import GaussianBottleneck
 from stellar_tf.network.layers import (
-    Bin,
+    Condense,
     Destandardise,
     Displace,
     SmoothLeakyReLU,
@@ -26,7 +27,7 @@ RNG = np.random.default_rng(0)
         (Destandardise(), tf.ones((2, 4))),
         (Displace(3.0), (tf.ones((2, 4)), tf.ones((2, 2)))),
         (SmoothLeakyReLU(0.2), tf.ones((2, 4))),
-        (Bin(2), tf.ones((2, 4))),
+        (Condense(True, 2, (1, 3)), tf.ones((2, 4))),
         (Unbin(2), tf.ones((2, 4))),
         (GaussianBottleneck(3), (tf.ones((2, 3)), tf.zeros((2, 3)))),
     ],
@@ -36,7 +37,7 @@ RNG = np.random.default_rng(0)
         "destandardise",
         "displace",
         "smooth",
-        "bin",
+        "condense",
         "unbin",
         "bottleneck",
     ],
@@ -100,10 +101,46 @@ def test_unbinned_values_are_interpolated_between_centres(
     np.testing.assert_allclose(Unbin(n_pixels)(bins), expected, atol=1e-6)
 
 
-def test_bins_are_means() -> None:
-    x = RNG.normal(size=(3, 24)).astype(np.float32)
-    expected = x.reshape(3, 6, 4).mean(axis=-1)
-    np.testing.assert_allclose(Bin(4)(x), expected, rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("relative", [True, False])
+def test_condensed_spectra_are_means_of_bins_compressed(relative: bool) -> None:
+    flux = RNG.normal(1.0, 0.2, (3, 21)).astype(np.float32)
+    flux[0, 3], flux[1, 7:11], flux[2, 0] = np.nan, np.inf, 1.0e30
+    layer = Condense(relative, 4, (1, 2))
+    layer.build((None, 21))
+    expected = np.where(np.isfinite(flux), flux, 0.0)
+    if relative:
+        reference = RNG.normal(1.0, 0.1, 21).astype(np.float32)
+        layer.reference.assign(reference)
+        layer.scale.assign(0.2)
+        units = np.clip((flux - reference) / 0.2, -100.0, 100.0)
+        expected = np.where(np.isfinite(flux), units, 0.0)
+    expected = np.pad(expected, ((0, 0), (1, 2))).reshape(3, 6, 4).mean(axis=-1)
+    if relative:
+        expected = np.arcsinh(expected)
+    np.testing.assert_allclose(layer(flux), expected, rtol=1e-4, atol=1e-5)
+    assert layer.compute_output_shape(flux.shape) == expected.shape
+
+
+def test_compiled_parts_are_the_same() -> None:
+    flux = RNG.normal(1.0, 0.2, (3, 32)).astype(np.float32)
+    flux[0, 3] = np.nan
+    condense, displace = Condense(True, 4, (0, 0)), Displace(5.0, 3)
+    coefficients = RNG.normal(size=(3, 2)).astype(np.float32)
+    calls = (lambda: condense(flux), lambda: displace((flux[1:], coefficients[1:])))
+    for call in calls:
+        plain = call()
+        with compile_parts():
+            graph = tf.function(call).get_concrete_function()
+            compiled = call()
+        np.testing.assert_allclose(compiled, plain, rtol=1e-5, atol=1e-6)
+        # XLA is asked for inside, and for nothing that a server is given.
+        assert must_compile(graph)
+        assert not must_compile(tf.function(call).get_concrete_function())
+
+
+def must_compile(graph: tf.types.experimental.ConcreteFunction) -> bool:
+    library = graph.graph.as_graph_def().library.function
+    return any(function.attr["_XlaMustCompile"].b for function in library)
 
 
 def test_displacement_is_interpolation_at_the_source() -> None:

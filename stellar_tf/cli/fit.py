@@ -15,6 +15,7 @@ from stellar_tf.cli.options import (
     positive,
     read_config,
 )
+from stellar_tf.serving.allocator import keep_freed_memory
 from tfrecords_tools.errors import UserError
 
 
@@ -90,6 +91,7 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     _check(args)
+    keep_freed_memory()
     steps = [] if args.steps is None else [f"training.n_steps={args.steps}"]
     options = {
         "strategy": args.strategy,

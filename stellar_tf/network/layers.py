@@ -109,7 +109,8 @@ class Condense(Standardise):
         self, relative: bool, n_pixels: int, padding: tuple[int, int], **kwargs: Any
     ) -> None:
         super().__init__(relative, **kwargs)
-        self.n_pixels, self.padding = n_pixels, tuple(padding)
+        before, after = padding
+        self.n_pixels, self.padding = n_pixels, (before, after)
 
     def call(self, flux: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Map flux, (batch, n_pixels) with NaN, to bins, (batch, n_bins)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -51,6 +52,22 @@ def test_importing_it_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert done.stdout.splitlines() == ["[]", "False"]
+
+
+@pytest.mark.parametrize(("told", "expected"), [(None, "1"), ("0", "0")])
+def test_onednn_is_asked_for_unless_it_is_told_not_to_be(
+    told: str | None, expected: str
+) -> None:
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    if told is not None:
+        environment[name] = told
+    program = f"import os, stellar_tf; print(os.environ['{name}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.stdout.strip() == expected
 
 
 @pytest.mark.parametrize("prepare", [str, Path, lambda folder: Run(folder)])

@@ -54,8 +54,8 @@ def __getattr__(name: str) -> object:
     return getattr(import_module(_HOMES[name]), name)
 
 
-# Off on processors without AVX-512 unless asked for: training takes a third longer
-# there. TensorFlow asks when it is imported.
+# By itself TensorFlow uses it on some processors only; on another training took a third
+# longer without. It asks when it is imported.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if "keras" in sys.modules:

@@ -90,8 +90,8 @@ class Condense(Standardise):
     """
     Standardise spectra, average neighbouring pixels, and take the asinh of these bins.
 
-    While training, and in this process, it is compiled by XLA, which takes half the
-    time; the saved model has TensorFlow's own operations only.
+    While training, and inside `stellar_tf.compilation.compile_parts`, it is compiled by
+    XLA, which takes half the time.
 
     Parameters
     ----------
@@ -141,8 +141,8 @@ class Displace(keras.layers.Layer):
 
     From flux, (batch, n_pixels), and coefficients, (batch, n_terms), to the displaced
     flux, (batch, n_pixels); beyond its ends a spectrum goes on with its last value.
-    While training, and in this process, it is compiled by XLA, which is faster; the
-    saved model has TensorFlow's own operations only.
+    While training, and inside `stellar_tf.compilation.compile_parts`, it is compiled by
+    XLA, which takes half the time.
 
     Parameters
     ----------

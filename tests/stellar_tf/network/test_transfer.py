@@ -15,6 +15,12 @@ KEPT = [4, 1]
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Give a test the same numbers whichever others were run before."""
+    RNG.bit_generator.state = np.random.default_rng(1).bit_generator.state
+
+
 def config(n_latent: int, spline_order: int = 1, **model: Any) -> Config:
     folded = {
         "folds": [8],

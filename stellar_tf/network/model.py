@@ -91,7 +91,7 @@ def build_decoder(config: ModelConfig, n_pixels: int) -> keras.Model:
     else:
         flux = _folded_decoder(z, config, n_padded)
     if before + after:
-        # The gradient of an index is ten times as slow.
+        # An index would do, but its gradient takes longer.
         flux = ops.split(flux, (before, before + n_pixels), axis=1)[1]
     return keras.Model(z, flux, name="decoder")
 

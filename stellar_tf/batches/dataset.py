@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.autograph.experimental import do_not_convert
 
 from stellar_tf.batches import sampling
 from stellar_tf.batches.augmentation import add_noise, shift_velocity
@@ -96,7 +97,7 @@ class TrainingStream:
                 tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
             )
             .map(
-                partial(self._load, size=size),
+                do_not_convert(partial(self._load, size=size)),
                 self._config.n_parallel_reads,
                 deterministic=True,
             )
@@ -225,6 +226,10 @@ def build_evaluation_dataset(
     return (
         tf.data.Dataset.from_tensor_slices(numbers)
         .batch(batch_size)
-        .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(
+            do_not_convert(load),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
         .prefetch(tf.data.AUTOTUNE)
     )

@@ -114,9 +114,9 @@ def _find_gradient(
     return by_source, tf.stack(by_term, axis=-1)
 
 
-displace_compiled = tf.function(displace, jit_compile=True)
+displace_compiled = tf.function(displace, jit_compile=True, autograph=False)
 """The same, by XLA."""
-_compiled_gradient = tf.function(_find_gradient, jit_compile=True)
+_compiled_gradient = tf.function(_find_gradient, jit_compile=True, autograph=False)
 
 
 def _collect(

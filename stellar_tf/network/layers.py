@@ -281,7 +281,7 @@ def _condense(
     return x if unit is None else _asinh(x)
 
 
-_compiled_condense = tf.function(_condense, jit_compile=True)
+_compiled_condense = tf.function(_condense, jit_compile=True, autograph=False)
 
 
 def _asinh(x: tf.Tensor) -> tf.Tensor:

@@ -60,7 +60,8 @@ class Trainer:
         """All there is to restore beside the variables."""
         self._limit = GradientLimit(config.training.max_gradient_ratio)
         self._steps: dict[int, Callable[..., tuple[Step, Controls]]] = {}
-        self._evaluate = tf.function(self._run_evaluation)
+        # AutoGraph would take time to find that there is nothing to convert.
+        self._evaluate = tf.function(self._run_evaluation, autograph=False)
 
     def train_step(self, batch: Batch, step: int) -> Step:
         """
@@ -134,10 +135,11 @@ class Trainer:
         """Compile a step at one coarseness."""
         find_gradients = tf.function(
             partial(self._run_gradients, coarse=coarse),
+            autograph=False,
             jit_compile=self.config.training.jit_compile or None,
         )
         made: Callable[..., tuple[Step, Controls]] = tf.function(
-            partial(self._make_step, find_gradients)
+            partial(self._make_step, find_gradients), autograph=False
         )
         return made
 

@@ -215,11 +215,10 @@ def _sum_changes(
     displaced, displacement = np.zeros(n_latent), 0.0
     moved = _differentiate_displacement(decoder, codes)
     for code, change in zip(codes, moved, strict=True):
-        jacobian = _differentiate(decoder, code)
+        spectrum, jacobian = _differentiate(decoder, code)
         normal += jacobian.T @ jacobian
         displaced += jacobian.T @ change
         displacement += float(change @ change)
-        spectrum = np.asarray(decoder(code[np.newaxis]), np.float64)[0]
         basis = smooth_modes * spectrum[:, np.newaxis]
         share = basis.T @ jacobian
         smooth += share.T @ solve(basis.T @ basis, share)
@@ -278,11 +277,13 @@ def _differentiate_displacement(
 
 def _differentiate(
     decoder: keras.Model, code: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Differentiate the decoder's spectrum by the code, shape (n_pixels, n_latent)."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Decode a code; differentiate by it, spectrum and (n_pixels, n_latent)."""
     steps = _STEP * np.eye(code.size, dtype=np.float32)
-    above, below = (np.asarray(decoder(code + s), np.float64) for s in (steps, -steps))
-    return (above - below).T / (2.0 * _STEP)
+    codes = code + np.concatenate([np.zeros_like(steps[:1]), steps, -steps])
+    spectra = np.asarray(decoder(codes), np.float64)
+    above, below = np.split(spectra[1:], 2)
+    return spectra[0], (above - below).T / (2.0 * _STEP)
 
 
 def _rotate_onto(direction: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import Collection
@@ -11,6 +12,7 @@ import panel as pn
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
+from tornado.websocket import WebSocketClosedError
 
 from stellar_tf.addresses import is_asked_by_name, is_loopback, list_names
 from stellar_tf.explore.controls import CHUNK_BYTES
@@ -66,7 +68,15 @@ def build_server(
     rule = Rule(_NotForUs(list_names(host)), _Refusal)
     # Bokeh hands its application out by no other name.
     server._tornado.default_router.rules.insert(0, rule)
+    server.io_loop.asyncio_loop.set_exception_handler(_handle_error)
     return server
+
+
+def _handle_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell of errors but for those of a page that is closed while it is written to."""
+    # Bokeh expects them, but not where Tornado finishes a message by itself.
+    if not isinstance(context.get("exception"), WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 class _NotForUs(Matcher):

@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from tornado.websocket import WebSocketClosedError
 
 from stellar_tf.explore.dimensions import ExploreError
 from stellar_tf.explore.explorer import Explorer
@@ -35,6 +36,16 @@ def test_a_port_in_use_is_told(explorer: Explorer) -> None:
 def test_an_address_of_another_machine_is_told(explorer: Explorer) -> None:
     with pytest.raises(ExploreError, match=r"host 192.0.2.1: cannot be listened at"):
         build_server(explorer, "192.0.2.1", 0)
+
+
+def test_a_page_that_is_closed_is_no_error(
+    explorer: Explorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = build_server(explorer, "127.0.0.1", 0).io_loop.asyncio_loop
+    for error in (WebSocketClosedError(), KeyError("a mistake of ours")):
+        loop.call_exception_handler({"message": "in a task", "exception": error})
+    (record,) = (r for r in caplog.records if r.levelname == "ERROR")
+    assert "a mistake of ours" in record.exc_text
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,10 +16,10 @@ from stellar_tf.analysis.labels.joint_maps import JointMap
 from stellar_tf.analysis.labels.units import UnitMap
 from stellar_tf.analysis.traversal import Traversal, traverse
 from stellar_tf.batches.reading import read_split
-from stellar_tf.compilation import compile_parts
 from stellar_tf.figures.spectra import Reconstructions, draw_traversal
 from stellar_tf.flags import add_spikes
-from stellar_tf.inference.graph import ModelGraph, Outputs, load_graph
+from stellar_tf.inference.functions import Functions, compile_graph
+from stellar_tf.inference.graph import Outputs, load_graph
 from stellar_tf.inference.in_memory import (
     ArraySpectrum,
     Medium,
@@ -52,24 +52,6 @@ BATCH_SIZE = 16
 _PRIOR = np.array([[-2.0], [2.0]], np.float32)
 """How far a model without latents is moved, in deviations of the prior."""
 _MAX_PIXELS = 4_000
-
-
-class Functions(NamedTuple):
-    """What a trained model computes; each returns its outputs by name."""
-
-    encode: Callable[..., Outputs]
-    """Of flux on the grid, float32 (batch, n_pixels), as of `ModelGraph.encode`."""
-    encode_prepared: Callable[..., Outputs]
-    """Of flux on the grid whose gaps are marked, and its median, (batch,)."""
-    encode_spectrum: Callable[..., Outputs]
-    """Of one spectrum of any wavelengths, float64 (n,) and float32 (n,)."""
-    decode: Callable[..., Outputs]
-    """Of codes, float32 (batch, n_latent)."""
-    normalise: Callable[..., Outputs]
-    """Of flux on the grid, float32 (batch, n_pixels), as of `ModelGraph.normalise`."""
-    encode_with_errors: Callable[..., Outputs] | None = None
-    """As `encode_prepared`, of the flux's standard deviations, too, (batch, n_pixels),
-    if they count."""
 
 
 class SpectrumModel:
@@ -149,7 +131,7 @@ class SpectrumModel:
         graph = load_graph(run)
         config = graph.config
         return cls(
-            _compile_graph(graph),
+            compile_graph(graph),
             config.grid,
             config.convert,
             config.model.n_latent,
@@ -547,43 +529,6 @@ class SpectrumModel:
             encode = self._functions.encode_with_errors
         outputs = _to_numpy(encode(*inputs))
         return {name: values[:n] for name, values in outputs.items()}
-
-
-def _compile_graph(graph: ModelGraph) -> Functions:
-    """Trace a network once for any batch size: layers called singly are much slower."""
-    pixels = tf.TensorSpec((None, graph.config.grid.n_pixels), tf.float32)
-    median = tf.TensorSpec((None,), tf.float32)
-    spectrum = [tf.TensorSpec((None,), tf.float64), tf.TensorSpec((None,), tf.float32)]
-    code = tf.TensorSpec((None, graph.config.model.n_latent), tf.float32)
-
-    def encode_prepared(flux: tf.Tensor, median: tf.Tensor) -> Outputs:
-        with compile_parts():
-            return graph.encode_prepared(flux, median_flux=median)
-
-    return Functions(
-        tf.function(graph.encode, input_signature=[pixels]),
-        tf.function(encode_prepared, input_signature=[pixels, median]),
-        tf.function(graph.encode_spectrum, input_signature=spectrum),
-        tf.function(graph.decode, input_signature=[code]),
-        tf.function(graph.normalise, input_signature=[pixels]),
-        _compile_with_errors(graph, [pixels, median, pixels]),
-    )
-
-
-def _compile_with_errors(
-    graph: ModelGraph, signature: list[tf.TensorSpec]
-) -> Callable[..., Outputs] | None:
-    config = graph.config
-    counts = config.inference.n_steps and config.objective.weight_by_errors == "auto"
-    if not counts:
-        return None
-
-    def encode(flux: tf.Tensor, median: tf.Tensor, error: tf.Tensor) -> Outputs:
-        with compile_parts():
-            return graph.encode_prepared(flux, median_flux=median, error=error)
-
-    compiled: Callable[..., Outputs] = tf.function(encode, input_signature=signature)
-    return compiled
 
 
 def _are_paths(spectra: Any) -> bool:

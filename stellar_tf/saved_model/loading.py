@@ -7,8 +7,9 @@ from pathlib import Path
 import tensorflow as tf
 
 from stellar_tf.analysis.files import read_joint_maps
+from stellar_tf.inference.functions import Functions
 from stellar_tf.inference.graph import Outputs
-from stellar_tf.inference.spectrum_model import Functions, SpectrumModel
+from stellar_tf.inference.spectrum_model import SpectrumModel
 from stellar_tf.saved_model.assets import (
     EXTRA,
     ModelError,

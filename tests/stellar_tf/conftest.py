@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 from astropy.table import Table
 
 from stellar_tf.analysis.analyze import AnalysisResult, analyze
+from stellar_tf.analysis.labels import joint_fit
 from stellar_tf.config import AnalysisConfig, Config, load_config
 from stellar_tf.inference.graph import ModelGraph
 from stellar_tf.network.model import load_autoencoder
@@ -53,6 +55,14 @@ SMALL = (
     "objective.coarse_scales=[]",
     "training={n_steps: 6, batch_size: 8, steps_per_epoch: 3, learning_rate: 0.001}",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def joint_maps_of_few() -> Iterator[None]:
+    """Find the scales of joint maps in a tenth of the time, from fewer spectra."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joint_fit, "N_SCALED", 200)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,15 +13,8 @@ from stellar_tf.cli.main import run_command
 from stellar_tf.run import Run
 from tfrecords_tools.grid import Grid
 
-GRIDS = {
-    "linear": Grid(wave_min=5162.0, wave_step=0.17, n_pixels=211),
-    "log": Grid(wave_min=5162.0, wave_step=0.19, spacing="log", n_pixels=187),
-}
-
-
-@pytest.fixture(params=GRIDS)
-def grid(request: pytest.FixtureRequest) -> Grid:
-    return GRIDS[request.param]
+LINEAR = Grid(wave_min=5162.0, wave_step=0.17, n_pixels=211)
+LOGARITHMIC = Grid(wave_min=5162.0, wave_step=0.19, spacing="log", n_pixels=187)
 
 
 @pytest.fixture
@@ -49,6 +42,7 @@ def assert_whole(run: Run, grid: Grid) -> None:
         assert np.isfinite([float(value) for value in row.values()]).all()
 
 
+@pytest.mark.parametrize("grid", [LINEAR, LOGARITHMIC], ids=["linear", "log"])
 def test_the_command_needs_no_settings(
     odd_records: Path, grid: Grid, tmp_path: Path
 ) -> None:
@@ -65,6 +59,7 @@ def test_the_command_needs_no_settings(
     np.testing.assert_allclose(there.z_mean, here.z_mean, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("grid", [LOGARITHMIC], ids=["log"])
 def test_the_function_needs_none_either(
     odd_records: Path, grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,11 +57,12 @@ def checkpoint_files(run: Run) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize("n_kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_one_device_ends_with_the_same_bits(
-    records: Path, settings: Path, tmp_path: Path
+    records: Path, settings: Path, tmp_path: Path, n_kills: int
 ) -> None:
     whole = train(records, tmp_path / "whole", settings, "single", 0)
-    killed = train(records, tmp_path / "killed", settings, "single", 20)
+    killed = train(records, tmp_path / "killed", settings, "single", n_kills)
     assert killed.history_path.read_bytes() == whole.history_path.read_bytes()
     assert read_history(whole)[-1, 0] == 21
     assert checkpoint_files(killed) == checkpoint_files(whole)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from numpy.polynomial.polynomial import polyval2d
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
+from stellar_tf.analysis.labels import joint_fit
 from stellar_tf.analysis.labels.coverage import measure_coverage
 from stellar_tf.analysis.labels.estimates import estimate_labels
 from stellar_tf.analysis.labels.joint_fit import (
     _FREE,
     MIN_STARS,
+    N_SCALED,
     _choose_degree,
     _find_basis,
     _learn,
@@ -42,6 +45,14 @@ KNOTS = np.linspace(-4.0, 4.0, 65)
 ALONE = UnitMap(2, "rv", KNOTS, 10.0 * KNOTS, 3.0, 80, 0.2)
 """What dimension 2 says of the velocity, without dimension 0."""
 WIDTH = 0.02
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_many_as_ever() -> Iterator[None]:
+    """Find scales from as many spectra as users have it, not from fewer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joint_fit, "N_SCALED", N_SCALED)
+        yield
 
 
 def plant(n_stars: int, seed: int = 0, *, star_noise: float = 0.0) -> Codes:
